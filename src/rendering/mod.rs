@@ -1,0 +1,86 @@
+//! From an entry to message parts that Telegram accepts. Pure: no I/O, no clock.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::alert::Notification;
+
+/// The languages the built-in texts speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Language {
+    #[default]
+    En,
+    Ru,
+}
+
+/// What a message is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The whole present state of the group: first sent, later edited.
+    Card,
+    /// A reply that names new alerts and re-fires.
+    News,
+    /// A reply that says that the whole group ended.
+    Ended,
+    /// A reply that says that the group still fires (a repeat).
+    Reminder,
+}
+
+/// Everything a message is made from.
+#[derive(Debug, Clone)]
+pub struct Scene<'a> {
+    pub kind: Kind,
+    /// The merged present state of the group.
+    pub state: &'a Notification,
+    /// For [`Kind::News`]: indices into `state.alerts` of what is new. Empty otherwise.
+    pub news: &'a [usize],
+    /// How many notifications were merged into what is shown (1: none waited).
+    pub merged: u32,
+    /// When the oldest of them was accepted; rendering says so when it is late (over a minute).
+    pub accepted_at: Timestamp,
+    pub now: Timestamp,
+    /// A remark of nabat's own to show on top, e.g. that the topic is gone; already in words.
+    pub note: Option<&'a str>,
+    pub template: &'a str,
+    pub language: Language,
+    pub timezone: &'a TimeZone,
+}
+
+/// One message to send. Both forms are within Telegram's limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Text in Telegram's HTML.
+    pub html: String,
+    /// The same content without formatting, for when the rich form is refused.
+    pub plain: String,
+}
+
+/// A message as parts in order, at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    pub parts: Vec<Part>,
+    /// Why the built-in template had to help out, if it had to.
+    pub fell_back: Option<String>,
+}
+
+/// How long a message part may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Unicode code points of the parsed text.
+    pub characters: usize,
+    pub entities: usize,
+}
+
+impl Limits {
+    /// What Telegram takes.
+    pub const TELEGRAM: Self = Self { characters: 4096, entities: 100 };
+}
+
+/// Shared by all lanes; swapped as a whole at a reload.
+pub type SharedRenderer = Arc<arc_swap::ArcSwap<Renderer>>;
+
+/// The compiled templates.
+#[derive(Debug, Default)]
+pub struct Renderer {}
