@@ -126,6 +126,8 @@ pub struct Card {
     /// How many parts of an unfinished reply were sent for which entry and version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<(EntryId, u64, u32)>,
+    /// When it was last sent or edited.
+    pub updated_at: Timestamp,
     /// When the whole group had ended and that was shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
@@ -252,7 +254,7 @@ pub struct ChatTotals {
 }
 
 /// Why the store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     #[error("the outbox is full: {0}")]
     Full(String),
