@@ -1,0 +1,3 @@
+//! How nabat behaves, seen from outside.
+
+mod sandbox;
