@@ -1,0 +1,4 @@
+//! How nabat behaves, seen from outside: one binary, a module a subject.
+
+mod rendering;
+mod support;
