@@ -30,7 +30,6 @@ fn split(line: &str) -> Vec<&str> {
             ',' if !quoted => {
                 pieces.push(&line[start..at]);
                 start = at + 1;
-                continue;
             }
             ',' => {}
             '"' if escaped => escaped = false,

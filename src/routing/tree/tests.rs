@@ -90,7 +90,8 @@ fn alertmanagers_tree() -> Route {
 #[test]
 fn the_tree_decides_as_alertmanagers_does() {
     let tree = alertmanagers_tree();
-    let table: &[(&[(&str, &str)], &[&str])] = &[
+    type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let table: &[Row] = &[
         (&[("owner", "team-A")], &["A"]),
         (&[("owner", "team-A"), ("env", "unset")], &["A"]),
         (&[("owner", "team-C")], &["BC"]),
