@@ -161,7 +161,7 @@ impl Outbox for SqliteOutbox {
     }
 
     async fn lanes(&self) -> Result<Vec<LaneId>, StoreError> {
-        self.ask(false, desk::Desk::lanes).await
+        self.ask(false, Desk::lanes).await
     }
 
     async fn lease(&self, lane: &LaneId) -> Result<Option<Leased>, StoreError> {
@@ -215,7 +215,7 @@ impl Outbox for SqliteOutbox {
     }
 
     async fn migrations(&self) -> Result<Vec<(ChatId, ChatId)>, StoreError> {
-        self.ask(false, desk::Desk::migrations).await
+        self.ask(false, Desk::migrations).await
     }
 
     async fn keep_rejected(&self, rejected: Rejected) -> Result<(), StoreError> {
@@ -223,7 +223,7 @@ impl Outbox for SqliteOutbox {
     }
 
     async fn rejected(&self) -> Result<Vec<Rejected>, StoreError> {
-        self.ask(false, desk::Desk::rejected).await
+        self.ask(false, Desk::rejected).await
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {
@@ -235,7 +235,7 @@ impl Outbox for SqliteOutbox {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.ask(true, desk::Desk::probe).await
+        self.ask(true, Desk::probe).await
     }
 
     fn cut_sends(&self) -> u64 {
