@@ -1,5 +1,6 @@
 //! How nabat behaves, seen from outside: one binary, a module a subject.
 
+mod main_job;
 mod rendering;
 mod sandbox;
 mod support;
