@@ -1,4 +1,7 @@
 //! The command line.
+
+pub mod check;
+
 use std::process::ExitCode;
 
 /// Runs the command the process was started with.

@@ -226,4 +226,6 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod tests;
