@@ -1,0 +1,5 @@
+//! How nabat behaves, seen from outside: one binary, a module a subject.
+
+mod rendering;
+mod sandbox;
+mod support;

@@ -1,0 +1,3 @@
+//! The harness: the peers that tests run against.
+
+pub mod tdlib;
