@@ -1,5 +1,6 @@
 //! How nabat behaves, seen from outside: one binary, a module a subject.
 
+mod configuration;
 mod rendering;
 mod sandbox;
 mod support;
