@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use jiff::Timestamp;
 use nabat::alert::{Alert, GroupId, Labels, Notification, Reason, Source, Status};
 use nabat::config::Config;
+use nabat::routing::ChatAlias;
 
 /// Runs Alertmanager's `amtool`.
 fn amtool(arguments: &[&str]) -> Output {
@@ -30,7 +31,7 @@ fn the_nabat_example_loads_from_its_place() {
     let token = |name: &str| (name == "TELEGRAM_BOT_TOKEN").then(|| "123456:token".to_owned());
     let config = Config::load(Some(&example), &token).unwrap_or_else(|faults| panic!("{faults}"));
     // The receivers of the Alertmanager example that name a chat name one of these.
-    let chats: Vec<&str> = config.chats.keys().map(|alias| alias.as_str()).collect();
+    let chats: Vec<&str> = config.chats.keys().map(ChatAlias::as_str).collect();
     assert_eq!(chats, ["boss", "ops"]);
 }
 
@@ -110,14 +111,14 @@ fn notification(labels: &[(&str, &str)]) -> Notification {
 fn a_tree_copied_from_alertmanager_routes_as_it_does_there() {
     let dir = tempfile::tempdir().unwrap();
     let theirs = dir.path().join("alertmanager.yml");
-    let receivers: String = NAMES.iter().map(|name| format!("  - name: {name}\n")).collect();
-    let text = format!("{}\nreceivers:\n{receivers}", tree(|name| format!("receiver: {name}")));
+    let receivers = NAMES.map(|name| format!("  - name: {name}")).join("\n");
+    let text = format!("{}\nreceivers:\n{receivers}\n", tree(|name| format!("receiver: {name}")));
     std::fs::write(&theirs, text).unwrap();
 
     let ours = dir.path().join("nabat.yml");
-    let chats: String = NAMES.iter().map(|name| format!("  {name}: {{id: 5555555}}\n")).collect();
+    let chats = NAMES.map(|name| format!("  {name}: {{id: 5555555}}")).join("\n");
     let text = format!(
-        "telegram: {{bot_token: {{env: TOKEN}}}}\nchats:\n{chats}{}\n",
+        "telegram: {{bot_token: {{env: TOKEN}}}}\nchats:\n{chats}\n{}\n",
         tree(|name| format!("chats: [{name}]"))
     );
     std::fs::write(&ours, text).unwrap();
