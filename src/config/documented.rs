@@ -32,7 +32,7 @@ fn environment(name: &str) -> Option<String> {
 
 /// The example with every setting that is commented out switched on. A comment's text starts
 /// with a space, a setting right behind the `#`.
-fn with_everything_on() -> String {
+pub(super) fn with_everything_on() -> String {
     let switch_on = |line: &str| {
         let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
         match rest.strip_prefix('#') {

@@ -8,7 +8,7 @@ const TOKEN: &str = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0";
 
 fn environment(name: &str) -> Option<String> {
     match name {
-        "TOKEN" => Some(TOKEN.to_owned()),
+        "TOKEN" | TOKEN_VARIABLE => Some(TOKEN.to_owned()),
         "CHAT" => Some(" -1001234567890\n".to_owned()),
         "PROXY" => Some("socks5h://user:pa55word@proxy:1080".to_owned()),
         "BLANK" => Some(" ".to_owned()),

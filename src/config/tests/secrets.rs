@@ -1,5 +1,7 @@
 //! References to secrets, and that no fault shows one.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 #[test]
@@ -7,8 +9,10 @@ fn a_file_that_is_not_there_yet_is_only_a_warning() {
     let text = with("").replace("{env: TOKEN}", "{file: /run/secrets/no-such-token}");
     assert_eq!(
         warnings(&text),
-        ["nabat.yml:1: telegram.bot_token.file: /run/secrets/no-such-token does not exist (yet); \
-          check the path, or provide the file"]
+        [
+            "nabat.yml:1: telegram.bot_token.file: \"/run/secrets/no-such-token\" does not exist (yet); \
+          check the path, or provide the file"
+        ]
     );
 }
 
@@ -66,6 +70,7 @@ fn no_fault_ever_shows_a_secret() {
         "telegram: {bot_token: {hunter2}}",
         "telegram: {bot_token: {env: TOKEN}}",
         "telegram: {bot_token: {env: hvs.CAESIJlWh2o1Qp0xTqXk3yq}}",
+        "telegram: {bot_token: {file: 'TOKEN'}}",
         "telegram: {bot_token: {vault: {mount: [TOKEN]}}}",
         "telegram: {bot_token: {vault: {TOKEN: TOKEN}}}",
         "telegram: {TOKEN: x}",
@@ -103,4 +108,23 @@ fn the_secrets_are_listed_by_their_keys() {
     let config = parse(&text).unwrap();
     let names: Vec<_> = config.secret_refs().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["telegram.bot_token", "chats.boss.id"]);
+}
+
+/// Every place of the example gets a token pasted into it, as happens to people in a hurry.
+#[test]
+fn a_token_pasted_anywhere_into_the_file_is_never_shown() {
+    let example = documented::with_everything_on();
+    let settings: Vec<&str> =
+        example.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let example = settings.join("\n");
+    let seams = example.char_indices().filter(|(_, c)| " \n:{[,'\"".contains(*c));
+    let places: BTreeSet<usize> = seams.flat_map(|(at, c)| [at, at + c.len_utf8()]).collect();
+    for place in places {
+        let (before, after) = example.split_at(place);
+        let shown = match parse(&format!("{before}{TOKEN}{after}")) {
+            Ok(config) => config.warnings.iter().map(Fault::to_string).collect::<String>(),
+            Err(faults) => faults.to_string(),
+        };
+        assert!(!shown.contains("AAHdqTcv"), "pasted behind {before:?} gives {shown}");
+    }
 }

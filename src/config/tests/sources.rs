@@ -127,7 +127,7 @@ fn templates_are_read_and_can_be_named() {
         [("card", None, "any"), ("card", Some(Language::Ru), "по-русски"), ("my.card", None, "x")]
     );
     assert_eq!(config.warnings.len(), 1);
-    assert!(config.warnings[0].problem.ends_with("none/*.hbs finds no file"));
+    assert!(config.warnings[0].problem.ends_with("none/*.hbs\" finds no file"));
 
     let unknown = parse_in(dir.path(), &text.replace("template: card", "template: cart"));
     let fault = &unknown.unwrap_err().0[0];
