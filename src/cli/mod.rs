@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod check;
 mod serve;
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ struct Cli {
 enum Command {
     /// Take webhooks and deliver them, until stopped
     Serve(serve::ServeArgs),
+    /// Check the configuration and the templates
+    Check(check::CheckArgs),
 }
 
 /// Runs the command the process was started with.
@@ -34,6 +37,7 @@ pub fn run() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cli.command {
         Command::Serve(args) => block_on(serve::run(args)),
+        Command::Check(args) => check::run(&args),
     }
 }
 

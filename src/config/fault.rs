@@ -47,17 +47,20 @@ impl fmt::Display for Faults {
     }
 }
 
-/// `value` in quotes, unless it looks like a secret that strayed into the wrong place: a long
-/// word that mixes letters and digits, as tokens do.
+/// `value` in quotes, unless it looks like a secret that strayed into the wrong place.
 pub(super) fn shown(value: &str) -> String {
-    let strayed = value
-        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
-        .any(|word| word.len() >= 20 && has_letters_and_digits(word));
-    if strayed || value.chars().count() > 120 {
+    if may_be_secret(value) || value.chars().count() > 120 {
         "the value (not shown, it may be a secret)".to_owned()
     } else {
         format!("{value:?}")
     }
+}
+
+/// Whether there is a long word in `value` that mixes letters and digits, as tokens do.
+pub(super) fn may_be_secret(value: &str) -> bool {
+    value
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+        .any(|word| word.len() >= 20 && has_letters_and_digits(word))
 }
 
 fn has_letters_and_digits(word: &str) -> bool {

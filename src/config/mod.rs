@@ -177,7 +177,7 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
         }
     }
     // Names count even when their chat is faulty, or one fault would be reported as many.
-    let names = chats_at.as_ref().map(|at| keys(at.value)).unwrap_or_default();
+    let names = chats_at.as_ref().map(|at| names(at.value)).unwrap_or_default();
     if names.is_empty() {
         walk.missing(&root, "chats", "name at least one: chats: {ops: {id: -1001234567890}}");
     }
@@ -218,12 +218,14 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
     })
 }
 
-fn keys(value: &Value) -> Vec<&str> {
-    match value {
-        Value::Map(entries) => entries.iter().map(|Entry { key, .. }| key.as_str()).collect(),
-        _ => Vec::new(),
-    }
+/// The usable names in a map.
+fn names(value: &Value) -> Vec<&str> {
+    let Value::Map(entries) = value else { return Vec::new() };
+    let names = entries.iter().map(|Entry { key, .. }| key.as_str());
+    names.filter(|name| walk::is_plain_name(name)).collect()
 }
 
+#[cfg(test)]
+mod documented;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use crate::secrets::{KvVersion, SecretRef, VaultField};
 
+use super::fault::may_be_secret;
 use super::walk::{At, Walk};
 use super::yaml::Value;
 
@@ -39,7 +40,7 @@ pub(super) fn variable(at: &At<'_>, walk: &mut Walk<'_>) -> Option<(String, Stri
     let name = walk.text(at)?;
     let usual = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && !name.starts_with(|c: char| c.is_ascii_digit())
-        && super::fault::shown(name).starts_with('"');
+        && !may_be_secret(name);
     if !usual {
         let problem = "is no name of an environment variable (not shown, it may be a secret)";
         walk.fault(&at.place, problem, "write the variable's name, not its value");

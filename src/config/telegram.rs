@@ -105,12 +105,11 @@ fn proxy(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ProxyUrl> {
 }
 
 fn file_content(at: &At<'_>, walk: &mut Walk<'_>) -> Option<String> {
-    let name = walk.text(at)?;
-    let path = walk.base.join(name);
+    let path = walk.file_path(at)?;
     match std::fs::read_to_string(&path) {
         Ok(content) => Some(content),
         Err(error) => {
-            let problem = format!("{} cannot be read: {error}", path.display());
+            let problem = format!("cannot be read: {error}");
             walk.fault(&at.place, problem, "check the path and who may read it");
             None
         }

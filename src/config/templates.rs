@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::rendering::Language;
 
 use super::chats::language_named;
+use super::fault::shown;
 use super::walk::{At, Walk};
 
 /// The template that is built in.
@@ -65,7 +66,7 @@ pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<TemplateFile> {
             }
         }
         if !found {
-            let problem = format!("{} finds no file", absolute.display());
+            let problem = format!("{} finds no file", shown(&absolute.to_string_lossy()));
             walk.warn(&place, problem, "check the path, or leave the pattern out");
         }
     }

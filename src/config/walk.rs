@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::Environment;
-use super::fault::{Fault, did_you_mean, shown};
+use super::fault::{Fault, did_you_mean, may_be_secret, shown};
 use super::values;
 use super::yaml::{Entry, Node, Value};
 
@@ -288,9 +288,15 @@ impl Walk<'_> {
     /// The path of a file, relative to the configuration's directory.
     pub fn file_path(&mut self, at: &At<'_>) -> Option<PathBuf> {
         let name = self.text(at)?;
+        // A long name in a directory's path is nothing unusual, a token is seldom a path.
+        if may_be_secret(name) && !name.contains('/') {
+            let problem = "is no path of a file (not shown, it may be a secret)";
+            self.fault(&at.place, problem, "write the file's path, not its content");
+            return None;
+        }
         let path = self.base.join(name);
         if !path.exists() {
-            let problem = format!("{} does not exist (yet)", path.display());
+            let problem = format!("{} does not exist (yet)", shown(&path.to_string_lossy()));
             self.warn(&at.place, problem, "check the path, or provide the file");
         }
         Some(path)
@@ -328,7 +334,7 @@ impl Walk<'_> {
 }
 
 /// Whether a key can be repeated in a fault, a metric and a URL's path.
-fn is_plain_name(key: &str) -> bool {
+pub(super) fn is_plain_name(key: &str) -> bool {
     (1..=64).contains(&key.len())
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
         && shown(key).starts_with('"')

@@ -68,6 +68,8 @@ fn plain(error: &serde_saphyr::Error) -> String {
     let text = text.lines().next().unwrap_or_default();
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let text = text.split(" at line ").next().unwrap_or(text);
+    // What follows a semicolon advises the programmer, not the operator.
+    let text = text.split("; ").next().unwrap_or(text);
     text.trim_end_matches('.').to_owned()
 }
 

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn one(name: &str, operator: Operator, value: &str) -> Vec<Matcher> {
@@ -117,16 +119,21 @@ fn regular_expressions_must_match_the_whole_value() {
     assert!(!not.matches("db") && not.matches("dbx") && not.matches(""));
 }
 
-#[test]
-fn printing_and_reading_gives_the_same_matcher() {
-    for (name, value) in [("foo", "a\"b\\c\nd"), ("my label", "x"), ("Σ", "y z"), ("a", "")] {
+proptest! {
+    #[test]
+    fn printing_and_reading_gives_the_same_matcher(name in "\\PC{1,8}", value in any::<String>()) {
         for operator in [Operator::Equal, Operator::NotEqual] {
-            let matcher = Matcher::new(name, operator, value).unwrap();
-            assert_eq!(
-                parse_matchers(&matcher.to_string()),
-                Ok(vec![matcher.clone()]),
-                "{matcher}"
-            );
+            let matcher = Matcher::new(name.as_str(), operator, value.as_str()).unwrap();
+            prop_assert_eq!(parse_matchers(&matcher.to_string()), Ok(vec![matcher]));
         }
+    }
+
+    #[test]
+    fn any_line_is_taken_or_refused_without_a_panic(
+        line in r#"[{},=!~"\\ a-zя'`]{0,24}"#,
+        other in any::<String>(),
+    ) {
+        let _ = parse_matchers(&line);
+        let _ = parse_matchers(&other);
     }
 }

@@ -68,6 +68,9 @@ fn lanes(tree: &Route, notification: &Notification) -> Vec<String> {
     destinations.iter().map(|destination| destination.lane.to_string()).collect()
 }
 
+/// Common labels, and the chats that hear of them.
+type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 /// The tree of Alertmanager's own routing test, with its expectations.
 fn alertmanagers_tree() -> Route {
     parent(
@@ -90,7 +93,6 @@ fn alertmanagers_tree() -> Route {
 #[test]
 fn the_tree_decides_as_alertmanagers_does() {
     let tree = alertmanagers_tree();
-    type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
     let table: &[Row] = &[
         (&[("owner", "team-A")], &["A"]),
         (&[("owner", "team-A"), ("env", "unset")], &["A"]),
