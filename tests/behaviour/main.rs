@@ -1,0 +1,4 @@
+//! How nabat behaves, seen from outside, with the real programs around it.
+
+mod support;
+mod vault;
