@@ -2,3 +2,8 @@
 
 mod support;
 mod vault;
+//! How nabat behaves, seen from outside: one binary, a module a subject.
+
+mod rendering;
+mod sandbox;
+mod support;

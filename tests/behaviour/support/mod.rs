@@ -26,3 +26,6 @@ pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
     };
     assert!(tokio::time::timeout(DEADLINE, waiting).await.is_ok(), "not in time: {what}");
 }
+//! The harness: the peers that tests run against.
+
+pub mod tdlib;
