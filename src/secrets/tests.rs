@@ -1,6 +1,6 @@
 //! Keeping secrets, with files for a source. Vault is tested against a real server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,7 +45,7 @@ impl Room {
         Self { directory: tempfile::tempdir().unwrap(), metrics, tasks, scrubber, secrets }
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 

@@ -1,9 +1,7 @@
-//! How nabat behaves, seen from outside, with the real programs around it.
-
-mod support;
-mod vault;
 //! How nabat behaves, seen from outside: one binary, a module a subject.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
 
 mod rendering;
 mod sandbox;
 mod support;
+mod vault;

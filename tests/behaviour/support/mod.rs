@@ -1,7 +1,9 @@
-//! What the tests share: real peers, each started and stopped by the test that needs it.
+//! The harness: the peers that tests run against, each started and stopped by the test that
+//! needs it, and what tests wait with.
 
 pub mod logs;
 pub mod openbao;
+pub mod tdlib;
 
 use std::time::Duration;
 
@@ -26,6 +28,3 @@ pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
     };
     assert!(tokio::time::timeout(DEADLINE, waiting).await.is_ok(), "not in time: {what}");
 }
-//! The harness: the peers that tests run against.
-
-pub mod tdlib;
