@@ -2,10 +2,10 @@
 //! needs it, and what tests wait with.
 
 pub mod alertmanager;
-pub mod nabat;
-pub mod process;
 pub mod logs;
+pub mod nabat;
 pub mod openbao;
+pub mod process;
 pub mod tdlib;
 
 use std::time::Duration;
