@@ -12,8 +12,10 @@ mod faults;
 mod keyboard;
 mod limits;
 mod methods;
+mod page;
 mod params;
 mod refusal;
+mod remote;
 mod server;
 mod state;
 mod text;
@@ -27,6 +29,7 @@ pub use chat::{Access, ChatKind, Shown};
 pub use faults::{Fault, Trouble};
 pub use keyboard::{Button, ButtonAction};
 pub use limits::Limits;
+pub use remote::Act;
 pub use state::Seen;
 
 use crate::clock::Clock;
@@ -116,8 +119,9 @@ impl Sandbox {
         let address = listener.local_addr()?;
         let token = Arc::from(options.token.as_str());
         let shared = Arc::new(Shared::new(options));
-        tasks.spawn("sandbox", server::serve(listener, Arc::clone(&shared), tasks.clone()));
-        Ok(Self { shared, address, token })
+        let sandbox = Self { shared, address, token };
+        tasks.spawn("sandbox", server::serve(listener, sandbox.clone(), tasks.clone()));
+        Ok(sandbox)
     }
 
     /// The address in place of `https://api.telegram.org`, without a slash at the end. The chat

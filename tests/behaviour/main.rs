@@ -1,4 +1,5 @@
 //! How nabat behaves, seen from outside: one binary, a module a subject.
+//! How nabat behaves, seen from outside.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
 
 mod configuration;

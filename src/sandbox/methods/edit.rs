@@ -51,7 +51,7 @@ pub(super) fn edit_message_text(
     }
     shown.text = composed.text;
     shown.entities = composed.entities;
-    shown.source = params.text("text").to_owned();
+    params.text("text").clone_into(&mut shown.source);
     shown.buttons = buttons;
     shown.edits += 1;
     shown.edited_at = Some(shared.elapsed());
