@@ -48,7 +48,8 @@ pub struct DeliveryOptions {
 /// What every lane works with.
 pub struct Surroundings {
     pub outbox: Arc<dyn Outbox>,
-    pub client: ArcSwap<Client>,
+    /// Shared with whoever checks tokens.
+    pub client: Arc<ArcSwap<Client>>,
     pub bot: Bot,
     pub chats: Arc<Chats>,
     pub renderer: Arc<ArcSwap<Renderer>>,
@@ -128,9 +129,9 @@ impl Delivery {
         }
     }
 
-    /// What happens from now on.
-    pub fn reports(&self) -> broadcast::Receiver<Report> {
-        self.shared.reports.subscribe()
+    /// Where to subscribe to what happens.
+    pub fn reports(&self) -> broadcast::Sender<Report> {
+        self.shared.reports.clone()
     }
 
     /// Gives tests and the reload what the lanes work with.

@@ -96,7 +96,8 @@ impl Door {
         let (parts, body) = request.into_parts();
         let (head, read) = read_body(body, &parts.headers, self.limits).await;
         let mut source = UNKNOWN;
-        let answer = match read {
+        let body = read.and_then(|body| require_json(&parts.headers).map(|()| body));
+        let answer = match body {
             Ok(body) => self.accept(&body, chat.as_ref(), &mut source).await,
             Err(trouble) => Err(trouble.into()),
         };
@@ -164,8 +165,8 @@ impl Door {
     }
 }
 
-/// Reads a JSON body within its limits. The first value is its head, at most 4 KiB, whatever
-/// became of the rest.
+/// Reads a body within its limits. The first value is its head, at most 4 KiB, whatever became
+/// of the rest.
 pub async fn read_body(
     body: Body,
     headers: &HeaderMap,
@@ -176,7 +177,7 @@ pub async fn read_body(
     let read = read.await.unwrap_or(Err(BodyTrouble::TooSlow(limits.timeout)));
     let body = buffer.freeze();
     let head = body.slice(..body.len().min(KEPT_HEAD));
-    (head, read.and_then(|()| acceptable(headers)).map(|()| body))
+    (head, read.map(|()| body))
 }
 
 async fn collect(
@@ -213,7 +214,11 @@ async fn discard(mut body: Body, size: usize) {
     }
 }
 
-fn acceptable(headers: &HeaderMap) -> Result<(), BodyTrouble> {
+/// Checks that the headers announce plain JSON.
+///
+/// # Errors
+/// [`BodyTrouble::NoJson`] or [`BodyTrouble::Encoded`].
+pub fn require_json(headers: &HeaderMap) -> Result<(), BodyTrouble> {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     for encoding in headers.get_all(header::CONTENT_ENCODING) {
         if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {

@@ -62,7 +62,7 @@ pub struct Intake {
     pub outbox: Arc<dyn Outbox>,
     pub wake: Arc<dyn Wake>,
     pub clock: Arc<Clock>,
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     pub tasks: Tasks,
 }
 

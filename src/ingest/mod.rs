@@ -12,7 +12,8 @@ mod refusal;
 mod text;
 mod wire;
 
-pub use http::{BodyLimits, Door, read_body, router};
+pub use http::{BodyLimits, Door, read_body, require_json, router};
+pub(crate) use intake::nearest;
 pub use intake::{Intake, IntakeError, Router, Wake};
 pub use parse::{BodyError, parse};
 pub use refusal::BodyTrouble;

@@ -81,11 +81,33 @@ impl Limits {
 /// Shared by all lanes; swapped as a whole at a reload.
 pub type SharedRenderer = Arc<arc_swap::ArcSwap<Renderer>>;
 
+/// An operator's template.
+#[derive(Debug, Clone)]
+pub struct TemplateSource {
+    pub name: String,
+    pub language: Option<Language>,
+    pub text: String,
+    pub file: String,
+}
+
+/// What is wrong with a template.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{file}: {message}")]
+pub struct TemplateError {
+    pub file: String,
+    pub message: String,
+}
+
 /// The compiled templates.
 #[derive(Debug, Default)]
 pub struct Renderer {}
 
 impl Renderer {
+    /// Compiles.
+    pub fn new(_sources: Vec<TemplateSource>) -> Result<Self, Vec<TemplateError>> {
+        Ok(Self {})
+    }
+
     /// The message for a scene.
     pub fn render_within(&self, scene: &Scene<'_>, _limits: Limits) -> Rendered {
         Rendered { parts: vec![self.minimal(scene)], fell_back: None }

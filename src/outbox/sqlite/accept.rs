@@ -73,7 +73,8 @@ impl Desk {
     /// Whether the event came before within the window; remembers it when not.
     fn is_duplicate(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<bool> {
         let now = millis(parcel.submission.at);
-        let window = i64::try_from(self.options.dedup_window.as_millis()).unwrap_or(i64::MAX);
+        let window =
+            i64::try_from(self.options.load().dedup_window.as_millis()).unwrap_or(i64::MAX);
         let known: Option<Vec<u8>> = self
             .connection
             .prepare_cached("SELECT events FROM recent WHERE place = ?")?

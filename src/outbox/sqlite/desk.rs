@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use prometheus::Histogram;
 use rusqlite::{Connection, params};
@@ -65,7 +66,7 @@ pub(super) struct Count {
 #[derive(Debug)]
 pub(super) struct Desk {
     pub connection: Connection,
-    pub options: SqliteOptions,
+    pub options: Arc<ArcSwap<SqliteOptions>>,
     pub out: HashMap<EntryId, Out>,
     pub counts: HashMap<String, Count>,
     pub cut_sends: u64,
@@ -82,7 +83,7 @@ impl Desk {
     pub fn new(
         connection: Connection,
         path: PathBuf,
-        options: SqliteOptions,
+        options: Arc<ArcSwap<SqliteOptions>>,
         commits: Histogram,
         fatal: CancellationToken,
         bytes: Arc<AtomicU64>,
@@ -132,14 +133,15 @@ impl Desk {
 
     /// Refuses when a cap is reached.
     pub fn room_for_more(&self) -> Result<(), StoreError> {
+        let options = self.options.load();
         let entries: u64 = self.counts.values().map(|count| count.waiting + count.dead).sum();
-        if entries >= self.options.max_entries {
+        if entries >= options.max_entries {
             return Err(StoreError::Full(format!(
                 "it holds {entries} entries (delivery.max_entries); nothing accepted is lost"
             )));
         }
         let bytes = self.bytes.load(Ordering::Relaxed);
-        if bytes >= self.options.max_bytes {
+        if bytes >= options.max_bytes {
             return Err(StoreError::Full(format!(
                 "it takes {bytes} bytes on disk (delivery.max_bytes); nothing accepted is lost"
             )));
@@ -283,6 +285,7 @@ impl Desk {
         let newest: Option<i64> =
             self.connection.query_row("SELECT max(last_at) FROM recent", [], |row| row.get(0))?;
         let Some(newest) = newest else { return Ok(()) };
+        let options = self.options.load();
         let limit = |age: std::time::Duration| {
             newest.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
         };
@@ -291,13 +294,13 @@ impl Desk {
                 "DELETE FROM recent WHERE place IN \
                  (SELECT place FROM recent WHERE last_at < ? LIMIT 1000)",
             )?
-            .execute(params![limit(self.options.dedup_window)])?;
+            .execute(params![limit(options.dedup_window)])?;
         self.connection
             .prepare_cached(
                 "DELETE FROM cards WHERE place IN \
                  (SELECT place FROM cards WHERE updated_at < ? LIMIT 200)",
             )?
-            .execute(params![limit(self.options.keep_cards)])?;
+            .execute(params![limit(options.keep_cards)])?;
         self.connection.execute_batch("PRAGMA incremental_vacuum(256)")
     }
 }

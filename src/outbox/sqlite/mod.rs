@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use prometheus::Histogram;
@@ -71,6 +72,7 @@ pub struct SqliteOutbox {
     fatal: CancellationToken,
     finished: CancellationToken,
     bytes: Arc<AtomicU64>,
+    options: Arc<ArcSwap<SqliteOptions>>,
 }
 
 impl SqliteOutbox {
@@ -87,8 +89,16 @@ impl SqliteOutbox {
         let finished = CancellationToken::new();
         let bytes = Arc::new(AtomicU64::new(0));
         let shared = Arc::clone(&bytes);
-        let desk = Desk::new(connection, path.clone(), options, commits, fatal.clone(), shared)
-            .map_err(|source| OpenError::Sqlite { path, source })?;
+        let options = Arc::new(ArcSwap::from_pointee(options));
+        let desk = Desk::new(
+            connection,
+            path.clone(),
+            Arc::clone(&options),
+            commits,
+            fatal.clone(),
+            shared,
+        )
+        .map_err(|source| OpenError::Sqlite { path, source })?;
         let cut_sends = desk.cut_sends;
         let (work, jobs) = mpsc::channel(BACKLOG);
         let done = finished.clone();
@@ -96,7 +106,12 @@ impl SqliteOutbox {
             .name("outbox".into())
             .spawn(move || keep(desk, jobs, lock, &done))
             .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
-        Ok(Self { work, cut_sends, fatal, finished, bytes })
+        Ok(Self { work, cut_sends, fatal, finished, bytes, options })
+    }
+
+    /// Changes windows and caps from now on; what is stored already stays.
+    pub fn set_options(&self, options: SqliteOptions) {
+        self.options.store(Arc::new(options));
     }
 
     /// Cancelled when the disk can't be trusted any more (a failed fsync, a damaged page): the
