@@ -44,9 +44,9 @@ fn check(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (i32, 
         .env_clear()
         .envs(environment.iter().copied())
         .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_owned()).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+        .expect("nabat runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().expect("nabat exits"), text(&output.stdout), text(&output.stderr))
 }
 
 #[test]
