@@ -1,6 +1,6 @@
 //! The command line: one file a command.
 
-mod check;
+pub mod check;
 mod completions;
 mod healthcheck;
 mod http;
