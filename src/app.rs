@@ -24,6 +24,8 @@ use crate::telegram::ClientError;
 use crate::telemetry::{Metrics, Scrubber};
 use crate::web::{self, Doors, Readiness, Reload, ServeOptions};
 
+pub use self::rooms::renderer;
+
 use self::reload::Reloader;
 use self::rooms::{Present, Waker};
 

@@ -1,11 +1,16 @@
 //! The command line: one file a command.
 
-pub mod check;
+mod check;
+mod completions;
+mod healthcheck;
+mod http;
+mod outbox;
 mod serve;
+mod test_alert;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Carries Alertmanager's alerts to Telegram, and loses none.
 #[derive(Debug, Parser)]
@@ -26,8 +31,16 @@ struct Cli {
 enum Command {
     /// Take webhooks and deliver them, until stopped
     Serve(serve::ServeArgs),
-    /// Check the configuration and the templates, without talking to anyone
+    /// Check the configuration and the templates
     Check(check::CheckArgs),
+    /// Send a test alert through a running nabat and wait until Telegram has taken it
+    TestAlert(test_alert::TestAlertArgs),
+    /// Look at and mend the outbox of a running nabat
+    Outbox(outbox::OutboxArgs),
+    /// Ask a running nabat whether it is healthy, for containers
+    Healthcheck(healthcheck::HealthcheckArgs),
+    /// Print the completion script of a shell
+    Completions(completions::CompletionsArgs),
 }
 
 /// Runs the command the process was started with.
@@ -38,6 +51,10 @@ pub fn run() -> ExitCode {
     match cli.command {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Check(args) => check::run(&args),
+        Command::TestAlert(args) => block_on(test_alert::run(args)),
+        Command::Outbox(args) => block_on(outbox::run(args)),
+        Command::Healthcheck(args) => block_on(healthcheck::run(args)),
+        Command::Completions(args) => block_on(completions::run(args, Cli::command())),
     }
 }
 

@@ -17,6 +17,9 @@ mod service;
 mod sources;
 mod vault;
 
+#[cfg(test)]
+mod tests;
+
 pub use backoff::Pace;
 pub use check::{Check, Checker};
 pub use error::SecretError;

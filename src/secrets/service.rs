@@ -30,11 +30,11 @@ pub struct SecretsOptions {
 }
 
 impl SecretsOptions {
-    /// The refresh interval of the `vault:` section, or 60 s without one; retries after 1 to
+    /// The refresh interval of the `vault:` section, or its default of a minute without one; retries after 1 to
     /// 30 s.
     pub fn new(vault: Option<config::Vault>, scrubber: Scrubber) -> Self {
         let refresh_interval =
-            vault.as_ref().map_or(Duration::from_secs(60), |vault| vault.refresh_interval);
+            vault.as_ref().map_or(config::Vault::REFRESH_INTERVAL, |vault| vault.refresh_interval);
         Self { vault, refresh_interval, retry: Pace::default(), scrubber }
     }
 }

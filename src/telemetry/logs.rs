@@ -72,7 +72,7 @@ where
         Format::Text => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).with_ansi(false).boxed(),
     };
-    Ok(Registry::default().with(lines.with_filter(targets(level)?)))
+    Ok(Registry::default().with(lines).with(targets(level)?))
 }
 
 /// Which events are logged. A dependency named in `level` gets what it says, even if chatty.

@@ -20,6 +20,10 @@ pub(super) async fn connect(vault: &config::Vault) -> Result<VaultClient, VaultE
     if !matches!(address.path(), "" | "/") {
         return Err(bad("a path is not supported; use Vault's host and port alone"));
     }
+    // vaultrs would panic at the header.
+    if let Some(name) = vault.namespace.as_ref().filter(|name| !is_visible(name)) {
+        return Err(VaultError::Namespace(name.clone()));
+    }
     address.set_query(None);
     address.set_fragment(None);
 
@@ -61,10 +65,14 @@ async fn readable_pem(path: &std::path::Path) -> Result<String, VaultError> {
 /// When it holds what no token has, on which vaultrs would panic.
 pub(super) fn usable_token(token: &str) -> Result<&str, VaultError> {
     let token = token.trim();
-    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_visible(token) {
         return Err(VaultError::Credential("the token holds what no Vault token holds".to_owned()));
     }
     Ok(token)
+}
+
+fn is_visible(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Asks `sys/health` for the state behind a server's error; vaultrs' own call does not parse

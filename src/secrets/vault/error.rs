@@ -12,6 +12,8 @@ use vaultrs::error::ClientError;
 pub enum VaultError {
     #[error("vault address {address}: {reason}")]
     Address { address: String, reason: &'static str },
+    #[error("vault.namespace {0:?}: a name has only visible ASCII characters")]
+    Namespace(String),
     #[error("vault.ca_file {}: {reason}", path.display())]
     CaFile { path: PathBuf, reason: String },
     #[error("vault cannot be reached: {0}")]

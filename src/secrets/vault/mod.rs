@@ -5,6 +5,7 @@
 
 mod client;
 mod error;
+mod login;
 mod read;
 mod session;
 

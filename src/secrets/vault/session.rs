@@ -1,23 +1,21 @@
-//! nabat's login to Vault: made when first needed, renewed before it ends, made again when it
-//! is gone, given back at the stop.
+//! Staying logged in to Vault: the login is made when first needed, renewed before it ends, made
+//! again when it is gone, given back at the stop.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time::Instant;
 use vaultrs::api::AuthInfo;
-use vaultrs::auth::approle;
-use vaultrs::client::{Client, VaultClient};
-use vaultrs::error::ClientError;
 use vaultrs::token;
 
-use super::client::{connect, diagnosed, usable_token};
+use super::client::diagnosed;
+use super::login::{Lease, Login};
 use super::{VaultError, read};
 use crate::clock::Clock;
 use crate::config::{self, VaultAuth};
-use crate::secrets::{Pace, SecretError, SecretRef, VaultField, local};
+use crate::secrets::{Pace, SecretError, VaultField};
 use crate::telemetry::{Metrics, Scrubber};
 
 /// How long giving the token back may hold up the stop.
@@ -40,26 +38,6 @@ pub(in crate::secrets) struct VaultSession {
     login: Mutex<Option<Login>>,
     /// When the token should be renewed; `None` while there is no login or it does not end.
     renew_at: watch::Sender<Option<Instant>>,
-}
-
-/// One login.
-#[derive(Clone)]
-struct Login {
-    client: Arc<VaultClient>,
-    since: Instant,
-    lease: Lease,
-    /// Renewals that failed since the last that succeeded.
-    failures: u32,
-}
-
-/// How long a token lives.
-#[derive(Clone, Copy)]
-struct Lease {
-    /// At the login; renewals may give less, as the token's maximal age comes near.
-    full: Duration,
-    /// `None` for a token that does not end.
-    ends: Option<Instant>,
-    renewable: bool,
 }
 
 impl std::fmt::Debug for VaultSession {
@@ -158,52 +136,9 @@ impl VaultSession {
     }
 
     async fn log_in(&self, held: &mut MutexGuard<'_, Option<Login>>) -> Result<Login, SecretError> {
-        let mut client = connect(&self.vault).await?;
-        let made = match &self.vault.auth {
-            VaultAuth::Token(at) => {
-                let token = self.credential(at).await?;
-                client.set_token(usable_token(token.expose_secret())?);
-                token_lease(&client).await
-            }
-            VaultAuth::AppRole { mount, role_id, secret_id } => {
-                let (role, secret) =
-                    (self.credential(role_id).await?, self.credential(secret_id).await?);
-                let (role, secret) = (role.expose_secret().trim(), secret.expose_secret().trim());
-                approle::login(&client, mount.trim_matches('/'), role, secret)
-                    .await
-                    .map(|auth| {
-                        self.scrubber.register(&SecretString::from(auth.client_token.as_str()));
-                        client.set_token(&auth.client_token);
-                        Lease::of(&auth)
-                    })
-                    .map_err(|error| approle_refusal(&error, mount))
-            }
-        };
-        let lease = match made {
-            Ok(lease) => lease,
-            Err(error) if error.is_servers_fault() => {
-                return Err(diagnosed(&client, error).await.into());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let login = Login { client: Arc::new(client), since: Instant::now(), lease, failures: 0 };
-        tracing::info!(
-            address = %self.vault.address,
-            method = self.vault.auth.method(),
-            seconds = lease.ends.map(|_| lease.full.as_secs()),
-            renewable = lease.renewable,
-            "logged in to vault"
-        );
+        let login = Login::make(&self.vault, &self.scrubber).await?;
         self.hold(held, Some(login.clone()));
         Ok(login)
-    }
-
-    /// A credential, which is no secret of Vault's own.
-    async fn credential(&self, at: &SecretRef) -> Result<SecretString, SecretError> {
-        let secret =
-            local::read(at).await.map_err(|error| VaultError::Credential(error.to_string()))?;
-        self.scrubber.register(&secret);
-        Ok(secret)
     }
 
     /// Takes a login into use and says when it should be renewed.
@@ -291,52 +226,6 @@ impl VaultSession {
             } else {
                 tracing::debug!("could not give the vault token back; it ends by itself");
             }
-        }
-    }
-}
-
-impl Lease {
-    fn of(auth: &AuthInfo) -> Self {
-        Self::new(auth.lease_duration, auth.renewable)
-    }
-
-    /// For a life in seconds, where 0 means that it does not end.
-    fn new(seconds: u64, renewable: bool) -> Self {
-        let full = Duration::from_secs(seconds);
-        Self { full, ends: (seconds > 0).then(|| Instant::now() + full), renewable }
-    }
-}
-
-/// How long a token that was given to nabat lives. One that may not ask about itself is taken as
-/// it is: reading will show whether it is good.
-async fn token_lease(client: &VaultClient) -> Result<Lease, VaultError> {
-    match token::lookup_self(client).await {
-        Ok(token) => Ok(Lease::new(token.ttl, token.renewable.unwrap_or_default())),
-        Err(error) => match VaultError::of(&error) {
-            VaultError::Denied(_) | VaultError::Answer(_) => Ok(Lease::new(0, false)),
-            error => Err(error),
-        },
-    }
-}
-
-/// What a failed login by approle means.
-fn approle_refusal(error: &ClientError, mount: &str) -> VaultError {
-    let (reason, remedy) = match VaultError::of(error) {
-        VaultError::Server { status: 400, reason } => {
-            (reason, "check vault.auth.approle.role_id and secret_id")
-        }
-        VaultError::Denied(reason) => (reason, "is approle enabled at this mount?"),
-        VaultError::NoSecret(_) => ("not found".to_owned(), "is approle enabled at this mount?"),
-        other => return other,
-    };
-    VaultError::LoginRefused { method: "approle", mount: mount.to_owned(), reason, remedy }
-}
-
-impl VaultAuth {
-    fn method(&self) -> &'static str {
-        match self {
-            Self::Token(_) => "token",
-            Self::AppRole { .. } => "approle",
         }
     }
 }
