@@ -1,11 +1,27 @@
 //! From an entry to message parts that Telegram accepts. Pure: no I/O, no clock.
 
+mod helpers;
+mod load;
+mod renderer;
+mod split;
+mod subject;
+mod view;
+mod visible;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::alert::Notification;
+
+pub use load::{TemplateError, TemplateSource};
+pub use renderer::Renderer;
+pub use words::severity_emoji;
 
 /// The languages the built-in texts speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -80,7 +96,3 @@ impl Limits {
 
 /// Shared by all lanes; swapped as a whole at a reload.
 pub type SharedRenderer = Arc<arc_swap::ArcSwap<Renderer>>;
-
-/// The compiled templates.
-#[derive(Debug, Default)]
-pub struct Renderer {}

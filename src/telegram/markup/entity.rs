@@ -102,9 +102,9 @@ impl EntityKind {
         matches!(self, Self::Blockquote | Self::ExpandableBlockquote)
     }
 
-    /// Whether it is shown as written, with no formatting inside.
-    pub fn is_verbatim(&self) -> bool {
-        matches!(self, Self::Code | Self::Pre | Self::PreCode { .. })
+    /// Whether there is no formatting inside it, nor around it except for a quotation.
+    pub fn is_plain_inside(&self) -> bool {
+        matches!(self, Self::Code | Self::Pre | Self::PreCode { .. } | Self::DateTime { .. })
     }
 }
 

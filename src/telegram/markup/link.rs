@@ -81,7 +81,11 @@ impl HttpUrl {
         let host = host.to_ascii_lowercase();
         if ipv6 {
             host[1..host.len() - 1].parse::<Ipv6Addr>().ok()?;
-        } else if host.is_empty() || host == "." || !is_host(host.as_bytes()) {
+        } else if host.is_empty()
+            || host == "."
+            || !is_host(host.as_bytes())
+            || !userinfo.split(':').all(|part| is_host(part.as_bytes()))
+        {
             return None;
         }
         Some(Self {
@@ -125,7 +129,7 @@ fn is_host(host: &[u8]) -> bool {
     let mut at = 0;
     while at < host.len() {
         match host[at] {
-            b'a'..=b'z' | b'0'..=b'9' | 0x80.. => {}
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | 0x80.. => {}
             byte if b".-_!$,~*'();&+=".contains(&byte) => {}
             b'%' => {
                 let escape = host.get(at + 1..at + 3);

@@ -169,7 +169,7 @@ impl<'a, I: Iterator<Item = &'a Entity>> Cutter<'a, I> {
         while let Some(entity) = around.pop_if(|entity| entity.end() <= offset) {
             let before = self.cut.len();
             self.run_to(entity.end());
-            if entity.kind.is_verbatim() {
+            if entity.kind.is_plain_inside() {
                 self.cut.truncate(before);
             }
         }
