@@ -18,8 +18,8 @@ fn faults(file: &str, text: &str) -> Vec<String> {
 }
 
 fn first(renderer: &Renderer, scene: &Scene<'_>) -> (String, Option<String>) {
-    let rendered = renderer.render(scene);
-    (rendered.parts[0].html.clone(), rendered.fell_back)
+    let Rendered { parts, fell_back } = renderer.render(scene);
+    (parts[0].html.clone(), fell_back)
 }
 
 #[test]

@@ -1,3 +1,4 @@
 //! The harness: the peers that tests run against.
 
+pub mod notifications;
 pub mod tdlib;
