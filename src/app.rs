@@ -1,1 +1,207 @@
-//! app
+//! The only place that wires everyone: from a configuration to a running program.
+
+mod reload;
+mod rooms;
+mod token;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{Config, Faults};
+use crate::delivery::{Bot, Chats, Delivery, Surroundings};
+use crate::ingest::{self, BodyLimits, Door, Intake};
+use crate::lifecycle::{StopOrder, Tasks};
+use crate::outbox::sqlite::{OpenError, SqliteOutbox};
+use crate::outbox::{Outbox, StoreError};
+use crate::telegram::ClientError;
+use crate::telemetry::{Metrics, Scrubber};
+use crate::web::{self, Doors, Readiness, Reload, ServeOptions};
+
+use self::reload::Reloader;
+use self::rooms::{Present, Waker};
+
+/// What [`start`] needs beside the configuration file.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The file to load; without one the environment is enough.
+    pub config_file: Option<PathBuf>,
+    pub storage_path: PathBuf,
+    pub listen_address: SocketAddr,
+    pub body: BodyLimits,
+    /// How long sends in flight may take once the program is asked to stop.
+    pub grace: Duration,
+    pub environment: fn(&str) -> Option<String>,
+    pub clock: Arc<Clock>,
+    pub scrubber: Scrubber,
+}
+
+/// Why the program does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0}")]
+    Config(#[from] Faults),
+    #[error("{}", lines(.0))]
+    Templates(Vec<crate::rendering::TemplateError>),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error("the outbox does not answer: {0}")]
+    Outbox(#[from] StoreError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(
+        "can't listen on {address}: {source}; is another nabat running? Name another address with --web.listen-address"
+    )]
+    Listen { address: SocketAddr, source: std::io::Error },
+}
+
+impl StartError {
+    /// Whether the operator's configuration is at fault (exit code 2).
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Templates(_) | Self::Client(_))
+    }
+}
+
+fn lines<T: std::fmt::Display>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The running program.
+#[derive(Debug)]
+pub struct App {
+    address: SocketAddr,
+    reloader: Arc<Reloader>,
+    delivery: Delivery,
+    intake: Arc<Intake>,
+    metrics: Arc<Metrics>,
+    fatal: CancellationToken,
+    stop: StopOrder,
+}
+
+/// Starts everything; returns when webhooks are accepted.
+pub async fn start(options: Options) -> Result<App, StartError> {
+    let config = Config::load(options.config_file.as_deref(), &options.environment)?;
+    let present = Arc::new(Present::new(config));
+    let config = present.config();
+
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+    let readiness = Readiness::default();
+    let starting = readiness.hold("starting");
+
+    let renderer = rooms::renderer(&config).map_err(StartError::Templates)?;
+    let client = Arc::new(ArcSwap::from_pointee(rooms::client(&config)?));
+    let listener = listen(options.listen_address).await?;
+    let address = listener.local_addr().unwrap_or(options.listen_address);
+
+    let commits = metrics.outbox_commit_duration.clone();
+    let store = SqliteOutbox::open(&options.storage_path, rooms::store_options(&config), commits)?;
+    let store = Arc::new(store);
+    let fatal = store.fatal();
+    let outbox: Arc<dyn Outbox> = store.clone();
+    metrics.ambiguous_sends.inc_by(outbox.cut_sends());
+    if outbox.cut_sends() > 0 {
+        tracing::warn!(
+            sends = outbox.cut_sends(),
+            "the last process ended while it was sending; these messages may appear twice"
+        );
+    }
+
+    let (front, back) = (Tasks::default(), Tasks::default());
+    let token = token::Keeper::new(&options, &metrics, client.clone(), &back);
+    let chats = Arc::new(Chats::new(token.keep(&config), outbox.migrations().await?));
+    let delivery = Delivery::new(Surroundings {
+        outbox: outbox.clone(),
+        client: client.clone(),
+        bot: Bot::new(token.watch(), token.ask()),
+        chats: chats.clone(),
+        renderer: Arc::new(ArcSwap::from_pointee(renderer)),
+        metrics: metrics.clone(),
+        clock: options.clock.clone(),
+        options: ArcSwap::from_pointee(rooms::delivery_options(&config)),
+        tasks: back.clone(),
+    });
+    rooms::introduce(&config, &metrics, &options.clock);
+
+    let intake = Arc::new(Intake {
+        router: present.clone(),
+        outbox: outbox.clone(),
+        wake: Arc::new(Waker(delivery.clone())),
+        clock: options.clock.clone(),
+        metrics: metrics.clone(),
+        tasks: front.clone(),
+    });
+    let reloader = Arc::new(Reloader {
+        options: options.clone(),
+        present,
+        store,
+        delivery: delivery.clone(),
+        token,
+        turn: tokio::sync::Mutex::new(()),
+    });
+    let door = Door { intake: intake.clone(), limits: options.body };
+    let doors = Doors::new(
+        intake.clone(),
+        readiness.clone(),
+        reloader.clone(),
+        delivery.reports(),
+        env!("CARGO_PKG_VERSION"),
+    );
+    let site = web::site(ingest::router(door), web::router(doors));
+    let close = CancellationToken::new();
+    let serve = ServeOptions { grace: options.grace, ..ServeOptions::default() };
+    let server =
+        front.spawn("web", web::serve(listener, site, serve, None, front.clone(), close.clone()));
+
+    delivery.start().await?;
+    drop(starting);
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "nabat is ready");
+    let stop = StopOrder { readiness, close, server, front, back, outbox, grace: options.grace };
+    Ok(App { address, reloader, delivery, intake, metrics, fatal, stop })
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+impl App {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The way in, for a program that plays alerts itself (the demo).
+    pub fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// What delivery does.
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Loads the configuration again, all or nothing.
+    pub async fn reload(&self) -> Result<(), String> {
+        self.reloader.reload().await
+    }
+
+    /// Completes when the store's disk can't be trusted any more; then only a stop helps.
+    pub async fn failed(&self) {
+        self.fatal.cancelled().await;
+    }
+
+    /// Stops in order; see [`StopOrder`].
+    pub async fn stop(self) {
+        self.stop.stop().await;
+    }
+}

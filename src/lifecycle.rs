@@ -1,11 +1,17 @@
 //! Starting, being ready, stopping.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
+
+use crate::outbox::Outbox;
+use crate::web::Readiness;
 
 /// The owner of every background task.
 #[derive(Debug, Clone, Default)]
@@ -45,5 +51,50 @@ impl Tasks {
     pub async fn finished(&self) {
         self.tracker.close();
         self.tracker.wait().await;
+    }
+}
+
+/// Everything that has to stop, and the order in which it does.
+#[derive(Debug)]
+pub struct StopOrder {
+    pub readiness: Readiness,
+    /// Closes the doors.
+    pub close: CancellationToken,
+    /// The task that serves HTTP.
+    pub server: JoinHandle<()>,
+    /// Tasks that take webhooks in.
+    pub front: Tasks,
+    /// Tasks that deliver and keep secrets.
+    pub back: Tasks,
+    pub outbox: Arc<dyn Outbox>,
+    /// For the requests and the sends in flight, each.
+    pub grace: Duration,
+}
+
+impl StopOrder {
+    /// Stops:
+    ///
+    /// 1. not ready any more;
+    /// 2. no new connection; requests in flight are answered, within the grace time;
+    /// 3. lanes end what they are sending, within the grace time, and give back what they leased;
+    /// 4. the store is flushed and closed.
+    ///
+    /// What is cut off by the grace time is in the store and is sent by the next start.
+    pub async fn stop(self) {
+        let _never_ready_again = self.readiness.hold("stopping");
+        tracing::info!("stopping: no new requests");
+        self.close.cancel();
+        let _ = self.server.await;
+        self.front.stop();
+        if timeout(self.grace, self.front.finished()).await.is_err() {
+            tracing::warn!("some requests were cut off");
+        }
+        tracing::info!("stopping: sends in flight");
+        self.back.stop();
+        if timeout(self.grace, self.back.finished()).await.is_err() {
+            tracing::warn!("some sends were cut off; their messages may appear twice");
+        }
+        self.outbox.close().await;
+        tracing::info!("stopped");
     }
 }

@@ -1,7 +1,77 @@
-//! The command line.
+//! The command line: one file a command.
+
+pub mod check;
+mod completions;
+mod healthcheck;
+mod http;
+mod outbox;
+mod serve;
+mod test_alert;
+
 use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Carries Alertmanager's alerts to Telegram, and loses none.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nabat",
+    version,
+    about,
+    after_help = "Try it without a bot: nabat demo\n\
+                  Run it with only the environment: TELEGRAM_BOT_TOKEN=… TELEGRAM_CHAT_ID=… nabat serve\n\
+                  Exit codes: 0 fine, 1 failed, 2 usage or configuration."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take webhooks and deliver them, until stopped
+    Serve(serve::ServeArgs),
+    /// Check the configuration and the templates
+    Check(check::CheckArgs),
+    /// Send a test alert through a running nabat and wait until Telegram has taken it
+    TestAlert(test_alert::TestAlertArgs),
+    /// Look at and mend the outbox of a running nabat
+    Outbox(outbox::OutboxArgs),
+    /// Ask a running nabat whether it is healthy, for containers
+    Healthcheck(healthcheck::HealthcheckArgs),
+    /// Print the completion script of a shell
+    Completions(completions::CompletionsArgs),
+}
 
 /// Runs the command the process was started with.
 pub fn run() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    // Every TLS user of the process needs this first; an earlier provider would be as good.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match cli.command {
+        Command::Serve(args) => block_on(serve::run(args)),
+        Command::Check(args) => check::run(&args),
+        Command::TestAlert(args) => block_on(test_alert::run(args)),
+        Command::Outbox(args) => block_on(outbox::run(args)),
+        Command::Healthcheck(args) => block_on(healthcheck::run(args)),
+        Command::Completions(args) => block_on(completions::run(args, Cli::command())),
+    }
+}
+
+/// Runs a command to its end; an error is printed with its causes.
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("nabat: can't start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("nabat: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -1,94 +1,231 @@
 //! The configuration: one file a section, all faults at once, secrets as references.
+//!
+//! [`Config::load`] reads a YAML file, or, when there is none, two environment variables. The
+//! file is read into a tree that knows its lines; every section then takes what is its own from
+//! the tree and reports what is wrong, so that one run names every fault. `config/nabat.yml`
+//! shows every key, `docs/configuration.md` explains them.
+
+mod alertmanagers;
+mod chats;
+mod delivery;
+mod environment;
+mod fault;
+mod route;
+mod secret;
+mod telegram;
+mod templates;
+mod values;
+mod vault;
+mod walk;
+mod yaml;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-use jiff::tz::TimeZone;
-use url::Url;
-
-use crate::rendering::Language;
-use crate::routing::ChatAlias;
+use crate::routing::{ChatAlias, LaneId, Route};
 use crate::secrets::SecretRef;
-use crate::telegram::{ChatId, TopicId};
+use crate::telegram::TopicId;
+
+pub use alertmanagers::Alertmanager;
+pub use chats::{Chat, ChatIdSource, language_name};
+pub use delivery::Delivery;
+pub use environment::{API_URL_VARIABLE, CHAT_ID_VARIABLE, TOKEN_VARIABLE, process_environment};
+pub use fault::{Fault, Faults};
+pub use route::updates_name;
+pub use telegram::{ProxyUrl, Telegram};
+pub use templates::{BUILT_IN, TemplateFile};
+pub use vault::{Vault, VaultAuth};
+
+use walk::{At, Place, Walk};
+use yaml::{Entry, Value};
+
+/// Looks up an environment variable; `None` when it is not set.
+pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// The file that is read when none is named.
+pub const DEFAULT_FILE: &str = "nabat.yml";
+
+const KEYS: &[&str] = &[
+    "telegram",
+    "vault",
+    "chats",
+    "route",
+    "fallback_chat",
+    "templates",
+    "delivery",
+    "alertmanagers",
+];
 
 /// The whole configuration, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub telegram: Telegram,
     pub vault: Option<Vault>,
+    /// At least one.
     pub chats: BTreeMap<ChatAlias, Chat>,
-    // pub route: crate::routing::Route,
+    pub route: Route,
+    /// Hears of chats that can't be reached.
     pub fallback_chat: Option<ChatAlias>,
-    /// Glob patterns of user templates.
-    pub templates: Vec<String>,
+    /// The operator's templates, read.
+    pub templates: Vec<TemplateFile>,
     pub delivery: Delivery,
     pub alertmanagers: BTreeMap<String, Alertmanager>,
+    /// What is odd but does not stop nabat; to be logged at start and reload.
+    pub warnings: Vec<Fault>,
 }
 
-/// `telegram:`
-#[derive(Debug, Clone)]
-pub struct Telegram {
-    pub bot_token: SecretRef,
-    pub api_url: Url,
-    pub proxy_url: Option<Url>,
+impl Config {
+    /// Reads the file at `path`, or the environment alone when there is none.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once. No fault shows a value that may be a secret.
+    pub fn load(path: Option<&Path>, environment: Environment<'_>) -> Result<Self, Faults> {
+        let Some(path) = path else { return environment::read(environment) };
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Faults(vec![Fault {
+                file: file.clone(),
+                line: None,
+                path: String::new(),
+                problem: format!("cannot be read: {error}"),
+                remedy: format!(
+                    "name the file with --config.file, or set {TOKEN_VARIABLE} and \
+                     {CHAT_ID_VARIABLE} and use no file"
+                ),
+            }])
+        })?;
+        Self::parse(&text, &file, path.parent().unwrap_or(Path::new("")), environment)
+    }
+
+    /// The file to load: the one that was named, else [`DEFAULT_FILE`] when it exists.
+    pub fn find(named: Option<&Path>) -> Option<PathBuf> {
+        match named {
+            Some(path) => Some(path.to_owned()),
+            None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
+        }
+    }
+
+    /// The chat's own topic; what [`Route::route`] asks for.
+    pub fn topic_of(&self, chat: &ChatAlias) -> Option<TopicId> {
+        self.chats.get(chat)?.topic
+    }
+
+    /// The settings of the chat that a lane belongs to; `None` when it is not configured any more.
+    pub fn chat_of(&self, lane: &LaneId) -> Option<&Chat> {
+        self.chats.get(&lane.chat)
+    }
+
+    /// The secrets that nabat works with, each under its key (`telegram.bot_token`). Those that
+    /// open Vault are in [`Vault::auth`].
+    pub fn secret_refs(&self) -> Vec<(String, SecretRef)> {
+        let chats = self.chats.iter().filter_map(|(alias, chat)| match &chat.id {
+            ChatIdSource::Secret(secret) => Some((format!("chats.{alias}.id"), secret.clone())),
+            ChatIdSource::Known(_) => None,
+        });
+        [("telegram.bot_token".to_owned(), self.telegram.bot_token.clone())]
+            .into_iter()
+            .chain(chats)
+            .collect()
+    }
+
+    fn parse(
+        text: &str,
+        file: &str,
+        base: &Path,
+        environment: Environment<'_>,
+    ) -> Result<Self, Faults> {
+        let mut walk = Walk {
+            file: file.to_owned(),
+            base: base.to_owned(),
+            environment,
+            faults: Vec::new(),
+            warnings: Vec::new(),
+            vault_references: Vec::new(),
+        };
+        let config = match yaml::read(text) {
+            Ok(node) => read(&At::root(&node), &mut walk),
+            Err((problem, line)) => {
+                let place = Place { path: String::new(), line };
+                walk.fault(&place, format!("is no valid YAML: {problem}"), "mend the line");
+                None
+            }
+        };
+        match config {
+            Some(config) if walk.faults.is_empty() => {
+                Ok(Self { warnings: walk.warnings, ..config })
+            }
+            _ => {
+                walk.faults.sort_by_key(|fault| fault.line);
+                Err(Faults(walk.faults))
+            }
+        }
+    }
 }
 
-/// `vault:`
-#[derive(Debug, Clone)]
-pub struct Vault {
-    pub address: Url,
-    pub ca_file: Option<PathBuf>,
-    pub namespace: Option<String>,
-    pub auth: VaultAuth,
-    /// How often secrets are read again.
-    pub refresh_interval: Duration,
-    /// For one request.
-    pub timeout: Duration,
+/// Reads every section. `None` only after a fault was reported.
+fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
+    let root = walk.section(at, KEYS)?;
+    let telegram = walk
+        .required(&root, "telegram", "give the bot's token: telegram: {bot_token: …}")
+        .and_then(|at| telegram::read(&at, walk));
+    let vault = root.get("vault").map(|at| vault::read(&at, walk));
+    let chats_at = root.get("chats");
+    let chats = chats_at.as_ref().map(|at| chats::read(at, walk)).unwrap_or_default();
+    if vault.is_none() {
+        for place in std::mem::take(&mut walk.vault_references) {
+            walk.fault(&place, "there is no vault section", "add vault: {address: …, auth: …}");
+        }
+    }
+    // Names count even when their chat is faulty, or one fault would be reported as many.
+    let names = chats_at.as_ref().map(|at| names(at.value)).unwrap_or_default();
+    if names.is_empty() {
+        walk.missing(&root, "chats", "name at least one: chats: {ops: {id: -1001234567890}}");
+    }
+    let templates = root.get("templates").map(|at| templates::read(&at, walk)).unwrap_or_default();
+    let mut template_names = vec![BUILT_IN];
+    template_names.extend(templates.iter().map(|template| template.name.as_str()));
+    let names = route::Names { chats: names, templates: template_names };
+    let route = match (root.get("route"), names.chats.as_slice()) {
+        (Some(at), _) => route::read(&at, &names, walk),
+        (None, [only]) => Some(Route::to(vec![ChatAlias((*only).to_owned())])),
+        (None, []) => None,
+        (None, several) => {
+            let remedy = format!("say who hears what: route: {{chats: [{}]}}", several[0]);
+            walk.missing(&root, "route", &remedy);
+            None
+        }
+    };
+    let fallback_chat = root.get("fallback_chat").and_then(|at| route::alias(&at, &names, walk));
+    let delivery = match root.get("delivery") {
+        Some(at) => delivery::read(&at, walk),
+        None => Some(Delivery::default()),
+    };
+    let alertmanagers =
+        root.get("alertmanagers").map(|at| alertmanagers::read(&at, walk)).unwrap_or_default();
+    Some(Config {
+        telegram: telegram?,
+        vault: match vault {
+            Some(vault) => Some(vault?),
+            None => None,
+        },
+        chats,
+        route: route?,
+        fallback_chat,
+        templates,
+        delivery: delivery?,
+        alertmanagers,
+        warnings: Vec::new(),
+    })
 }
 
-/// How nabat logs in to Vault.
-#[derive(Debug, Clone)]
-pub enum VaultAuth {
-    Token(SecretRef),
-    AppRole { mount: String, role_id: SecretRef, secret_id: SecretRef },
+/// The usable names in a map.
+fn names(value: &Value) -> Vec<&str> {
+    let Value::Map(entries) = value else { return Vec::new() };
+    let names = entries.iter().map(|Entry { key, .. }| key.as_str());
+    names.filter(|name| walk::is_plain_name(name)).collect()
 }
 
-/// One of `chats:`
-#[derive(Debug, Clone)]
-pub struct Chat {
-    pub id: ChatIdSource,
-    pub topic: Option<TopicId>,
-    pub language: Language,
-    pub timezone: TimeZone,
-}
-
-/// A chat's number, or where it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChatIdSource {
-    Known(ChatId),
-    Secret(SecretRef),
-}
-
-/// `delivery:`
-#[derive(Debug, Clone)]
-pub struct Delivery {
-    pub dedup_window: Duration,
-    /// How long an entry for an unreachable chat is kept trying.
-    pub dead_after: Duration,
-    /// Severities, worst first.
-    pub severities: Vec<String>,
-    /// A group that ended this long ago gets a new card when it fires again.
-    pub new_card_after: Duration,
-    /// Caps of the outbox; when one is reached ingest answers 503.
-    pub max_entries: u64,
-    pub max_bytes: u64,
-    /// Predicted drain time of a lane from which on it is a storm.
-    pub storm_threshold: Duration,
-}
-
-/// One of `alertmanagers:`
-#[derive(Debug, Clone)]
-pub struct Alertmanager {
-    pub url: Url,
-}
+#[cfg(test)]
+mod documented;
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,141 @@
-//! delivery
+//! Lane workers: they lease what waits, have it rendered, keep the pace and judge the answers.
+//!
+//! One worker a lane, started when the lane first has something to say. A worker leases one
+//! entry at a time and only once the chat's pace allows a send, so what it says is the present
+//! state at the moment of saying it, and the most important thing that waits.
+
+mod bot;
+mod chats;
+mod lane;
+mod notice;
+mod pace;
+mod plan;
+mod report;
+mod speaker;
+mod verdict;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, broadcast};
+
+pub use self::bot::{AskForToken, Bot};
+pub use self::chats::{Chat, ChatNumber, Chats};
+pub use self::pace::{ChatPace, Limit, Paces};
+pub use self::report::{Outcome, Report};
+pub use self::verdict::{Attempt, Form, Verdict, judge};
+use crate::clock::Clock;
+use crate::lifecycle::Tasks;
+use crate::outbox::{Outbox, StoreError};
+use crate::rendering::Renderer;
+use crate::routing::LaneId;
+use crate::telegram::Client;
+use crate::telemetry::Metrics;
+
+/// How delivery behaves; swapped as a whole at a reload.
+#[derive(Debug, Clone)]
+pub struct DeliveryOptions {
+    /// How long an unreachable chat is tried before its entries become dead letters.
+    pub dead_after: Duration,
+    /// A group that ended this long ago gets a new card when it fires again.
+    pub new_card_after: Duration,
+    /// Where nabat tells that a chat can't be reached.
+    pub fallback: Option<LaneId>,
+}
+
+/// What every lane works with.
+pub struct Surroundings {
+    pub outbox: Arc<dyn Outbox>,
+    /// Shared with whoever checks tokens.
+    pub client: Arc<ArcSwap<Client>>,
+    pub bot: Bot,
+    pub chats: Arc<Chats>,
+    pub renderer: Arc<ArcSwap<Renderer>>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Arc<Clock>,
+    pub options: ArcSwap<DeliveryOptions>,
+    pub tasks: Tasks,
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").finish_non_exhaustive()
+    }
+}
+
+/// The delivery of everything the outbox holds.
+#[derive(Clone)]
+pub struct Delivery {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    with: Surroundings,
+    paces: Paces,
+    reports: broadcast::Sender<Report>,
+    lanes: Mutex<HashMap<LaneId, Arc<Notify>>>,
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivery").finish_non_exhaustive()
+    }
+}
+
+/// Reports that a slow listener may fall behind before it misses some.
+const REPORTS_KEPT: usize = 1024;
+
+impl Delivery {
+    /// Nothing runs until [`Delivery::start`] or [`Delivery::wake`].
+    pub fn new(with: Surroundings) -> Self {
+        let shared = Shared {
+            with,
+            paces: Paces::default(),
+            reports: broadcast::channel(REPORTS_KEPT).0,
+            lanes: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Starts a worker for every lane in which something waits from before.
+    pub async fn start(&self) -> Result<(), StoreError> {
+        for lane in self.shared.with.outbox.lanes().await? {
+            self.wake(&lane);
+        }
+        Ok(())
+    }
+
+    /// Something waits in the lane.
+    pub fn wake(&self, lane: &LaneId) {
+        let mut lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wake) = lanes.get(lane) {
+            wake.notify_one();
+            return;
+        }
+        let wake = Arc::new(Notify::new());
+        wake.notify_one();
+        lanes.insert(lane.clone(), Arc::clone(&wake));
+        let worker = lane::Worker::new(self.clone(), lane.clone(), wake);
+        drop(self.shared.with.tasks.spawn("lane", worker.run()));
+    }
+
+    /// Wakes every lane that was ever awake, e.g. after the chats were configured anew.
+    pub fn wake_all(&self) {
+        let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        for wake in lanes.values() {
+            wake.notify_one();
+        }
+    }
+
+    /// Where to subscribe to what happens.
+    pub fn reports(&self) -> broadcast::Sender<Report> {
+        self.shared.reports.clone()
+    }
+
+    /// Gives tests and the reload what the lanes work with.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.shared.with
+    }
+}

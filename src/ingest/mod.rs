@@ -1,1 +1,19 @@
-//! ingest
+//! POST → Notification → outbox: the door Alertmanager and Grafana knock at.
+//!
+//! [`parse`] turns a body into the domain's words, [`Intake`] has it routed and stored durably,
+//! and [`router`] answers over HTTP: 200 only after the store has committed. Nothing behind this
+//! room sees the wire's types.
+
+mod fingerprint;
+mod http;
+mod intake;
+mod parse;
+mod refusal;
+mod text;
+mod wire;
+
+pub use http::{BodyLimits, Door, read_body, require_json, router};
+pub(crate) use intake::nearest;
+pub use intake::{Intake, IntakeError, Router, Wake};
+pub use parse::{BodyError, parse};
+pub use refusal::BodyTrouble;

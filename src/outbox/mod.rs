@@ -1,1 +1,27 @@
-//! outbox
+//! The outbox: what was accepted and is not yet shown. One contract, several stores.
+//!
+//! What every store guarantees (the contract suite in `tests/behaviour/outbox_contract.rs` holds
+//! each to it):
+//!
+//! - [`Outbox::accept`] returns only when the notification is durable in all its lanes: all or
+//!   none of them.
+//! - In a lane a group has at most one waiting entry; newer notifications are merged into it.
+//! - A leased entry is given to nobody else until it is settled or the process that leased it
+//!   is gone. What arrives meanwhile is kept and waits for the next lease.
+//! - [`Outbox::settle`] and [`Outbox::progress`] change nothing when the lease is not valid any
+//!   more.
+//! - Nothing accepted is ever evicted: a full store refuses with [`StoreError::Full`].
+//!
+//! All methods are safe to cancel in one sense only: the caller stops waiting, the change may
+//! still happen.
+
+mod contract;
+mod merge;
+pub mod sqlite;
+
+pub use contract::{
+    Accepted, Card, ChatTotals, Class, DeathReason, Entry, EntryId, EntryState, EntryView, Fate,
+    Lease, Leased, Outbox, Priority, Rejected, Settlement, ShownPart, StoreError, Submission,
+    Totals,
+};
+pub use merge::merge;

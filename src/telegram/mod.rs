@@ -2,6 +2,10 @@
 
 pub mod markup;
 
+mod answer;
+mod client;
 mod ids;
 
+pub use answer::{Answer, Complaint, Failure, Refusal};
+pub use client::{Client, ClientError, ClientOptions, Method};
 pub use ids::{ChatId, MessageId, TopicId};

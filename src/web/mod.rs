@@ -1,1 +1,123 @@
-//! web
+//! HTTP: the server itself, its security, health, metrics, and the JSON interface.
+
+mod answer;
+mod health;
+mod metrics;
+mod outbox;
+mod patience;
+mod readiness;
+mod security;
+mod serve;
+mod signposts;
+mod status;
+mod test_alert;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::routing::{get, post};
+use tokio::sync::broadcast;
+
+use crate::clock::Clock;
+use crate::delivery::Report;
+use crate::ingest::Intake;
+use crate::outbox::{Outbox, StoreError, Totals};
+use crate::routing::ChatAlias;
+
+pub use patience::Patience;
+pub use readiness::{Latch, Readiness};
+pub use security::{Security, SecurityError, Tls};
+pub use serve::{ServeOptions, serve};
+
+/// Loads the configuration again.
+#[async_trait]
+pub trait Reload: fmt::Debug + Send + Sync + 'static {
+    /// All or nothing.
+    ///
+    /// # Errors
+    /// The faults, as text for people; the old configuration stays in force.
+    async fn reload(&self) -> Result<(), String>;
+}
+
+/// The handles through which HTTP reaches the rest of the program.
+#[derive(Debug)]
+pub struct Doors {
+    intake: Arc<Intake>,
+    readiness: Readiness,
+    reload: Arc<dyn Reload>,
+    /// What delivery says happened; the test alert listens.
+    reports: broadcast::Sender<Report>,
+    version: &'static str,
+    started_at: jiff::Timestamp,
+    test_pace: test_alert::Pace,
+    /// The chats whose totals `/metrics` has shown.
+    exposed: Mutex<BTreeSet<ChatAlias>>,
+}
+
+impl Doors {
+    /// `version` is the program's own, for the status.
+    pub fn new(
+        intake: Arc<Intake>,
+        readiness: Readiness,
+        reload: Arc<dyn Reload>,
+        reports: broadcast::Sender<Report>,
+        version: &'static str,
+    ) -> Self {
+        let started_at = intake.clock.now();
+        Self {
+            intake,
+            readiness,
+            reload,
+            reports,
+            version,
+            started_at,
+            test_pace: test_alert::Pace::default(),
+            exposed: Mutex::default(),
+        }
+    }
+
+    fn outbox(&self) -> &dyn Outbox {
+        self.intake.outbox.as_ref()
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.intake.clock
+    }
+
+    /// What the store holds, every configured chat included.
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        let mut totals = self.outbox().totals().await?;
+        for chat in self.intake.router.chats() {
+            totals.chats.entry(chat).or_default();
+        }
+        Ok(totals)
+    }
+}
+
+/// Every route except the webhook's own, which `ingest` brings.
+pub fn router(doors: Doors) -> axum::Router {
+    axum::Router::new()
+        .route("/", get(signposts::landing).post(signposts::post_to_root))
+        .route("/-/healthy", get(health::healthy))
+        .route("/-/ready", get(health::ready))
+        .route("/-/reload", post(health::reload).put(health::reload))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/v1/status", get(status::status))
+        .route("/api/v1/outbox", get(outbox::list))
+        .route("/api/v1/outbox/rejected", get(outbox::rejected))
+        .route("/api/v1/outbox/{id}", get(outbox::show).delete(outbox::drop_entry))
+        .route("/api/v1/outbox/{id}/retry", post(outbox::retry))
+        .route("/api/v1/test-alert", post(test_alert::test_alert))
+        .with_state(Arc::new(doors))
+}
+
+/// Puts the routes together and answers what none of them knows.
+pub fn site(ingest: axum::Router, web: axum::Router) -> axum::Router {
+    ingest
+        .merge(web)
+        .method_not_allowed_fallback(signposts::wrong_method)
+        .fallback(signposts::unknown_path)
+        .layer(axum::middleware::from_fn(signposts::refuse_cross_site))
+}

@@ -1,0 +1,116 @@
+//! From the configuration's words to each room's own.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::alert::Notification;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delivery::{Delivery, DeliveryOptions};
+use crate::ingest::{Router, Wake};
+use crate::outbox::sqlite::SqliteOptions;
+use crate::rendering::{Renderer, TemplateError, TemplateSource};
+use crate::routing::{ChatAlias, Destination, LaneId};
+use crate::telegram::{Client, ClientError, ClientOptions};
+use crate::telemetry::Metrics;
+
+/// The configuration in force, as ingest asks it.
+#[derive(Debug)]
+pub struct Present(ArcSwap<Config>);
+
+impl Present {
+    pub fn new(config: Config) -> Self {
+        Self(ArcSwap::from_pointee(config))
+    }
+
+    pub fn config(&self) -> Arc<Config> {
+        self.0.load_full()
+    }
+
+    pub fn replace(&self, config: Arc<Config>) {
+        self.0.store(config);
+    }
+}
+
+impl Router for Present {
+    fn destinations(&self, notification: &Notification) -> Vec<Destination> {
+        let config = self.0.load();
+        config.route.route(notification, |chat| config.topic_of(chat))
+    }
+
+    fn direct(&self, notification: &Notification, chat: &ChatAlias) -> Option<Destination> {
+        let config = self.0.load();
+        config
+            .chats
+            .contains_key(chat)
+            .then(|| config.route.direct(notification, chat, |chat| config.topic_of(chat)))
+    }
+
+    fn severity(&self, notification: &Notification) -> u8 {
+        self.0.load().delivery.severities.rank(notification)
+    }
+
+    fn chats(&self) -> Vec<ChatAlias> {
+        self.0.load().chats.keys().cloned().collect()
+    }
+}
+
+/// Lets ingest wake delivery without knowing it.
+#[derive(Debug)]
+pub struct Waker(pub Delivery);
+
+impl Wake for Waker {
+    fn wake(&self, lane: &LaneId) {
+        self.0.wake(lane);
+    }
+}
+
+pub fn renderer(config: &Config) -> Result<Renderer, Vec<TemplateError>> {
+    let sources = config.templates.iter().map(|file| TemplateSource {
+        name: file.name.clone(),
+        language: file.language,
+        text: file.text.clone(),
+        file: file.path.clone(),
+    });
+    let severities = config.delivery.severities.names().to_vec();
+    Ok(Renderer::new(sources.collect())?.with_severities(severities))
+}
+
+pub fn client(config: &Config) -> Result<Client, ClientError> {
+    let proxy = config.telegram.proxy_url.as_ref().map(|proxy| proxy.expose().clone());
+    Client::new(&ClientOptions::new(config.telegram.api_url.clone(), proxy))
+}
+
+pub fn store_options(config: &Config) -> SqliteOptions {
+    SqliteOptions {
+        dedup_window: config.delivery.dedup_window,
+        max_entries: config.delivery.max_entries,
+        max_bytes: config.delivery.max_bytes,
+        ..SqliteOptions::default()
+    }
+}
+
+pub fn delivery_options(config: &Config) -> DeliveryOptions {
+    let fallback = config
+        .fallback_chat
+        .as_ref()
+        .map(|chat| LaneId { chat: chat.clone(), topic: config.topic_of(chat) });
+    DeliveryOptions {
+        dead_after: config.delivery.dead_after,
+        new_card_after: config.delivery.new_card_after,
+        fallback,
+    }
+}
+
+/// Notes that a configuration is in force, and makes its chats' series exist.
+pub fn introduce(config: &Config, metrics: &Metrics, clock: &Clock) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    for chat in config.chats.keys() {
+        metrics.introduce_chat(chat.as_str());
+    }
+    metrics.config_last_reload_successful.set(1);
+    metrics.config_last_reload_success_timestamp.set(clock.now().as_duration().as_secs_f64());
+}

@@ -1,0 +1,150 @@
+//! The bot token and the chats' secret numbers: kept by `secrets`, handed to delivery.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+use super::Options;
+use crate::clock::Clock;
+use crate::config::{ChatIdSource, Config};
+use crate::delivery::{AskForToken, Chat, ChatNumber};
+use crate::lifecycle::Tasks;
+use crate::routing::ChatAlias;
+use crate::secrets::{Check, Checker, SecretRef, Secrets, SecretsOptions, Wanted};
+use crate::telegram::{Answer, Client, Complaint, Method};
+use crate::telemetry::{Metrics, Scrubber};
+
+/// The bot token's name in the configuration and in metrics.
+pub const BOT_TOKEN: &str = "telegram.bot_token";
+
+/// Keeps what is secret, through reloads that change where it is kept.
+#[derive(Debug)]
+pub struct Keeper {
+    scrubber: Scrubber,
+    metrics: Arc<Metrics>,
+    clock: Arc<Clock>,
+    client: Arc<ArcSwap<Client>>,
+    tasks: Tasks,
+    token: watch::Sender<Option<Arc<SecretString>>>,
+    source: Arc<Mutex<Option<Source>>>,
+}
+
+/// The secrets of the configuration in force.
+#[derive(Debug)]
+struct Source {
+    secrets: Secrets,
+    token_at: SecretRef,
+}
+
+impl Keeper {
+    pub fn new(
+        options: &Options,
+        metrics: &Arc<Metrics>,
+        client: Arc<ArcSwap<Client>>,
+        tasks: &Tasks,
+    ) -> Self {
+        Self {
+            scrubber: options.scrubber.clone(),
+            metrics: metrics.clone(),
+            clock: options.clock.clone(),
+            client,
+            tasks: tasks.clone(),
+            token: watch::Sender::default(),
+            source: Arc::default(),
+        }
+    }
+
+    /// The token in use, whatever configuration it came from.
+    pub fn watch(&self) -> watch::Receiver<Option<Arc<SecretString>>> {
+        self.token.subscribe()
+    }
+
+    /// Asks for the token to be read again at once.
+    pub fn ask(&self) -> AskForToken {
+        let source = self.source.clone();
+        Arc::new(move || {
+            let source = source.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(source) = &*source {
+                source.secrets.refresh_now(&source.token_at);
+            }
+        })
+    }
+
+    /// Starts to keep the configuration's secrets; the former ones are kept no more. Returns
+    /// the chats with their numbers, or the watches in which the numbers will appear.
+    pub fn keep(&self, config: &Config) -> HashMap<ChatAlias, Chat> {
+        let options = SecretsOptions::new(config.vault.clone(), self.scrubber.clone());
+        let secrets = Secrets::start(options, self.metrics.clone(), &self.clock, &self.tasks);
+        let token_at = config.telegram.bot_token.clone();
+        let checker = AsksTelegram { client: self.client.clone(), metrics: self.metrics.clone() };
+        let token = secrets.keep(Wanted {
+            name: BOT_TOKEN.to_owned(),
+            at: token_at.clone(),
+            checker: Some(Arc::new(checker)),
+        });
+        let chats = config
+            .chats
+            .iter()
+            .map(|(alias, chat)| {
+                let number = match &chat.id {
+                    ChatIdSource::Known(id) => ChatNumber::Known(*id),
+                    ChatIdSource::Secret(at) => ChatNumber::Secret(secrets.keep(Wanted {
+                        name: format!("chats.{alias}.id"),
+                        at: at.clone(),
+                        checker: None,
+                    })),
+                };
+                let timezone = chat.timezone.clone();
+                (alias.clone(), Chat { number, language: chat.language, timezone })
+            })
+            .collect();
+        self.tasks.spawn("token", forward(token, self.token.clone(), self.tasks.clone()));
+        let source = Source { secrets, token_at };
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+        chats
+    }
+}
+
+/// Hands each new token on. Ends when the configuration that it came from is replaced.
+async fn forward(
+    mut from: watch::Receiver<Option<Arc<SecretString>>>,
+    to: watch::Sender<Option<Arc<SecretString>>>,
+    tasks: Tasks,
+) {
+    loop {
+        if let Some(token) = from.borrow_and_update().clone() {
+            to.send_replace(Some(token));
+        }
+        tokio::select! {
+            changed = from.changed() => if changed.is_err() { break },
+            () = tasks.stopping() => break,
+        }
+    }
+}
+
+/// A token is good when Telegram says whose it is.
+struct AsksTelegram {
+    client: Arc<ArcSwap<Client>>,
+    metrics: Arc<Metrics>,
+}
+
+#[async_trait]
+impl Checker for AsksTelegram {
+    async fn check(&self, candidate: &SecretString) -> Check {
+        let method = Method::GetMe;
+        let answer = self.client.load().call(candidate, &method).await;
+        let labels = [method.name(), answer.outcome()];
+        self.metrics.telegram_requests.with_label_values(&labels).inc();
+        match answer {
+            Answer::Done(_) => Check::Good,
+            Answer::Refused(refusal) if refusal.complaint() == Complaint::Unauthorized => {
+                Check::Bad(format!("Telegram refuses it: {} {}", refusal.code, refusal.description))
+            }
+            Answer::Refused(_) | Answer::Failed(_) => Check::CannotTell,
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! `nabat check`: reads the configuration as `serve` would, and says what was understood.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::{
+    Chat, ChatIdSource, Config, TOKEN_VARIABLE, VaultAuth, language_name, process_environment,
+    updates_name,
+};
+use crate::routing::{ChatAlias, Route};
+use crate::secrets::SecretRef;
+use crate::telegram::ChatId;
+
+/// Check the configuration and the templates, without talking to anyone.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The configuration file; by default nabat.yml if there is one, else the environment
+    #[arg(long = "config.file", env = "NABAT_CONFIG_FILE", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+}
+
+/// Prints the summary to stdout, or the faults to stderr. Exits with 0, or with 2 when the
+/// configuration is faulty.
+pub fn run(args: &CheckArgs) -> ExitCode {
+    let file = Config::find(args.config_file.as_deref());
+    let config = match Config::load(file.as_deref(), &process_environment) {
+        Ok(config) => config,
+        Err(faults) => {
+            let mark = Paint::on(&io::stderr()).bad("error:");
+            for fault in &faults.0 {
+                eprintln!("{mark} {fault}");
+            }
+            return ExitCode::from(2);
+        }
+    };
+    let mark = Paint::on(&io::stderr()).odd("warning:");
+    for warning in &config.warnings {
+        eprintln!("{mark} {warning}");
+    }
+    let source = match file {
+        Some(path) => path.display().to_string(),
+        None => format!("the environment ({TOKEN_VARIABLE}, …)"),
+    };
+    let summary = summary(&config, &source, Paint::on(&io::stdout()));
+    // A reader that went away (`nabat check | head`) is no failure of the configuration.
+    let _ = io::stdout().write_all(summary.as_bytes());
+    ExitCode::SUCCESS
+}
+
+/// Colours, or none.
+#[derive(Debug, Clone, Copy)]
+struct Paint {
+    colours: bool,
+}
+
+impl Paint {
+    /// Colours only for a terminal, and not where `NO_COLOR` asks for none.
+    fn on(stream: &impl io::IsTerminal) -> Self {
+        let refused = process_environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { colours: stream.is_terminal() && !refused }
+    }
+
+    fn with(self, code: u8, text: impl fmt::Display) -> String {
+        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+    }
+
+    fn title(self, text: impl fmt::Display) -> String {
+        self.with(1, text)
+    }
+
+    fn faint(self, text: impl fmt::Display) -> String {
+        self.with(2, text)
+    }
+
+    fn bad(self, text: impl fmt::Display) -> String {
+        self.with(31, text)
+    }
+
+    fn good(self, text: impl fmt::Display) -> String {
+        self.with(32, text)
+    }
+
+    fn odd(self, text: impl fmt::Display) -> String {
+        self.with(33, text)
+    }
+}
+
+/// What was understood, to be read by a person.
+fn summary(config: &Config, source: &str, paint: Paint) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = write_summary(&mut text, config, source, paint);
+    text
+}
+
+fn write_summary(out: &mut String, config: &Config, source: &str, paint: Paint) -> fmt::Result {
+    writeln!(out, "{} {source} is fine", paint.good("ok:"))?;
+
+    writeln!(out, "\n{}", paint.title("telegram"))?;
+    writeln!(out, "  bot token  {}", place(&config.telegram.bot_token))?;
+    writeln!(out, "  api        {}", config.telegram.api_url)?;
+    if let Some(proxy) = &config.telegram.proxy_url {
+        writeln!(out, "  proxy      {proxy}")?;
+    }
+    if let Some(vault) = &config.vault {
+        writeln!(out, "\n{}", paint.title("vault"))?;
+        writeln!(out, "  address    {}", vault.address)?;
+        let login = match &vault.auth {
+            VaultAuth::Token(secret) => format!("token from {}", place(secret)),
+            VaultAuth::AppRole { mount, .. } => format!("approle at {mount}"),
+        };
+        writeln!(out, "  login      {login}")?;
+    }
+
+    writeln!(out, "\n{}", paint.title("chats"))?;
+    let width = config.chats.keys().map(|alias| alias.as_str().len()).max().unwrap_or_default();
+    for (alias, chat) in &config.chats {
+        let fallback = config.fallback_chat.as_ref() == Some(alias);
+        let note = if fallback { "  (hears of unreachable chats)" } else { "" };
+        writeln!(out, "  {:width$}  {}{}", alias.as_str(), describe(chat), paint.faint(note))?;
+    }
+
+    writeln!(out, "\n{}", paint.title("routes"))?;
+    write_route(out, &config.route, "  ", "  ", paint)?;
+
+    if !config.templates.is_empty() {
+        writeln!(out, "\n{}", paint.title("templates"))?;
+        for template in &config.templates {
+            let language = template.language.map_or("every language", language_name);
+            let path = template.path.display();
+            writeln!(out, "  {} ({language})  {}", template.name, paint.faint(path))?;
+        }
+    }
+    if !config.alertmanagers.is_empty() {
+        writeln!(out, "\n{}", paint.title("alertmanagers"))?;
+        for (name, alertmanager) in &config.alertmanagers {
+            writeln!(out, "  {name}  {}", alertmanager.url)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where a secret is, in words.
+fn place(secret: &SecretRef) -> String {
+    match secret {
+        SecretRef::Env(name) => format!("environment variable {name}"),
+        SecretRef::File(path) => format!("file {}", path.display()),
+        SecretRef::Vault(field) => {
+            format!("Vault, {}/{} field {}", field.mount, field.path, field.field)
+        }
+    }
+}
+
+fn describe(chat: &Chat) -> String {
+    let mut text = match &chat.id {
+        ChatIdSource::Known(id) => format!("{id} ({})", kind(*id)),
+        ChatIdSource::Secret(secret) => format!("id from {}", place(secret)),
+    };
+    if let Some(topic) = chat.topic {
+        let _ = write!(text, ", topic {topic}");
+    }
+    let timezone = chat.timezone.iana_name().unwrap_or("UTC");
+    let _ = write!(text, ", {}, {timezone}", language_name(chat.language));
+    text
+}
+
+/// What kind of chat has such an id.
+fn kind(id: ChatId) -> &'static str {
+    match id.0 {
+        1.. => "private chat",
+        -999_999_999_999..=0 => "small group",
+        _ => "supergroup or channel",
+    }
+}
+
+/// One node and what is below it; `first` goes before its own line, `rest` before the others.
+fn write_route(
+    out: &mut String,
+    route: &Route,
+    first: &str,
+    rest: &str,
+    paint: Paint,
+) -> fmt::Result {
+    let matchers: Vec<String> = route.matchers.iter().map(ToString::to_string).collect();
+    let matchers = if matchers.is_empty() { "everything".to_owned() } else { matchers.join(", ") };
+    let chats: Vec<&str> = route.chats.iter().map(ChatAlias::as_str).collect();
+    let topic = route.topic.map(|topic| format!("/{topic}")).unwrap_or_default();
+    let manner = format!("  template {}, updates {}", route.template, updates_name(route.updates));
+    let onward = if route.continues { ", continues" } else { "" };
+    let manner = paint.faint(manner + onward);
+    writeln!(out, "{first}{matchers} → {}{topic}{manner}", paint.title(chats.join(", ")))?;
+    for (index, child) in route.routes.iter().enumerate() {
+        let (branch, trunk) =
+            if index + 1 == route.routes.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        write_route(out, child, &format!("{rest}{branch}"), &format!("{rest}{trunk}"), paint)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const FILE: &str = r#"
+telegram: {bot_token: {env: BOT_TOKEN}, proxy_url: {env: PROXY}}
+vault: {address: https://vault:8200, auth: {approle: {role_id: {env: ROLE}, secret_id: {env: ROLE}}}}
+chats:
+  ops: {id: -1001234567890, topic: 7, language: ru, timezone: Asia/Almaty}
+  boss: {id: {vault: {mount: kv, path: monitoring, field: CHAT}}}
+  me: {id: 123456789}
+route:
+  chats: [ops]
+  routes:
+    - matchers: ['severity="critical"', 'team=~"db|infra"']
+      chats: [ops, boss]
+      continue: true
+      routes: [{matchers: [team=db], updates: new}]
+    - {matchers: ['"my label"!=x'], chats: [me], updates: edit}
+fallback_chat: boss
+alertmanagers: {main: {url: http://alertmanager:9093}}
+"#;
+
+    fn shown(paint: Paint) -> String {
+        let environment = |name: &str| match name {
+            "PROXY" => Some("socks5://user:pa55word@proxy:1080".to_owned()),
+            name => Some(format!("the value of {name}")),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nabat.yml");
+        std::fs::write(&path, FILE).unwrap();
+        let config = Config::load(Some(Path::new(&path)), &environment).unwrap();
+        summary(&config, "nabat.yml", paint)
+    }
+
+    #[test]
+    fn the_summary_shows_chats_and_the_tree() {
+        let expected = r#"ok: nabat.yml is fine
+
+telegram
+  bot token  environment variable BOT_TOKEN
+  api        https://api.telegram.org/
+  proxy      socks5://proxy:1080
+
+vault
+  address    https://vault:8200/
+  login      approle at approle
+
+chats
+  boss  id from Vault, kv/monitoring field CHAT, en, UTC  (hears of unreachable chats)
+  me    123456789 (private chat), en, UTC
+  ops   -1001234567890 (supergroup or channel), topic 7, ru, Asia/Almaty
+
+routes
+  everything → ops  template default, updates thread
+  ├─ severity="critical", team=~"db|infra" → ops, boss  template default, updates thread, continues
+  │  └─ team="db" → ops, boss  template default, updates new
+  └─ "my label"!="x" → me  template default, updates edit
+
+alertmanagers
+  main  http://alertmanager:9093/
+"#;
+        assert_eq!(shown(Paint { colours: false }), expected);
+    }
+
+    #[test]
+    fn the_summary_shows_no_secret() {
+        let shown = shown(Paint { colours: true });
+        assert!(shown.contains("\x1b["));
+        assert!(!shown.contains("the value of") && !shown.contains("pa55word"), "{shown}");
+    }
+}

@@ -1,0 +1,119 @@
+//! `nabat serve`: the main job.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{self, Options};
+use crate::clock::Clock;
+use crate::config::{Config, process_environment};
+use crate::ingest::BodyLimits;
+use crate::telemetry::{Scrubber, logs};
+
+/// Flags of `nabat serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Configuration file; without one TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are enough
+    /// [default: nabat.yml when it exists]
+    #[arg(long = "config.file", env = "NABAT_CONFIG_FILE", value_name = "FILE")]
+    config_file: Option<PathBuf>,
+
+    /// Directory of the outbox; created when missing
+    #[arg(
+        long = "storage.path",
+        env = "NABAT_STORAGE_PATH",
+        default_value = "data",
+        value_name = "DIR"
+    )]
+    storage_path: PathBuf,
+
+    /// Address to listen on
+    #[arg(
+        long = "web.listen-address",
+        env = "NABAT_WEB_LISTEN_ADDRESS",
+        default_value = "0.0.0.0:9087",
+        value_name = "ADDRESS"
+    )]
+    listen_address: SocketAddr,
+
+    /// Largest webhook body taken, in bytes
+    #[arg(
+        long = "web.max-body-bytes",
+        env = "NABAT_WEB_MAX_BODY_BYTES",
+        default_value_t = BodyLimits::default().size,
+        value_name = "BYTES"
+    )]
+    max_body_bytes: usize,
+
+    /// How long requests and sends in flight may take when stopping
+    #[arg(
+        long = "shutdown.grace",
+        env = "NABAT_SHUTDOWN_GRACE",
+        default_value = "8s",
+        value_parser = humantime::parse_duration,
+        value_name = "DURATION"
+    )]
+    grace: Duration,
+
+    /// off, error, warn, info, debug or trace; or a list such as nabat=debug,warn
+    #[arg(
+        long = "log.level",
+        env = "NABAT_LOG_LEVEL",
+        default_value = "info",
+        value_name = "LEVEL"
+    )]
+    log_level: String,
+
+    /// Format of the log on stderr
+    #[arg(
+        long = "log.format",
+        env = "NABAT_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    log_format: logs::Format,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let scrubber = Scrubber::new();
+    if let Err(error) = logs::init(&args.log_level, args.log_format, &scrubber) {
+        eprintln!("nabat: {error}");
+        return Ok(ExitCode::from(2));
+    }
+    let options = Options {
+        config_file: Config::find(args.config_file.as_deref()),
+        storage_path: args.storage_path,
+        listen_address: args.listen_address,
+        body: BodyLimits { size: args.max_body_bytes, ..BodyLimits::default() },
+        grace: args.grace,
+        environment: process_environment,
+        clock: Arc::new(Clock::system()),
+        scrubber,
+    };
+    let app = match app::start(options).await {
+        Ok(app) => app,
+        Err(error) => {
+            eprintln!("nabat: {error}");
+            return Ok(ExitCode::from(if error.is_configuration() { 2 } else { 1 }));
+        }
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let code = loop {
+        tokio::select! {
+            _ = terminate.recv() => break ExitCode::SUCCESS,
+            _ = interrupt.recv() => break ExitCode::SUCCESS,
+            _ = hang_up.recv() => drop(app.reload().await),
+            () = app.failed() => break ExitCode::FAILURE,
+        }
+    };
+    app.stop().await;
+    Ok(code)
+}

@@ -1,0 +1,207 @@
+//! `chats:` the Telegram chats under the names that routes, metrics and URLs call them by.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+
+use crate::rendering::Language;
+use crate::routing::ChatAlias;
+use crate::secrets::SecretRef;
+use crate::telegram::{ChatId, TopicId};
+
+use super::fault::{did_you_mean, nearest, shown};
+use super::secret;
+use super::walk::{At, Place, Walk};
+use super::yaml::Value;
+
+pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone"];
+
+/// The languages by the names the file calls them.
+const LANGUAGES: [(&str, Language); 2] = [("en", Language::En), ("ru", Language::Ru)];
+
+const ID_REMEDY: &str = "a group's id looks like -1001234567890, a private chat's like 123456789";
+
+/// One of `chats:`
+#[derive(Debug, Clone)]
+pub struct Chat {
+    pub id: ChatIdSource,
+    pub topic: Option<TopicId>,
+    pub language: Language,
+    pub timezone: TimeZone,
+}
+
+impl Chat {
+    /// A chat with the default settings.
+    pub fn new(id: ChatIdSource) -> Self {
+        Self { id, topic: None, language: Language::default(), timezone: TimeZone::UTC }
+    }
+}
+
+/// A chat's number, or where it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChatIdSource {
+    Known(ChatId),
+    Secret(SecretRef),
+}
+
+/// The name of a language as the configuration writes it.
+pub fn language_name(language: Language) -> &'static str {
+    LANGUAGES.iter().find(|(_, known)| *known == language).map_or("en", |(name, _)| name)
+}
+
+/// The language called `name`.
+pub(super) fn language_named(name: &str) -> Option<Language> {
+    LANGUAGES.iter().find(|(known, _)| *known == name).map(|(_, language)| *language)
+}
+
+pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> BTreeMap<ChatAlias, Chat> {
+    let mut chats = BTreeMap::new();
+    for (alias, at) in walk.named(at) {
+        if let Some(chat) = chat(&at, walk) {
+            chats.insert(ChatAlias(alias.to_owned()), chat);
+        }
+    }
+    chats
+}
+
+fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
+    let section = walk.section(at, KEYS)?;
+    let topic = section.get("topic");
+    let id = walk.required(&section, "id", ID_REMEDY).and_then(|at| id(&at, walk));
+    if let (Some(ChatIdSource::Known(id)), Some(at)) = (&id, &topic)
+        && !is_supergroup(*id)
+    {
+        let problem = format!("{id} is not the id of a supergroup, and only these have topics");
+        walk.warn(&at.place, problem, "a supergroup's id starts with -100");
+    }
+    let topic = match topic {
+        Some(at) => Some(self::topic(&at, walk)?),
+        None => None,
+    };
+    let language = match section.get("language") {
+        Some(at) => language(&at, walk),
+        None => Some(Language::default()),
+    };
+    let timezone = match section.get("timezone") {
+        Some(at) => timezone(&at, walk),
+        None => Some(TimeZone::UTC),
+    };
+    Some(Chat { id: id?, topic, language: language?, timezone: timezone? })
+}
+
+fn is_supergroup(id: ChatId) -> bool {
+    id.0 <= -1_000_000_000_000
+}
+
+fn id(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ChatIdSource> {
+    let known = match at.value {
+        Value::Integer(number) => known_id(&at.place, *number, walk),
+        Value::Text(text) => match text.trim().parse() {
+            Ok(number) => known_id(&at.place, number, walk),
+            Err(_) if text.starts_with('@') => {
+                let problem = format!("{} is a name, not an id", shown(text));
+                walk.fault(&at.place, problem, ID_REMEDY);
+                None
+            }
+            Err(_) => {
+                walk.fault(&at.place, "is no chat id", ID_REMEDY);
+                None
+            }
+        },
+        Value::Map(_) => return secret_id(at, walk),
+        _ => {
+            walk.fault(&at.place, "is no chat id", ID_REMEDY);
+            None
+        }
+    };
+    known.map(ChatIdSource::Known)
+}
+
+/// An id kept elsewhere. One in the environment is there already, and is read at once.
+fn secret_id(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ChatIdSource> {
+    let secret = secret::read(at, walk)?;
+    let SecretRef::Env(name) = &secret else { return Some(ChatIdSource::Secret(secret)) };
+    let value = (walk.environment)(name)?;
+    variable_id(&at.place, name, &value, walk).map(ChatIdSource::Known)
+}
+
+/// The id in an environment variable; the value is not shown.
+pub(super) fn variable_id(
+    place: &Place,
+    name: &str,
+    value: &str,
+    walk: &mut Walk<'_>,
+) -> Option<ChatId> {
+    let id = value.trim().parse().ok().and_then(ChatId::new);
+    if id.is_none() {
+        let problem = format!("the environment variable {name} holds no chat id");
+        walk.fault(place, problem, ID_REMEDY);
+    }
+    id
+}
+
+fn known_id(place: &Place, number: i64, walk: &mut Walk<'_>) -> Option<ChatId> {
+    let Some(id) = ChatId::new(number) else {
+        walk.fault(place, format!("no chat can have the id {number}"), ID_REMEDY);
+        return None;
+    };
+    let remedy = "groups start with -100 (ask Telegram: nabat check --live)";
+    if (1_000_000_000_000..2_000_000_000_000).contains(&number) {
+        walk.warn(place, format!("{number} looks like a group's id without its minus"), remedy);
+    } else if (1..100_000).contains(&number) {
+        walk.warn(place, format!("{number} is no group id"), remedy);
+    }
+    Some(id)
+}
+
+/// A topic's number, of a chat or of a route.
+pub(super) fn topic(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TopicId> {
+    let number = walk.number(at, 1)?;
+    if number == 1 {
+        let problem = "topic 1 is the group's general topic, which Telegram wants unnamed";
+        walk.fault(&at.place, problem, "leave topic out");
+        return None;
+    }
+    let topic = i32::try_from(number).ok().map(TopicId);
+    if topic.is_none() {
+        walk.fault(&at.place, format!("{number} is no topic"), "take it from a link to the topic");
+    }
+    topic
+}
+
+fn language(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Language> {
+    let name = walk.text(at)?;
+    let language = language_named(name);
+    if language.is_none() {
+        let names = LANGUAGES.iter().map(|(name, _)| *name);
+        let problem = format!("{} is no language that nabat speaks", shown(name));
+        walk.fault(
+            &at.place,
+            problem,
+            format!("use one of {}", names.collect::<Vec<_>>().join(", ")),
+        );
+    }
+    language
+}
+
+fn timezone(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TimeZone> {
+    let name = walk.text(at)?;
+    if let Ok(timezone) = TimeZone::get(name) {
+        return Some(timezone);
+    }
+    let known: Vec<String> =
+        jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+    // "Almaty" for "Asia/Almaty" is a likely slip, and far away as words go.
+    let city = known
+        .iter()
+        .find(|zone| zone.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name)));
+    let remedy = match city
+        .map(String::as_str)
+        .or_else(|| nearest(name, known.iter().map(String::as_str)))
+    {
+        Some(zone) => did_you_mean(zone, [zone]),
+        None => "write it like Asia/Almaty or UTC".to_owned(),
+    };
+    walk.fault(&at.place, format!("{} is no time zone", shown(name)), remedy);
+    None
+}

@@ -1,0 +1,148 @@
+//! `route:` the tree that decides which chats hear about a notification.
+
+use crate::routing::{ChatAlias, Route, Updates, parse_matchers};
+use crate::telegram::TopicId;
+
+use super::chats;
+use super::fault::{did_you_mean, shown};
+use super::walk::{At, Section, Walk};
+
+pub(super) const KEYS: &[&str] =
+    &["chats", "topic", "template", "updates", "matchers", "continue", "routes"];
+
+/// The ways to show updates, by the names the file calls them.
+const UPDATES: [(&str, Updates); 3] =
+    [("thread", Updates::Thread), ("edit", Updates::Edit), ("new", Updates::New)];
+
+/// The names that routes may use.
+pub(super) struct Names<'a> {
+    pub chats: Vec<&'a str>,
+    pub templates: Vec<&'a str>,
+}
+
+/// The name of a way to show updates as the configuration writes it.
+pub fn updates_name(updates: Updates) -> &'static str {
+    UPDATES.iter().find(|(_, known)| *known == updates).map_or("thread", |(name, _)| name)
+}
+
+/// The root of the tree. `None` when its chats are missing or its section is unreadable.
+pub(super) fn read(at: &At<'_>, names: &Names<'_>, walk: &mut Walk<'_>) -> Option<Route> {
+    let section = walk.section(at, KEYS)?;
+    for key in ["matchers", "continue"] {
+        if let Some(at) = section.get(key) {
+            let remedy = "move it to a route below, under routes";
+            walk.fault(&at.place, "the root of the tree takes everything", remedy);
+        }
+    }
+    if section.get("chats").is_none() {
+        walk.missing(&section, "chats", "name the chats that hear of what no route below takes");
+        // The rest is read all the same, for its faults.
+        node(&section, &Route::to(Vec::new()), names, walk);
+        return None;
+    }
+    Some(node(&section, &Route::to(Vec::new()), names, walk))
+}
+
+/// A chat's alias that must exist.
+pub(super) fn alias(at: &At<'_>, names: &Names<'_>, walk: &mut Walk<'_>) -> Option<ChatAlias> {
+    let name = walk.text(at)?;
+    if names.chats.contains(&name) {
+        return Some(ChatAlias(name.to_owned()));
+    }
+    let remedy = match names.chats.as_slice() {
+        [] => "configure it under chats".to_owned(),
+        known => did_you_mean(name, known.iter().copied()),
+    };
+    walk.fault(&at.place, format!("no chat is called {}", shown(name)), remedy);
+    None
+}
+
+fn node(section: &Section<'_>, parent: &Route, names: &Names<'_>, walk: &mut Walk<'_>) -> Route {
+    let mut route =
+        Route { matchers: Vec::new(), continues: false, routes: Vec::new(), ..parent.clone() };
+    if let Some(at) = section.get("chats") {
+        let items = walk.list(&at);
+        if items.is_empty() {
+            walk.fault(
+                &at.place,
+                "names no chat",
+                "name one, or leave it out to keep the parent's",
+            );
+        }
+        route.chats = items.iter().filter_map(|item| alias(item, names, walk)).collect();
+        // The parent's topic is a topic of the parent's chat.
+        route.topic = None;
+    }
+    if let Some(at) = section.get("topic") {
+        route.topic = topic(&at, &route, walk);
+    }
+    if let Some(at) = section.get("template") {
+        route.template = template(&at, names, walk).unwrap_or_default();
+    }
+    if let Some(at) = section.get("updates") {
+        route.updates = updates(&at, walk).unwrap_or_default();
+    }
+    if let Some(at) = section.get("matchers") {
+        for (place, line) in walk.texts(&at) {
+            match parse_matchers(line) {
+                Ok(matchers) => route.matchers.extend(matchers),
+                Err(error) => {
+                    let problem = format!("{} is no matcher: {error}", shown(line));
+                    walk.fault(&place, problem, "write it like severity=\"critical\"");
+                }
+            }
+        }
+    }
+    if let Some(at) = section.get("continue") {
+        route.continues = walk.boolean(&at).unwrap_or_default();
+    }
+    if let Some(at) = section.get("routes") {
+        route.routes = children(&at, &route, names, walk);
+    }
+    route
+}
+
+fn children(at: &At<'_>, parent: &Route, names: &Names<'_>, walk: &mut Walk<'_>) -> Vec<Route> {
+    let mut routes: Vec<Route> = Vec::new();
+    for item in walk.list(at) {
+        let shadow = routes.iter().position(|route| route.matchers.is_empty() && !route.continues);
+        if let Some(shadow) = shadow {
+            let problem = format!("never applies: {}[{shadow}] takes everything", at.place.path);
+            walk.warn(&item.place, problem, "give that route matchers, or put it last");
+        }
+        if let Some(section) = walk.section(&item, KEYS) {
+            routes.push(node(&section, parent, names, walk));
+        }
+    }
+    routes
+}
+
+/// A topic belongs to one chat.
+fn topic(at: &At<'_>, route: &Route, walk: &mut Walk<'_>) -> Option<TopicId> {
+    let topic = chats::topic(at, walk)?;
+    if route.chats.len() > 1 {
+        let problem = format!("one topic can't belong to {} chats", route.chats.len());
+        walk.fault(&at.place, problem, "give each chat its own topic under chats");
+        return None;
+    }
+    Some(topic)
+}
+
+fn template(at: &At<'_>, names: &Names<'_>, walk: &mut Walk<'_>) -> Option<String> {
+    let name = walk.text(at)?;
+    if !names.templates.contains(&name) {
+        let problem = format!("no template is called {}", shown(name));
+        walk.fault(&at.place, problem, did_you_mean(name, names.templates.iter().copied()));
+    }
+    Some(name.to_owned())
+}
+
+fn updates(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Updates> {
+    let name = walk.text(at)?;
+    let known = UPDATES.iter().find(|(known, _)| *known == name);
+    if known.is_none() {
+        let problem = format!("{} is no way to show updates", shown(name));
+        walk.fault(&at.place, problem, did_you_mean(name, UPDATES.iter().map(|(name, _)| *name)));
+    }
+    known.map(|(_, updates)| *updates)
+}

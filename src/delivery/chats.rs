@@ -1,0 +1,93 @@
+//! The configured chats: their numbers, once known, and how they like to be spoken to.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::tz::TimeZone;
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+use crate::rendering::Language;
+use crate::routing::ChatAlias;
+use crate::telegram::ChatId;
+
+/// A chat as delivery needs it.
+#[derive(Debug, Clone)]
+pub struct Chat {
+    pub number: ChatNumber,
+    pub language: Language,
+    pub timezone: TimeZone,
+}
+
+/// A chat's number, or the secret that will hold it.
+#[derive(Debug, Clone)]
+pub enum ChatNumber {
+    Known(ChatId),
+    Secret(watch::Receiver<Option<Arc<SecretString>>>),
+}
+
+impl ChatNumber {
+    /// The number, when it is known and is one.
+    pub fn get(&self) -> Option<ChatId> {
+        match self {
+            Self::Known(id) => Some(*id),
+            Self::Secret(secret) => {
+                let secret = secret.borrow();
+                ChatId::new(secret.as_ref()?.expose_secret().trim().parse().ok()?)
+            }
+        }
+    }
+}
+
+/// All chats, swapped as a whole at a reload, and the moves that Telegram told of.
+#[derive(Debug, Default)]
+pub struct Chats {
+    book: ArcSwap<HashMap<ChatAlias, Chat>>,
+    moves: Mutex<HashMap<ChatId, ChatId>>,
+}
+
+impl Chats {
+    /// Starts with the moves that the store remembers.
+    pub fn new(book: HashMap<ChatAlias, Chat>, moves: Vec<(ChatId, ChatId)>) -> Self {
+        Self { book: ArcSwap::from_pointee(book), moves: Mutex::new(moves.into_iter().collect()) }
+    }
+
+    /// Replaces the configured chats.
+    pub fn replace(&self, book: HashMap<ChatAlias, Chat>) {
+        self.book.store(Arc::new(book));
+    }
+
+    /// A chat by its alias.
+    pub fn get(&self, alias: &ChatAlias) -> Option<Chat> {
+        self.book.load().get(alias).cloned()
+    }
+
+    /// The configured aliases, sorted.
+    pub fn aliases(&self) -> Vec<ChatAlias> {
+        let mut aliases: Vec<_> = self.book.load().keys().cloned().collect();
+        aliases.sort();
+        aliases
+    }
+
+    /// Where a chat is now.
+    pub fn follow(&self, chat: ChatId) -> ChatId {
+        let moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut at = chat;
+        for _ in 0..moves.len() {
+            match moves.get(&at) {
+                Some(next) => at = *next,
+                None => break,
+            }
+        }
+        at
+    }
+
+    /// Notes a move; the store remembers it beside.
+    pub fn moved(&self, from: ChatId, to: ChatId) {
+        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        moves.remove(&to);
+        moves.insert(from, to);
+    }
+}

@@ -1,0 +1,374 @@
+//! One lane's worker: when it speaks, when it waits, what it does about trouble.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Delivery;
+use super::report::{Outcome, Report};
+use super::speaker::{Interruption, Speaker};
+use crate::alert::{GroupId, Status};
+use crate::outbox::{DeathReason, EntryId, Lease, Settlement, StoreError};
+use crate::routing::LaneId;
+use crate::telegram::ChatId;
+
+/// The first pause after a failure; doubled each time.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
+/// The same for a chat that can't be written to: a person has to act.
+const FIRST_PARKING: Duration = Duration::from_secs(30);
+const LONGEST_PARKING: Duration = Duration::from_mins(30);
+/// An entry that makes its worker panic this often becomes a dead letter.
+const PANICS_ALLOWED: u32 = 3;
+/// How long to wait for the store when it fails.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) struct Worker {
+    delivery: Delivery,
+    lane: LaneId,
+    wake: Arc<Notify>,
+    trouble: Trouble,
+    /// The lease that is out, to be given back when its handling panics.
+    held: Arc<Mutex<Option<Lease>>>,
+    panics: HashMap<EntryId, u32>,
+}
+
+/// Why the lane holds its tongue.
+#[derive(Debug, Default)]
+struct Trouble {
+    failures: u32,
+    until: Option<Instant>,
+    /// The chat can't be written to; the reason was told.
+    parked: bool,
+}
+
+/// What the worker does next.
+enum Next {
+    Again,
+    /// Nothing waits; sleep until woken.
+    Idle,
+    Pause(Duration),
+}
+
+impl Worker {
+    pub fn new(delivery: Delivery, lane: LaneId, wake: Arc<Notify>) -> Self {
+        Self {
+            delivery,
+            lane,
+            wake,
+            trouble: Trouble::default(),
+            held: Arc::default(),
+            panics: HashMap::new(),
+        }
+    }
+
+    /// Works until the program stops.
+    pub async fn run(mut self) {
+        let tasks = self.delivery.shared.with.tasks.clone();
+        while !tasks.is_stopping() {
+            let next = match AssertUnwindSafe(self.turn()).catch_unwind().await {
+                Ok(next) => next,
+                Err(_) => self.after_panic().await,
+            };
+            let wake = Arc::clone(&self.wake);
+            match next {
+                Next::Again => {}
+                Next::Idle => tokio::select! {
+                    () = wake.notified() => {}
+                    () = tasks.stopping() => {}
+                },
+                Next::Pause(pause) => tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = tasks.stopping() => {}
+                },
+            }
+        }
+    }
+
+    /// Says one thing, if there is one to say and nothing forbids it.
+    async fn turn(&mut self) -> Next {
+        let shared = Arc::clone(&self.delivery.shared);
+        let with = &shared.with;
+        let Some(chat) = with.chats.get(&self.lane.chat) else {
+            return self.bury_for_missing_chat().await;
+        };
+        if let Some(until) = self.trouble.until {
+            let now = Instant::now();
+            if now < until {
+                return Next::Pause(until - now);
+            }
+        }
+        let Some(number) = chat.number.get() else {
+            // A secret that has not arrived; the source wakes all lanes when it does.
+            return Next::Pause(STORE_PAUSE);
+        };
+        let number = with.chats.follow(number);
+        let token = tokio::select! {
+            token = with.bot.usable() => token,
+            () = with.tasks.stopping() => return Next::Again,
+        };
+        let pace = shared.paces.chat(number);
+        let _turn = tokio::select! {
+            turn = pace.turn.lock() => turn,
+            () = with.tasks.stopping() => return Next::Again,
+        };
+        // What is said is chosen when it can be said, not before.
+        if let Some(free_at) = pace.free_at(Instant::now()) {
+            tokio::select! {
+                () = tokio::time::sleep_until(free_at) => {}
+                () = with.tasks.stopping() => {}
+            }
+            return Next::Again;
+        }
+        let leased = match with.outbox.lease(&self.lane).await {
+            Ok(Some(leased)) => leased,
+            Ok(None) | Err(StoreError::Closed) => return Next::Idle,
+            Err(error) => {
+                tracing::warn!(lane = %self.lane, %error, "the outbox gives nothing out");
+                return Next::Pause(STORE_PAUSE);
+            }
+        };
+        self.hold(Some(leased.lease.clone()));
+        let group = leased.entry.state.group.clone();
+        let lease = leased.lease.clone();
+        let accepted_at = leased.entry.first_accepted_at;
+        let mut speaker =
+            Speaker::new(&self.delivery, &self.lane, chat, number, &pace, token, leased);
+        let (settlement, next) = match speaker.speak().await {
+            Ok(settlement) => {
+                self.recovered().await;
+                (settlement, Next::Again)
+            }
+            Err(interruption) => self.interrupted(interruption, &group, number, accepted_at).await,
+        };
+        self.settle(lease, settlement).await;
+        next
+    }
+
+    /// Decides what an interruption means for the entry and for the lane.
+    async fn interrupted(
+        &mut self,
+        interruption: Interruption,
+        group: &GroupId,
+        number: ChatId,
+        accepted_at: jiff::Timestamp,
+    ) -> (Settlement, Next) {
+        let quietly = Settlement::Released { attempt: None };
+        match interruption {
+            Interruption::Stopping | Interruption::TokenRefused => (quietly, Next::Again),
+            Interruption::RateLimited => {
+                self.report(group, Outcome::Waiting { why: "429: Telegram asked to wait".into() });
+                (quietly, Next::Again)
+            }
+            Interruption::Moved(to) => {
+                self.chat_moved(number, to).await;
+                (quietly, Next::Again)
+            }
+            Interruption::Failed { why } => {
+                self.fail(&why, FIRST_BACKOFF, LONGEST_BACKOFF);
+                self.report(group, Outcome::Waiting { why: why.clone() });
+                (Settlement::Released { attempt: Some(why) }, Next::Again)
+            }
+            Interruption::Refused { why } => {
+                let why = format!("Telegram takes no form of this message: {why}");
+                tracing::error!(lane = %self.lane, ?group, %why, "dead letter");
+                self.count_death(DeathReason::Refused, 1);
+                self.report(group, Outcome::Dead { why: why.clone() });
+                (Settlement::Dead { reason: DeathReason::Refused, detail: why }, Next::Again)
+            }
+            Interruption::Unreachable { why } => self.park(&why, group, accepted_at).await,
+        }
+    }
+
+    /// The chat can't be written to: tell it once, try rarely, give up on what is too old.
+    async fn park(
+        &mut self,
+        why: &str,
+        group: &GroupId,
+        accepted_at: jiff::Timestamp,
+    ) -> (Settlement, Next) {
+        let dead_after = self.delivery.shared.with.options.load().dead_after;
+        let longest = LONGEST_PARKING.min((dead_after / 4).max(Duration::from_millis(100)));
+        self.fail(why, FIRST_PARKING.min(longest), longest);
+        if !self.trouble.parked {
+            self.trouble.parked = true;
+            tracing::error!(lane = %self.lane, %why, "the chat can't be written to; its alerts wait");
+            self.delivery.tell_fallback(&self.lane, why, Status::Firing).await;
+        }
+        let Some(cutoff) = self.cutoff(dead_after) else {
+            return (Settlement::Released { attempt: Some(why.into()) }, Next::Again);
+        };
+        let buried = self
+            .delivery
+            .shared
+            .with
+            .outbox
+            .bury(&self.lane, cutoff, DeathReason::Unreachable, why)
+            .await
+            .unwrap_or_default();
+        self.count_death(DeathReason::Unreachable, buried);
+        if accepted_at < cutoff {
+            self.count_death(DeathReason::Unreachable, 1);
+            self.report(group, Outcome::Dead { why: why.into() });
+            let settlement =
+                Settlement::Dead { reason: DeathReason::Unreachable, detail: why.into() };
+            return (settlement, Next::Again);
+        }
+        self.report(group, Outcome::Waiting { why: why.into() });
+        (Settlement::Released { attempt: Some(why.into()) }, Next::Again)
+    }
+
+    fn cutoff(&self, dead_after: Duration) -> Option<jiff::Timestamp> {
+        let age = jiff::SignedDuration::try_from(dead_after).ok()?;
+        self.delivery.shared.with.clock.now().checked_sub(age).ok()
+    }
+
+    /// Everything of a chat that is not configured any more becomes a dead letter.
+    async fn bury_for_missing_chat(&mut self) -> Next {
+        let with = &self.delivery.shared.with;
+        let detail = format!("no chat is called {} in the configuration", self.lane.chat);
+        let always = jiff::Timestamp::MAX;
+        match with.outbox.bury(&self.lane, always, DeathReason::NoSuchChat, &detail).await {
+            Ok(0) | Err(StoreError::Closed) => Next::Idle,
+            Ok(buried) => {
+                tracing::error!(
+                    lane = %self.lane, buried,
+                    "the chat is not configured any more: dead letters; \
+                     configure it again, then: nabat outbox retry"
+                );
+                self.count_death(DeathReason::NoSuchChat, buried);
+                Next::Idle
+            }
+            Err(error) => {
+                tracing::warn!(lane = %self.lane, %error, "the outbox can't bury");
+                Next::Pause(STORE_PAUSE)
+            }
+        }
+    }
+
+    async fn chat_moved(&self, from: ChatId, to: ChatId) {
+        let with = &self.delivery.shared.with;
+        tracing::warn!(
+            lane = %self.lane, %from, %to,
+            "the group became a supergroup; nabat goes on there. Set chats.{}.id to {to}",
+            self.lane.chat
+        );
+        with.chats.moved(from, to);
+        if let Err(error) = with.outbox.remember_migration(from, to).await {
+            tracing::warn!(%error, "the chat's new id could not be kept");
+        }
+    }
+
+    fn fail(&mut self, why: &str, first: Duration, longest: Duration) {
+        let pause = backoff(first, longest, self.trouble.failures, &self.lane);
+        self.trouble.failures += 1;
+        self.trouble.until = Some(Instant::now() + pause);
+        if self.trouble.failures == 1 {
+            tracing::warn!(lane = %self.lane, %why, "a message could not be sent; trying on");
+        } else {
+            tracing::debug!(lane = %self.lane, %why, failures = self.trouble.failures, "still not sent");
+        }
+    }
+
+    async fn recovered(&mut self) {
+        let before = std::mem::take(&mut self.trouble);
+        if before.failures > 0 {
+            tracing::info!(lane = %self.lane, failures = before.failures, "messages get through again");
+        }
+        if before.parked {
+            self.delivery
+                .tell_fallback(&self.lane, "it can be written to again", Status::Resolved)
+                .await;
+        }
+    }
+
+    /// Ends the lease, however long the store takes: what was shown must not be shown again.
+    async fn settle(&self, lease: Lease, settlement: Settlement) {
+        let with = &self.delivery.shared.with;
+        loop {
+            match with.outbox.settle(lease.clone(), settlement.clone()).await {
+                Ok(()) | Err(StoreError::Closed) => break,
+                Err(StoreError::LeaseLost(_) | StoreError::NoSuchEntry(_)) => {
+                    tracing::debug!(lane = %self.lane, entry = %lease.entry, "dropped by hand meanwhile");
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!(lane = %self.lane, %error, "the outbox can't note what was sent; trying on");
+                }
+            }
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
+        self.hold(None);
+    }
+
+    async fn after_panic(&mut self) -> Next {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(lease) = held else { return Next::Pause(STORE_PAUSE) };
+        let panics = self.panics.entry(lease.entry).or_default();
+        *panics += 1;
+        tracing::error!(lane = %self.lane, entry = %lease.entry, panics, "handling an entry panicked");
+        let detail = "handling it panicked; please report this";
+        let settlement = if *panics >= PANICS_ALLOWED {
+            self.panics.remove(&lease.entry);
+            self.count_death(DeathReason::Poisonous, 1);
+            Settlement::Dead { reason: DeathReason::Poisonous, detail: detail.into() }
+        } else {
+            Settlement::Released { attempt: Some(detail.into()) }
+        };
+        self.settle(lease, settlement).await;
+        Next::Pause(FIRST_BACKOFF)
+    }
+
+    fn hold(&self, lease: Option<Lease>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = lease;
+    }
+
+    fn report(&self, group: &GroupId, outcome: Outcome) {
+        let report = Report { lane: self.lane.clone(), group: group.clone(), outcome };
+        let _ = self.delivery.shared.reports.send(report);
+    }
+
+    fn count_death(&self, reason: DeathReason, deaths: u64) {
+        self.delivery
+            .shared
+            .with
+            .metrics
+            .dead_letters
+            .with_label_values(&[self.lane.chat.as_str(), reason.as_str()])
+            .inc_by(deaths);
+    }
+}
+
+/// Doubles from `first` to `longest`, moved by up to a fifth so that lanes do not march in
+/// step; the move depends on the lane and the failure only.
+fn backoff(first: Duration, longest: Duration, failures: u32, lane: &LaneId) -> Duration {
+    let pause = first.saturating_mul(1 << failures.min(16)).min(longest);
+    let mut hasher = DefaultHasher::new();
+    (lane, failures).hash(&mut hasher);
+    let permille = 800 + u32::try_from(hasher.finish() % 400).unwrap_or(0);
+    pause * permille / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::ChatAlias;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_lanes_differ() {
+        let lane = |name: &str| LaneId { chat: ChatAlias(name.into()), topic: None };
+        let pause = |failures, name| backoff(FIRST_BACKOFF, LONGEST_BACKOFF, failures, &lane(name));
+        for failures in 0..40 {
+            let even = FIRST_BACKOFF.saturating_mul(1 << failures.min(16)).min(LONGEST_BACKOFF);
+            let pause = pause(failures, "ops");
+            assert!(pause >= even * 4 / 5 && pause <= even * 6 / 5, "{failures}: {pause:?}");
+        }
+        assert_ne!(pause(3, "ops"), pause(3, "boss"));
+    }
+}

@@ -1,0 +1,252 @@
+//! What an answer of Telegram means for what was tried. One pure function, one table.
+
+use std::time::Duration;
+
+use crate::telegram::{Answer, ChatId, Complaint, Failure, MessageId};
+
+/// What was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Attempt {
+    Send {
+        form: Form,
+        /// It was a reply to a message.
+        reply: bool,
+        /// It was sent into a forum topic.
+        topic: bool,
+    },
+    Edit {
+        form: Form,
+    },
+    Delete,
+}
+
+/// How rich a text is; each form is tried when Telegram refuses the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Form {
+    Rich,
+    Plain,
+    Minimal,
+}
+
+impl Form {
+    /// The next plainer form.
+    pub fn plainer(self) -> Option<Self> {
+        match self {
+            Self::Rich => Some(Self::Plain),
+            Self::Plain => Some(Self::Minimal),
+            Self::Minimal => None,
+        }
+    }
+}
+
+/// What to do now.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is shown. Edits and deletions need no number.
+    Delivered(Option<MessageId>),
+    /// This chat waits: for as long, or for how long the pace thinks right.
+    Wait(Option<Duration>),
+    /// Try the same again later.
+    Retry {
+        why: String,
+        /// It may have been shown: the repetition may be a second message.
+        ambiguous: bool,
+    },
+    /// The chat has another id from now on.
+    Moved(ChatId),
+    /// The same content in this form, at once.
+    Plainer(Form),
+    /// Split again, smaller.
+    Shorter,
+    /// The card can't be edited: send a new one.
+    NewCard,
+    WithoutReply,
+    /// To the main chat, with a note.
+    WithoutTopic,
+    /// The chat can't be written to until a person changes something.
+    Park(String),
+    /// The bot's token is refused: nothing can be sent to anyone.
+    PauseBot,
+    /// Telegram takes no form of it.
+    Refused(String),
+}
+
+/// Decides; the table in design and tests is its specification.
+pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
+    let refusal = match answer {
+        Answer::Done(message) => return Verdict::Delivered(*message),
+        Answer::Failed(failure) => return judge_failure(failure),
+        Answer::Refused(refusal) => refusal,
+    };
+    let said = || format!("{} {}", refusal.code, refusal.description);
+    match (refusal.complaint(), attempt) {
+        (Complaint::TooManyRequests, _) => Verdict::Wait(refusal.retry_after),
+        (Complaint::Server, _) => Verdict::Retry { why: said(), ambiguous: false },
+        (Complaint::Unauthorized, _) => Verdict::PauseBot,
+        (Complaint::Migrated, _) => match refusal.migrate_to {
+            Some(chat) => Verdict::Moved(chat),
+            None => Verdict::Park(said()),
+        },
+        (Complaint::ChatGone, _) => Verdict::Park(said()),
+        // A message that is not there any more needs no deletion.
+        (_, Attempt::Delete) | (Complaint::NotModified, _) => Verdict::Delivered(None),
+        (Complaint::EditGone | Complaint::TopicGone, Attempt::Edit { .. }) => Verdict::NewCard,
+        (Complaint::ReplyGone, Attempt::Send { reply: true, .. }) => Verdict::WithoutReply,
+        (Complaint::TopicGone, Attempt::Send { topic: true, .. }) => Verdict::WithoutTopic,
+        (Complaint::TooLong, Attempt::Send { form, .. } | Attempt::Edit { form })
+            if form != Form::Minimal =>
+        {
+            Verdict::Shorter
+        }
+        // Whatever else is wrong with it, a plainer text may pass: no alert dies of its text.
+        (_, Attempt::Send { form, .. } | Attempt::Edit { form }) => match form.plainer() {
+            Some(plainer) => Verdict::Plainer(plainer),
+            None => Verdict::Refused(said()),
+        },
+    }
+}
+
+fn judge_failure(failure: &Failure) -> Verdict {
+    match failure {
+        Failure::NotSent(why) => Verdict::Retry { why: why.clone(), ambiguous: false },
+        Failure::Lost { why, .. } => Verdict::Retry { why: why.clone(), ambiguous: true },
+        // A success that does not read may have been shown; a front's error page was not.
+        Failure::Unreadable { status, why } => {
+            Verdict::Retry { why: why.clone(), ambiguous: *status < 300 }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telegram::Refusal;
+
+    const SEND: Attempt = Attempt::Send { form: Form::Rich, reply: false, topic: false };
+    const REPLY: Attempt = Attempt::Send { form: Form::Rich, reply: true, topic: true };
+    const LAST: Attempt = Attempt::Send { form: Form::Minimal, reply: false, topic: false };
+    const EDIT: Attempt = Attempt::Edit { form: Form::Rich };
+
+    fn refused(code: u16, description: &str) -> Answer {
+        Answer::Refused(Refusal {
+            code,
+            description: description.into(),
+            retry_after: (code == 429).then_some(Duration::from_secs(7)),
+            migrate_to: description.contains("upgraded").then_some(ChatId(-1_001)),
+        })
+    }
+
+    #[test]
+    fn every_answer_has_the_verdict_of_the_design() {
+        let retry = |why: &str, ambiguous| Verdict::Retry { why: why.into(), ambiguous };
+        let park = |why: &str| Verdict::Park(why.into());
+        let message = Some(MessageId(5));
+        let table = [
+            (SEND, Answer::Done(message), Verdict::Delivered(message)),
+            (
+                SEND,
+                refused(429, "Too Many Requests: retry after 7"),
+                Verdict::Wait(Some(Duration::from_secs(7))),
+            ),
+            (
+                SEND,
+                refused(500, "Internal Server Error"),
+                retry("500 Internal Server Error", false),
+            ),
+            (SEND, Answer::Failed(Failure::NotSent("refused".into())), retry("refused", false)),
+            (
+                SEND,
+                Answer::Failed(Failure::Lost { timed_out: true, why: "t".into() }),
+                retry("t", true),
+            ),
+            (
+                SEND,
+                Answer::Failed(Failure::Unreadable { status: 502, why: "html".into() }),
+                retry("html", false),
+            ),
+            (
+                SEND,
+                Answer::Failed(Failure::Unreadable { status: 200, why: "torn".into() }),
+                retry("torn", true),
+            ),
+            (
+                SEND,
+                refused(400, "Bad Request: group chat was upgraded to a supergroup chat"),
+                Verdict::Moved(ChatId(-1_001)),
+            ),
+            (
+                SEND,
+                refused(400, "Bad Request: can't parse entities: x"),
+                Verdict::Plainer(Form::Plain),
+            ),
+            (
+                EDIT,
+                refused(400, "Bad Request: can't parse entities: x"),
+                Verdict::Plainer(Form::Plain),
+            ),
+            (
+                LAST,
+                refused(400, "Bad Request: can't parse entities: x"),
+                Verdict::Refused("400 Bad Request: can't parse entities: x".into()),
+            ),
+            (
+                SEND,
+                refused(400, "Bad Request: a wording of tomorrow"),
+                Verdict::Plainer(Form::Plain),
+            ),
+            (SEND, refused(400, "Bad Request: message is too long"), Verdict::Shorter),
+            (EDIT, refused(400, "Bad Request: MESSAGE_TOO_LONG"), Verdict::Shorter),
+            (
+                EDIT,
+                refused(400, "Bad Request: message is not modified: x"),
+                Verdict::Delivered(None),
+            ),
+            (EDIT, refused(400, "Bad Request: message to edit not found"), Verdict::NewCard),
+            (EDIT, refused(400, "Bad Request: message can't be edited"), Verdict::NewCard),
+            (
+                REPLY,
+                refused(400, "Bad Request: message to be replied not found"),
+                Verdict::WithoutReply,
+            ),
+            (REPLY, refused(400, "Bad Request: message thread not found"), Verdict::WithoutTopic),
+            (REPLY, refused(400, "Bad Request: TOPIC_CLOSED"), Verdict::WithoutTopic),
+            (
+                SEND,
+                refused(403, "Forbidden: bot was kicked from the group chat"),
+                park("403 Forbidden: bot was kicked from the group chat"),
+            ),
+            (
+                SEND,
+                refused(400, "Bad Request: chat not found"),
+                park("400 Bad Request: chat not found"),
+            ),
+            (SEND, refused(401, "Unauthorized"), Verdict::PauseBot),
+            (EDIT, refused(404, "Not Found"), Verdict::PauseBot),
+            (
+                Attempt::Delete,
+                refused(400, "Bad Request: message to delete not found"),
+                Verdict::Delivered(None),
+            ),
+        ];
+        for (attempt, answer, verdict) in table {
+            assert_eq!(judge(attempt, &answer), verdict, "{attempt:?} {answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_refused_again_and_again_ends_after_its_last_form() {
+        let mut form = Form::Rich;
+        let mut tried = 1;
+        loop {
+            let attempt = Attempt::Send { form, reply: false, topic: false };
+            match judge(attempt, &refused(400, "Bad Request: whatever")) {
+                Verdict::Plainer(next) => form = next,
+                Verdict::Refused(_) => break,
+                other => panic!("{other:?}"),
+            }
+            tried += 1;
+        }
+        assert_eq!(tried, 3);
+    }
+}

@@ -1,0 +1,183 @@
+//! A notification → its lanes → the store. Shared by the webhook and the manual test alert.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::alert::{Notification, Reason, Status};
+use crate::clock::Clock;
+use crate::lifecycle::Tasks;
+use crate::outbox::{Accepted, Class, Fate, Outbox, Priority, StoreError, Submission};
+use crate::routing::{ChatAlias, Destination, LaneId};
+use crate::telemetry::Metrics;
+
+/// What the intake asks the present configuration. A reload is the implementor's business.
+pub trait Router: fmt::Debug + Send + Sync + 'static {
+    /// Where the routing tree sends the notification; at least one destination.
+    fn destinations(&self, notification: &Notification) -> Vec<Destination>;
+
+    /// Where it goes when the sender named the chat itself; `None` when there is no such chat.
+    fn direct(&self, notification: &Notification, chat: &ChatAlias) -> Option<Destination>;
+
+    /// Position of the notification's worst severity in the configured order; 0 is the worst.
+    fn severity(&self, notification: &Notification) -> u8;
+
+    /// Every configured chat.
+    fn chats(&self) -> Vec<ChatAlias>;
+
+    /// The configured chat whose name is most like `unknown`, if any is.
+    fn nearest_alias(&self, unknown: &str) -> Option<String> {
+        nearest(self.chats().iter().map(ChatAlias::as_str), unknown)
+    }
+}
+
+/// The candidate that `word` was probably meant to be.
+pub(crate) fn nearest<'a>(candidates: impl Iterator<Item = &'a str>, word: &str) -> Option<String> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(candidate, word), candidate))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// Tells delivery that something waits in a lane.
+pub trait Wake: fmt::Debug + Send + Sync + 'static {
+    fn wake(&self, lane: &LaneId);
+}
+
+/// Why a notification was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    #[error("there is no chat {alias:?}{}", nearest.as_ref().map(|n| format!("; did you mean {n:?}?")).unwrap_or_default())]
+    UnknownChat { alias: String, nearest: Option<String> },
+    #[error("the configuration routes this notification nowhere")]
+    Nowhere,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The way into the store.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    pub router: Arc<dyn Router>,
+    pub outbox: Arc<dyn Outbox>,
+    pub wake: Arc<dyn Wake>,
+    pub clock: Arc<Clock>,
+    pub metrics: Arc<Metrics>,
+    pub tasks: Tasks,
+}
+
+impl Intake {
+    /// Routes the notification (to the chat `direct` alone, when given) and stores it durably in
+    /// all its lanes.
+    ///
+    /// Once called it runs to its end even if the caller goes away: a sender that gives up during
+    /// the commit must not leave an entry behind that nobody was woken for.
+    ///
+    /// # Errors
+    /// [`IntakeError`]; then nothing was stored, or the store does not know whether it was.
+    pub async fn take(
+        &self,
+        notification: Notification,
+        direct: Option<&ChatAlias>,
+    ) -> Result<Accepted, IntakeError> {
+        let destinations = self.destinations(&notification, direct)?;
+        let priority = Priority {
+            severity: self.router.severity(&notification),
+            class: class_of(&notification),
+        };
+        let submission = Submission {
+            notification: Arc::new(notification),
+            destinations,
+            priority,
+            at: self.clock.now(),
+        };
+        let stored = self.tasks.spawn("accept", self.clone().store(submission)).await;
+        stored.map_err(|_| StoreError::Commit("accepting panicked".into()))?
+    }
+
+    fn destinations(
+        &self,
+        notification: &Notification,
+        direct: Option<&ChatAlias>,
+    ) -> Result<Vec<Destination>, IntakeError> {
+        let chosen = match direct {
+            Some(chat) => {
+                let destination = self.router.direct(notification, chat);
+                vec![destination.ok_or_else(|| IntakeError::UnknownChat {
+                    alias: chat.0.clone(),
+                    nearest: self.router.nearest_alias(chat.as_str()),
+                })?]
+            }
+            None => self.router.destinations(notification),
+        };
+        let mut destinations: Vec<Destination> = Vec::with_capacity(chosen.len());
+        for destination in chosen {
+            if destinations.iter().all(|known| known.lane != destination.lane) {
+                destinations.push(destination);
+            }
+        }
+        if destinations.is_empty() { Err(IntakeError::Nowhere) } else { Ok(destinations) }
+    }
+
+    async fn store(self, submission: Submission) -> Result<Accepted, IntakeError> {
+        let notification = submission.notification.clone();
+        let accepted = self.outbox.accept(submission).await?;
+        for (lane, fate) in &accepted.lanes {
+            if *fate != Fate::Duplicate {
+                self.wake.wake(lane);
+            }
+        }
+        if accepted.is_duplicate() {
+            self.metrics.notifications_deduplicated.inc();
+        }
+        tracing::debug!(
+            source = notification.group.source.as_str(),
+            receiver = notification.group.receiver,
+            group = notification.group.key,
+            alerts = notification.alerts.len(),
+            fates = ?accepted.lanes,
+            "notification accepted"
+        );
+        Ok(accepted)
+    }
+}
+
+/// What kind of message a notification asks for.
+fn class_of(notification: &Notification) -> Class {
+    match (notification.status, notification.reason) {
+        (Status::Resolved, _) | (Status::Firing, Reason::SomeAlertsResolved) => Class::End,
+        (Status::Firing, Reason::RepeatIntervalElapsed) => Class::Repeat,
+        (Status::Firing, _) => Class::News,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(status: Status, reason: Reason) -> Class {
+        let body = br#"{"alerts": [{"status": "firing", "labels": {"alertname": "A"}}]}"#;
+        let mut notification = crate::ingest::parse(body, jiff::Timestamp::UNIX_EPOCH).unwrap();
+        notification.status = status;
+        notification.reason = reason;
+        class_of(&notification)
+    }
+
+    #[test]
+    fn the_class_follows_status_and_reason() {
+        assert_eq!(class(Status::Firing, Reason::Unknown), Class::News);
+        assert_eq!(class(Status::Firing, Reason::FirstNotification), Class::News);
+        assert_eq!(class(Status::Firing, Reason::NewAlertsAdded), Class::News);
+        assert_eq!(class(Status::Firing, Reason::RepeatIntervalElapsed), Class::Repeat);
+        assert_eq!(class(Status::Firing, Reason::SomeAlertsResolved), Class::End);
+        assert_eq!(class(Status::Resolved, Reason::AllAlertsResolved), Class::End);
+        assert_eq!(class(Status::Resolved, Reason::Unknown), Class::End);
+    }
+
+    #[test]
+    fn the_nearest_chat_is_named_only_when_it_is_near() {
+        let chats = ["ops", "database"];
+        assert_eq!(nearest(chats.into_iter(), "databse").as_deref(), Some("database"));
+        assert_eq!(nearest(chats.into_iter(), "xyz"), None);
+    }
+}

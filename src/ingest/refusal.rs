@@ -1,0 +1,61 @@
+//! Why a webhook is not answered 200, and with which code instead.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{BodyError, IntakeError};
+
+/// What can go wrong while a request's body is read.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyTrouble {
+    #[error(
+        "the body is larger than {limit} bytes; lower max_alerts in Alertmanager's webhook_configs, or raise nabat's limit"
+    )]
+    TooLarge { limit: usize },
+    #[error("the body did not arrive within {} s", .0.as_secs_f64())]
+    TooSlow(Duration),
+    #[error("the body broke off: {0}")]
+    Cut(String),
+    #[error("the Content-Type is {0}, expected application/json")]
+    NoJson(String),
+    #[error("the Content-Encoding is {0:?}; send the body uncompressed")]
+    Encoded(String),
+}
+
+impl BodyTrouble {
+    /// The status that says it.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Cut(_) => StatusCode::BAD_REQUEST,
+            Self::NoJson(_) | Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        }
+    }
+}
+
+/// Why one webhook was refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error(transparent)]
+    Trouble(#[from] BodyTrouble),
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+}
+
+impl Refusal {
+    /// The status it is answered with. Never 429: Alertmanager does not retry that.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Trouble(trouble) => trouble.status(),
+            Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Intake(IntakeError::UnknownChat { .. }) => StatusCode::NOT_FOUND,
+            Self::Intake(IntakeError::Nowhere | IntakeError::Store(_)) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The words and the trait of the store contract.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::alert::{GroupId, Notification};
+use crate::routing::{ChatAlias, Destination, LaneId};
+use crate::telegram::{ChatId, MessageId};
+
+/// An entry's number, never used twice in one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EntryId(pub i64);
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What kind of message comes next for an entry; lower is sent first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Something fires that people may not know of.
+    #[default]
+    News,
+    /// A reminder that it still fires.
+    Repeat,
+    /// The group ended.
+    End,
+    /// A card that only has to be brought up to date.
+    Edit,
+}
+
+impl Class {
+    pub const ALL: [Self; 4] = [Self::News, Self::Repeat, Self::End, Self::Edit];
+}
+
+/// The order within a lane: severity, then class, then age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Priority {
+    /// Position of the worst severity in the configured order; 0 is the worst.
+    pub severity: u8,
+    pub class: Class,
+}
+
+/// A notification on its way into the store.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    pub notification: Arc<Notification>,
+    /// At least one; no lane twice.
+    pub destinations: Vec<Destination>,
+    pub priority: Priority,
+    pub at: Timestamp,
+}
+
+/// What became of a submission, lane by lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    pub lanes: Vec<(LaneId, Fate)>,
+}
+
+impl Accepted {
+    /// Whether every lane knew the event already.
+    pub fn is_duplicate(&self) -> bool {
+        self.lanes.iter().all(|(_, fate)| *fate == Fate::Duplicate)
+    }
+}
+
+/// What became of a submission in one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// A new entry waits.
+    Queued,
+    /// It was merged into an entry that waits already.
+    Merged,
+    /// The same event was accepted within the dedup window; nothing waits for it.
+    Duplicate,
+}
+
+/// What a lane still has to say about a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub id: EntryId,
+    pub lane: LaneId,
+    pub template: String,
+    pub updates: crate::routing::Updates,
+    /// The merged state of the group, as far as it is not shown.
+    pub state: Notification,
+    /// How many notifications were merged into it; 1 when none was.
+    pub merged: u32,
+    /// Grows with every merge, so that what came during a send is not lost at its end.
+    pub version: u64,
+    pub first_accepted_at: Timestamp,
+    pub last_accepted_at: Timestamp,
+    /// How many times a send of this entry was tried and did not end well.
+    pub attempts: u32,
+}
+
+/// One message of a card, as it was last shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownPart {
+    pub id: MessageId,
+    /// Hash of the text it shows, so that an edit that changes nothing is not sent.
+    pub digest: u64,
+}
+
+/// The message (or numbered messages) that show a group in a lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// The chat it stands in; a card of another chat can't be edited.
+    pub chat: ChatId,
+    pub parts: Vec<ShownPart>,
+    /// What people have been told about the group.
+    pub state: Notification,
+    /// The entry and version that people were last told about by a message that can ring.
+    pub told: Option<(EntryId, u64)>,
+    /// How many parts of an unfinished reply were sent for which entry and version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<(EntryId, u64, u32)>,
+    /// When it was last sent or edited.
+    pub updated_at: Timestamp,
+    /// When the whole group had ended and that was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
+}
+
+/// The right to speak for one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub entry: EntryId,
+    /// The entry's version when it was leased.
+    pub version: u64,
+    /// Tells this lease from an earlier one of the same entry.
+    pub token: u64,
+}
+
+/// An entry to speak for, with the card that shows its group so far.
+#[derive(Debug, Clone)]
+pub struct Leased {
+    pub lease: Lease,
+    pub entry: Entry,
+    pub card: Option<Card>,
+}
+
+/// How a lease ends.
+#[derive(Debug, Clone)]
+pub enum Settlement {
+    /// Everything the entry had to say is shown. What was merged in meanwhile keeps waiting.
+    Shown(Card),
+    /// A part of it is shown; the rest waits in the given class.
+    Partly(Card, Class),
+    /// Nothing was shown; the entry waits on. `attempt` says why, when it was a failed attempt.
+    Released { attempt: Option<String> },
+    /// It can't be delivered without a person.
+    Dead { reason: DeathReason, detail: String },
+}
+
+/// Why a person is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeathReason {
+    /// The chat could not be reached for longer than `dead_after`.
+    Unreachable,
+    /// Telegram refused even the plainest form.
+    Refused,
+    /// Handling it panicked or failed again and again.
+    Poisonous,
+    /// The chat is not configured any more.
+    NoSuchChat,
+}
+
+impl DeathReason {
+    /// The word used in metrics, logs and the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::Poisonous => "poisonous",
+            Self::NoSuchChat => "no_such_chat",
+        }
+    }
+}
+
+/// Whether an entry waits or is a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryState {
+    Waiting,
+    Dead,
+}
+
+/// An entry as people look at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EntryView {
+    pub id: EntryId,
+    pub chat: ChatAlias,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<crate::telegram::TopicId>,
+    pub state: EntryState,
+    pub group: GroupId,
+    pub severity: u8,
+    pub class: Class,
+    pub merged: u32,
+    pub attempts: u32,
+    pub first_accepted_at: Timestamp,
+    pub last_accepted_at: Timestamp,
+    /// Why it is dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the last attempt came back with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// The merged state itself; only when one entry is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notification: Option<Notification>,
+}
+
+/// A refused webhook body, kept for inspection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    pub at: Timestamp,
+    pub peer: String,
+    pub path: String,
+    /// The status it was answered with.
+    pub code: u16,
+    pub reason: String,
+    /// The first 4 KiB, invalid UTF-8 replaced.
+    pub head: String,
+}
+
+/// What the store holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Totals {
+    pub chats: BTreeMap<ChatAlias, ChatTotals>,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// What the store holds for one chat.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ChatTotals {
+    pub waiting: u64,
+    pub dead: u64,
+    pub oldest_waiting: Option<Timestamp>,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    #[error("the outbox is full: {0}")]
+    Full(String),
+    #[error("the outbox can't commit: {0}")]
+    Commit(String),
+    #[error("the lease on entry {0} is not valid any more")]
+    LeaseLost(EntryId),
+    #[error("there is no entry {0}")]
+    NoSuchEntry(EntryId),
+    #[error("the outbox is closed")]
+    Closed,
+}
+
+/// The store contract; see the room's own documentation for its guarantees.
+#[async_trait]
+pub trait Outbox: Send + Sync + fmt::Debug + 'static {
+    /// Accepts a notification in all its lanes in one durable commit.
+    async fn accept(&self, submission: Submission) -> Result<Accepted, StoreError>;
+
+    /// The lanes in which something waits.
+    async fn lanes(&self) -> Result<Vec<LaneId>, StoreError>;
+
+    /// Leases the entry of a lane that is to be spoken for first, or nothing when none waits.
+    async fn lease(&self, lane: &LaneId) -> Result<Option<Leased>, StoreError>;
+
+    /// Saves the card in the middle of a message of several parts; the lease goes on.
+    async fn progress(&self, lease: &Lease, card: Card) -> Result<(), StoreError>;
+
+    /// Ends a lease.
+    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<(), StoreError>;
+
+    /// Turns the waiting entries of a lane that were first accepted before `before` into dead
+    /// letters; returns how many.
+    async fn bury(
+        &self,
+        lane: &LaneId,
+        before: Timestamp,
+        reason: DeathReason,
+        detail: &str,
+    ) -> Result<u64, StoreError>;
+
+    /// The entries in a state, oldest first, at most `limit`.
+    async fn list(
+        &self,
+        state: Option<EntryState>,
+        limit: u32,
+    ) -> Result<Vec<EntryView>, StoreError>;
+
+    /// One entry with its notification.
+    async fn show(&self, id: EntryId) -> Result<EntryView, StoreError>;
+
+    /// Lets a dead letter wait again; merged beneath what waits for its group by now. Returns
+    /// its lane. An entry that waits already only loses its count of attempts.
+    async fn retry(&self, id: EntryId) -> Result<LaneId, StoreError>;
+
+    /// Forgets an entry for good.
+    async fn drop_entry(&self, id: EntryId) -> Result<(), StoreError>;
+
+    /// Remembers that a chat moved, durably.
+    async fn remember_migration(&self, from: ChatId, to: ChatId) -> Result<(), StoreError>;
+
+    /// Every move remembered.
+    async fn migrations(&self) -> Result<Vec<(ChatId, ChatId)>, StoreError>;
+
+    /// Keeps a refused body for inspection; the newest hundred are kept.
+    async fn keep_rejected(&self, rejected: Rejected) -> Result<(), StoreError>;
+
+    /// The refused bodies, newest first.
+    async fn rejected(&self) -> Result<Vec<Rejected>, StoreError>;
+
+    /// What the store holds.
+    async fn totals(&self) -> Result<Totals, StoreError>;
+
+    /// Commits something small durably: an error means that nothing can be accepted.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// How many entries were on their way to Telegram when the last process died: each may be
+    /// shown twice. Counted at open.
+    fn cut_sends(&self) -> u64;
+
+    /// Flushes and closes; everything after it answers [`StoreError::Closed`].
+    async fn close(&self);
+}

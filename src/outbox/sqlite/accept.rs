@@ -1,0 +1,293 @@
+//! Accepting: duplicates are recognised, the rest is merged into what waits.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rusqlite::{OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::desk::{Desk, WAITING, millis};
+use crate::alert::{GroupId, Notification, Reason};
+use crate::outbox::contract::{Accepted, EntryId, Fate, StoreError, Submission};
+use crate::outbox::merge;
+use crate::routing::{Destination, LaneId};
+
+/// How many events of one group are remembered within the window.
+const EVENTS_A_GROUP: usize = 64;
+
+/// A submission with all the work done that needs no store, so that it is done in parallel.
+pub(super) struct Parcel {
+    submission: Submission,
+    places: Vec<Place>,
+    /// Hash over (fingerprint, status, startsAt) of every alert.
+    event: u64,
+    alerts: Vec<u8>,
+    body: Vec<u8>,
+}
+
+/// The hash of a lane and a group.
+pub(super) type Place = [u8; 16];
+
+impl Parcel {
+    pub fn pack(submission: Submission) -> Result<Self, StoreError> {
+        let notification = &submission.notification;
+        let places = submission
+            .destinations
+            .iter()
+            .map(|destination| place(&destination.lane, &notification.group))
+            .collect();
+        Ok(Self {
+            places,
+            event: event(notification),
+            alerts: alert_hashes(notification),
+            body: encode(notification)?,
+            submission,
+        })
+    }
+}
+
+impl Desk {
+    pub fn accept(&mut self, parcel: &Parcel) -> Result<Accepted, StoreError> {
+        let mut lanes = Vec::with_capacity(parcel.places.len());
+        for (destination, place) in parcel.submission.destinations.iter().zip(&parcel.places) {
+            let fate = self.accept_in(parcel, destination, place)?;
+            lanes.push((destination.lane.clone(), fate));
+        }
+        Ok(Accepted { lanes })
+    }
+
+    fn accept_in(
+        &mut self,
+        parcel: &Parcel,
+        destination: &Destination,
+        place: &Place,
+    ) -> Result<Fate, StoreError> {
+        if self.is_duplicate(parcel, place).map_err(|error| self.judge(&error))? {
+            return Ok(Fate::Duplicate);
+        }
+        match self.merge_into_waiting(parcel, destination, place)? {
+            Some(fate) => Ok(fate),
+            None => self.queue(parcel, destination, place),
+        }
+    }
+
+    /// Whether the event came before within the window; remembers it when not.
+    fn is_duplicate(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<bool> {
+        let now = millis(parcel.submission.at);
+        let window =
+            i64::try_from(self.options.load().dedup_window.as_millis()).unwrap_or(i64::MAX);
+        let known: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached("SELECT events FROM recent WHERE place = ?")?
+            .query_row([place], |row| row.get(0))
+            .optional()?;
+        let mut events: Vec<(u64, i64)> = known.as_deref().map(unpack).unwrap_or_default();
+        events.retain(|(_, at)| *at > now.saturating_sub(window));
+        let repeat = parcel.submission.notification.reason == Reason::RepeatIntervalElapsed;
+        if !repeat && events.iter().any(|(event, _)| *event == parcel.event) {
+            return Ok(true);
+        }
+        events.push((parcel.event, now));
+        let skip = events.len().saturating_sub(EVENTS_A_GROUP);
+        let packed: Vec<u8> = events[skip..]
+            .iter()
+            .flat_map(|(event, at)| [event.to_le_bytes(), at.to_le_bytes()])
+            .flatten()
+            .collect();
+        self.connection
+            .prepare_cached(
+                "INSERT INTO recent (place, last_at, events) VALUES (?, ?, ?) \
+                 ON CONFLICT (place) DO UPDATE SET last_at = excluded.last_at, events = excluded.events",
+            )?
+            .execute(params![place, now, packed])?;
+        Ok(false)
+    }
+
+    fn merge_into_waiting(
+        &mut self,
+        parcel: &Parcel,
+        destination: &Destination,
+        place: &Place,
+    ) -> Result<Option<Fate>, StoreError> {
+        let waiting = self.waiting(place).map_err(|error| self.judge(&error))?;
+        let Some((id, class, alerts)) = waiting else { return Ok(None) };
+        let now = millis(parcel.submission.at);
+        let priority = parcel.submission.priority;
+        // When the newer body lists every alert that waits, it is the merged state already.
+        let merged = if covers(&parcel.alerts, &alerts) {
+            None
+        } else {
+            let older = self.body(id)?;
+            let merged = merge(&older, &parcel.submission.notification);
+            Some((alert_hashes(&merged), encode(&merged)?))
+        };
+        let (alerts, body) = match &merged {
+            Some((alerts, body)) => (alerts, body),
+            None => (&parcel.alerts, &parcel.body),
+        };
+        self.connection
+            .prepare_cached(
+                "UPDATE entries SET severity = ?, class = ?, last_at = ?, merged = merged + 1, \
+                 version = version + 1, template = ?, updates = ?, alerts = ?, body = ? WHERE id = ?",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![
+                    priority.severity,
+                    class.min(priority.class as i64),
+                    now,
+                    destination.template,
+                    updates_word(destination.updates),
+                    alerts,
+                    body,
+                    id.0,
+                ])
+            })
+            .map_err(|error| self.judge(&error))?;
+        if let Some(out) = self.out.get_mut(&id) {
+            out.news_at.get_or_insert(now);
+        }
+        Ok(Some(Fate::Merged))
+    }
+
+    fn queue(
+        &mut self,
+        parcel: &Parcel,
+        destination: &Destination,
+        place: &Place,
+    ) -> Result<Fate, StoreError> {
+        self.room_for_more()?;
+        let now = millis(parcel.submission.at);
+        let priority = parcel.submission.priority;
+        let lane = &destination.lane;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO entries (place, chat, topic, state, severity, class, first_at, last_at, \
+                 merged, version, template, updates, alerts, body) \
+                 VALUES (?, ?, ?, 0, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?)",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![
+                    place,
+                    lane.chat.as_str(),
+                    topic_number(lane),
+                    priority.severity,
+                    priority.class as i64,
+                    now,
+                    now,
+                    destination.template,
+                    updates_word(destination.updates),
+                    parcel.alerts,
+                    parcel.body,
+                ])
+            })
+            .map_err(|error| self.judge(&error))?;
+        self.count(lane.chat.as_str()).waiting += 1;
+        Ok(Fate::Queued)
+    }
+
+    /// The entry that waits in a place: its number, class and alerts.
+    pub fn waiting(&self, place: &Place) -> rusqlite::Result<Option<(EntryId, i64, Vec<u8>)>> {
+        self.connection
+            .prepare_cached("SELECT id, class, alerts FROM entries WHERE place = ? AND state = 0")?
+            .query_row([place], |row| Ok((EntryId(row.get(0)?), row.get(1)?, row.get(2)?)))
+            .optional()
+    }
+
+    /// The merged notification of an entry.
+    pub fn body(&self, id: EntryId) -> Result<Notification, StoreError> {
+        let body: Vec<u8> = self
+            .connection
+            .prepare_cached("SELECT body FROM entries WHERE id = ?")
+            .and_then(|mut statement| statement.query_row([id.0], |row| row.get(0)))
+            .map_err(|error| self.judge(&error))?;
+        decode(&body)
+    }
+}
+
+const _: () = assert!(WAITING == 0, "the statements above spell it out");
+
+/// A lane's topic as a column; 0 stands for none.
+pub(super) fn topic_number(lane: &LaneId) -> i32 {
+    lane.topic.map_or(0, |topic| topic.0)
+}
+
+pub(super) fn updates_word(updates: crate::routing::Updates) -> &'static str {
+    use crate::routing::Updates;
+    match updates {
+        Updates::Thread => "thread",
+        Updates::Edit => "edit",
+        Updates::New => "new",
+    }
+}
+
+pub(super) fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|error| StoreError::Commit(error.to_string()))
+}
+
+pub(super) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| StoreError::Commit(format!("a stored row does not read: {error}")))
+}
+
+/// The hash of a lane and a group; 128 bits, so that no two ever meet.
+pub(super) fn place(lane: &LaneId, group: &GroupId) -> Place {
+    let mut hash = Sha256::new();
+    let topic = topic_number(lane).to_le_bytes();
+    let words: [&[u8]; 5] = [
+        lane.chat.as_str().as_bytes(),
+        &topic,
+        group.source.as_str().as_bytes(),
+        group.receiver.as_bytes(),
+        group.key.as_bytes(),
+    ];
+    for word in words {
+        hash.update((word.len() as u64).to_le_bytes());
+        hash.update(word);
+    }
+    let mut place = [0; 16];
+    place.copy_from_slice(&hash.finalize()[..16]);
+    place
+}
+
+/// What makes an event the same: the set of (fingerprint, status, startsAt).
+fn event(notification: &Notification) -> u64 {
+    let mut occurrences: Vec<_> =
+        notification.alerts.iter().map(crate::alert::Alert::occurrence).collect();
+    occurrences.sort_unstable();
+    // The default hasher with its fixed keys gives the same hash in every process of a build;
+    // after an upgrade a retry in flight could be shown twice at worst.
+    let mut hasher = DefaultHasher::new();
+    occurrences.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The hashes of the fingerprints, sorted, 8 bytes each.
+pub(super) fn alert_hashes(notification: &Notification) -> Vec<u8> {
+    let mut hashes: Vec<u64> = notification
+        .alerts
+        .iter()
+        .map(|alert| {
+            let mut hasher = DefaultHasher::new();
+            alert.fingerprint.hash(&mut hasher);
+            hasher.finish()
+        })
+        .collect();
+    hashes.sort_unstable();
+    hashes.into_iter().flat_map(u64::to_be_bytes).collect()
+}
+
+/// Whether every hash of `older` is in `newer`; both sorted.
+fn covers(newer: &[u8], older: &[u8]) -> bool {
+    let mut newer = newer.chunks_exact(8);
+    older.chunks_exact(8).all(|hash| newer.any(|candidate| candidate == hash))
+}
+
+fn unpack(events: &[u8]) -> Vec<(u64, i64)> {
+    events
+        .chunks_exact(16)
+        .map(|pair| {
+            let (event, at) = pair.split_at(8);
+            let number = |bytes: &[u8]| bytes.try_into().unwrap_or([0; 8]);
+            (u64::from_le_bytes(number(event)), i64::from_le_bytes(number(at)))
+        })
+        .collect()
+}

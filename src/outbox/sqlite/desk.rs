@@ -1,0 +1,322 @@
+//! The store's thread at work: batches, commits, and what is kept in memory beside the file.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use prometheus::Histogram;
+use rusqlite::{Connection, params};
+use tokio_util::sync::CancellationToken;
+
+use super::SqliteOptions;
+use crate::outbox::contract::{EntryId, StoreError};
+
+/// Answers the caller once the commit has succeeded or not.
+type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Works at the desk, or takes the reason why there is no transaction to work in.
+type Work = Box<dyn FnOnce(Result<&mut Desk, StoreError>) -> Ran + Send>;
+
+/// A piece of work for the store's thread.
+pub(super) struct Job {
+    /// Whether its effect must survive a power loss.
+    pub durable: bool,
+    /// Does the work inside the open transaction, or, when there is none, refuses it.
+    pub run: Work,
+}
+
+/// What is left to do after a piece of work.
+pub(super) struct Ran {
+    pub end: End,
+    /// Answers the caller once the commit has succeeded or not.
+    pub reply: Reply,
+}
+
+/// How a piece of work ended inside the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Done,
+    /// It was refused before it changed anything.
+    Refused,
+    /// SQLite failed in the middle: what it changed is taken back.
+    Failed,
+}
+
+/// A lease that is out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Out {
+    pub token: u64,
+    /// How many notifications were merged when it was given.
+    pub merged: u32,
+    /// When the first notification came that the lease does not cover.
+    pub news_at: Option<i64>,
+}
+
+/// Waiting and dead entries of a chat.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Count {
+    pub waiting: u64,
+    pub dead: u64,
+}
+
+/// What the thread works with.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub connection: Connection,
+    pub options: Arc<ArcSwap<SqliteOptions>>,
+    pub out: HashMap<EntryId, Out>,
+    pub counts: HashMap<String, Count>,
+    pub cut_sends: u64,
+    path: PathBuf,
+    bytes: Arc<AtomicU64>,
+    next_token: u64,
+    commits: Histogram,
+    fatal: CancellationToken,
+    closing: bool,
+    since_upkeep: u32,
+}
+
+impl Desk {
+    pub fn new(
+        connection: Connection,
+        path: PathBuf,
+        options: Arc<ArcSwap<SqliteOptions>>,
+        commits: Histogram,
+        fatal: CancellationToken,
+        bytes: Arc<AtomicU64>,
+    ) -> rusqlite::Result<Self> {
+        connection.set_prepared_statement_cache_capacity(64);
+        let cut = connection
+            .execute("UPDATE entries SET leased = 0 WHERE state = 0 AND leased = 1", [])?;
+        let mut desk = Self {
+            connection,
+            options,
+            out: HashMap::new(),
+            counts: HashMap::new(),
+            cut_sends: cut as u64,
+            path,
+            bytes,
+            next_token: 0,
+            commits,
+            fatal,
+            closing: false,
+            since_upkeep: 0,
+        };
+        desk.count_anew()?;
+        desk.measure();
+        Ok(desk)
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    pub fn begin_closing(&mut self) {
+        self.closing = true;
+    }
+
+    pub fn new_token(&mut self) -> u64 {
+        self.next_token += 1;
+        self.next_token
+    }
+
+    /// The counts of a chat, to change.
+    pub fn count(&mut self, chat: &str) -> &mut Count {
+        if !self.counts.contains_key(chat) {
+            self.counts.insert(chat.to_owned(), Count::default());
+        }
+        self.counts.entry(chat.to_owned()).or_default()
+    }
+
+    /// Refuses when a cap is reached.
+    pub fn room_for_more(&self) -> Result<(), StoreError> {
+        let options = self.options.load();
+        let entries: u64 = self.counts.values().map(|count| count.waiting + count.dead).sum();
+        if entries >= options.max_entries {
+            return Err(StoreError::Full(format!(
+                "it holds {entries} entries (delivery.max_entries); nothing accepted is lost"
+            )));
+        }
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        if bytes >= options.max_bytes {
+            return Err(StoreError::Full(format!(
+                "it takes {bytes} bytes on disk (delivery.max_bytes); nothing accepted is lost"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Runs a batch in one transaction, commits, and answers everyone.
+    pub fn work_off(&mut self, batch: &mut Vec<Job>) {
+        let durable = batch.iter().any(|job| job.durable);
+        if self.fatal.is_cancelled() {
+            let why = "the disk failed before; restart nabat";
+            Self::refuse(batch, &StoreError::Commit(why.into()));
+            return;
+        }
+        if let Err(error) = self.begin(durable) {
+            Self::refuse(batch, &self.judge(&error));
+            return;
+        }
+        let leases_before = self.out.clone();
+        let mut replies = Vec::with_capacity(batch.len());
+        for job in batch.drain(..) {
+            replies.push(self.run_alone(job));
+        }
+        let started = crate::clock::monotonic();
+        let committed = self.statement("COMMIT");
+        if durable {
+            self.commits.observe(started.elapsed().as_secs_f64());
+        }
+        let failure = committed.err().map(|error| {
+            let _ = self.connection.execute_batch("ROLLBACK");
+            self.out = leases_before;
+            let _ = self.count_anew();
+            self.judge(&error)
+        });
+        for reply in replies {
+            reply(failure.clone().map_or(Ok(()), Err));
+        }
+        self.measure();
+        self.upkeep(durable);
+    }
+
+    /// Runs one job so that its failure takes back only its own changes.
+    fn run_alone(&mut self, job: Job) -> Reply {
+        if let Err(error) = self.statement("SAVEPOINT job") {
+            let failure = self.judge(&error);
+            return (job.run)(Err(failure)).reply;
+        }
+        let ran = (job.run)(Ok(self));
+        if ran.end == End::Failed {
+            let _ = self.statement("ROLLBACK TO job");
+            let _ = self.count_anew();
+        }
+        match self.statement("RELEASE job") {
+            Ok(()) => ran.reply,
+            Err(error) => {
+                let failure = self.judge(&error);
+                Box::new(move |_| (ran.reply)(Err(failure)))
+            }
+        }
+    }
+
+    fn statement(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
+    fn begin(&self, durable: bool) -> rusqlite::Result<()> {
+        let synchronous = if durable { "FULL" } else { "NORMAL" };
+        self.connection.pragma_update(None, "synchronous", synchronous)?;
+        self.connection.execute_batch("BEGIN IMMEDIATE")
+    }
+
+    fn refuse(batch: &mut Vec<Job>, failure: &StoreError) {
+        for job in batch.drain(..) {
+            let ran = (job.run)(Err(failure.clone()));
+            (ran.reply)(Ok(()));
+        }
+    }
+
+    /// Turns SQLite's error into the contract's, and stops everything when the disk lied.
+    pub fn judge(&self, error: &rusqlite::Error) -> StoreError {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
+        let fsync = [rusqlite::ffi::SQLITE_IOERR_FSYNC, rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC];
+        let damaged = matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase));
+        if fsync.contains(&extended) || damaged {
+            tracing::error!(%error, path = %self.path.display(), "the outbox's disk can't be trusted; stopping");
+            self.fatal.cancel();
+        }
+        StoreError::Commit(error.to_string())
+    }
+
+    /// Counts what the file holds, after start or after a failure.
+    fn count_anew(&mut self) -> rusqlite::Result<()> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT chat, state, count(*) FROM entries GROUP BY state, chat")?;
+        let rows = statement.query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, u64>(2)?))
+        })?;
+        let mut counts: HashMap<String, Count> = HashMap::new();
+        for row in rows {
+            let (chat, state, number) = row?;
+            let count = counts.entry(chat).or_default();
+            if state == WAITING {
+                count.waiting = number;
+            } else {
+                count.dead = number;
+            }
+        }
+        drop(statement);
+        self.counts = counts;
+        Ok(())
+    }
+
+    /// Notes how many bytes the store takes: pages in use and the write-ahead log.
+    fn measure(&self) {
+        let pragma =
+            |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+        let (Ok(pages), Ok(free), Ok(size)) =
+            (pragma("page_count"), pragma("freelist_count"), pragma("page_size"))
+        else {
+            return;
+        };
+        self.bytes.store(pages.saturating_sub(free) * size, Ordering::Relaxed);
+    }
+
+    /// Now and then forgets what nobody can ask for any more, a little at a time.
+    fn upkeep(&mut self, durable: bool) {
+        self.since_upkeep += u32::from(durable);
+        if self.since_upkeep < UPKEEP_EVERY {
+            return;
+        }
+        self.since_upkeep = 0;
+        if let Err(error) = self.forget_old() {
+            tracing::debug!(%error, "the outbox could not be tidied now");
+        }
+    }
+
+    fn forget_old(&self) -> rusqlite::Result<()> {
+        let newest: Option<i64> =
+            self.connection.query_row("SELECT max(last_at) FROM recent", [], |row| row.get(0))?;
+        let Some(newest) = newest else { return Ok(()) };
+        let options = self.options.load();
+        let limit = |age: std::time::Duration| {
+            newest.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+        };
+        self.connection
+            .prepare_cached(
+                "DELETE FROM recent WHERE place IN \
+                 (SELECT place FROM recent WHERE last_at < ? LIMIT 1000)",
+            )?
+            .execute(params![limit(options.dedup_window)])?;
+        self.connection
+            .prepare_cached(
+                "DELETE FROM cards WHERE place IN \
+                 (SELECT place FROM cards WHERE updated_at < ? LIMIT 200)",
+            )?
+            .execute(params![limit(options.keep_cards)])?;
+        self.connection.execute_batch("PRAGMA incremental_vacuum(256)")
+    }
+}
+
+pub(super) const WAITING: i64 = 0;
+pub(super) const DEAD: i64 = 1;
+
+/// Durable commits between two rounds of tidying.
+const UPKEEP_EVERY: u32 = 200;
+
+/// Milliseconds since 1970, as the tables keep time.
+pub(super) fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+/// A time the tables kept.
+pub(super) fn timestamp(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
+}

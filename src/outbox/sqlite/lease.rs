@@ -1,0 +1,199 @@
+//! Leasing what is to be said next, and noting what became of it.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::accept::{Place, decode, encode, topic_number};
+use super::desk::{DEAD, Desk, Out, WAITING, millis, timestamp};
+use crate::outbox::contract::{
+    Card, Class, DeathReason, Entry, EntryId, Lease, Leased, Settlement, StoreError,
+};
+use crate::routing::{LaneId, Updates};
+
+impl Desk {
+    pub fn lease(&mut self, lane: &LaneId) -> Result<Option<Leased>, StoreError> {
+        let found = self
+            .connection
+            .prepare_cached(
+                "SELECT id, place, template, updates, body, merged, version, first_at, last_at, \
+                 attempts FROM entries WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 \
+                 ORDER BY severity, class, first_at LIMIT 1",
+            )
+            .and_then(|mut statement| {
+                statement
+                    .query_row(params![lane.chat.as_str(), topic_number(lane)], |row| {
+                        read(row, lane.clone())
+                    })
+                    .optional()
+            })
+            .map_err(|error| self.judge(&error))?;
+        let Some((entry, place)) = found else { return Ok(None) };
+        self.mark_leased(entry.id, true)?;
+        let card = self.card(&place)?;
+        let token = self.new_token();
+        self.out.insert(entry.id, Out { token, merged: entry.merged, news_at: None });
+        let lease = Lease { entry: entry.id, version: entry.version, token };
+        Ok(Some(Leased { lease, entry, card }))
+    }
+
+    pub fn progress(&mut self, lease: &Lease, card: &Card) -> Result<(), StoreError> {
+        self.valid(lease)?;
+        let (place, _) = self.where_is(lease.entry)?;
+        self.save_card(&place, card)
+    }
+
+    pub fn settle(&mut self, lease: &Lease, settlement: Settlement) -> Result<(), StoreError> {
+        let out = self.valid(lease)?;
+        let (place, chat) = self.where_is(lease.entry)?;
+        match settlement {
+            Settlement::Shown(card) => {
+                self.save_card(&place, &card)?;
+                if let Some(news_at) = out.news_at {
+                    self.keep_the_news(lease.entry, out, news_at)?;
+                } else {
+                    self.change("DELETE FROM entries WHERE id = ?", params![lease.entry.0])?;
+                    self.count(&chat).waiting -= 1;
+                }
+            }
+            Settlement::Partly(card, class) => {
+                self.save_card(&place, &card)?;
+                let class = if out.news_at.is_some() { Class::News } else { class };
+                self.change(
+                    "UPDATE entries SET leased = 0, attempts = 0, class = ? WHERE id = ?",
+                    params![class as i64, lease.entry.0],
+                )?;
+            }
+            Settlement::Released { attempt } => {
+                self.change(
+                    "UPDATE entries SET leased = 0, attempts = attempts + ?, \
+                     last_error = coalesce(?, last_error) WHERE id = ?",
+                    params![i64::from(attempt.is_some()), attempt, lease.entry.0],
+                )?;
+            }
+            Settlement::Dead { reason, detail } => {
+                self.change(
+                    "UPDATE entries SET state = ?, leased = 0, reason = ?, last_error = ? WHERE id = ?",
+                    params![DEAD, reason.as_str(), detail, lease.entry.0],
+                )?;
+                let count = self.count(&chat);
+                count.waiting -= 1;
+                count.dead += 1;
+            }
+        }
+        self.out.remove(&lease.entry);
+        Ok(())
+    }
+
+    pub fn bury(
+        &mut self,
+        lane: &LaneId,
+        before: Timestamp,
+        reason: DeathReason,
+        detail: &str,
+    ) -> Result<u64, StoreError> {
+        let buried = self.change(
+            "UPDATE entries SET state = ?, reason = ?, last_error = ? \
+             WHERE state = ? AND chat = ? AND topic = ? AND leased = 0 AND first_at < ?",
+            params![
+                DEAD,
+                reason.as_str(),
+                detail,
+                WAITING,
+                lane.chat.as_str(),
+                topic_number(lane),
+                millis(before)
+            ],
+        )? as u64;
+        let count = self.count(lane.chat.as_str());
+        count.waiting -= buried;
+        count.dead += buried;
+        Ok(buried)
+    }
+
+    pub fn lanes(&mut self) -> Result<Vec<LaneId>, StoreError> {
+        self.rows("SELECT DISTINCT chat, topic FROM entries WHERE state = 0", [], |row| {
+            Ok(super::queries::lane(row.get(0)?, row.get(1)?))
+        })
+    }
+
+    /// The entry stays for what came after it was leased.
+    fn keep_the_news(&mut self, id: EntryId, out: Out, news_at: i64) -> Result<(), StoreError> {
+        self.change(
+            "UPDATE entries SET leased = 0, attempts = 0, merged = max(1, merged - ?), first_at = ? \
+             WHERE id = ?",
+            params![out.merged, news_at, id.0],
+        )
+        .map(drop)
+    }
+
+    fn valid(&self, lease: &Lease) -> Result<Out, StoreError> {
+        match self.out.get(&lease.entry) {
+            Some(out) if out.token == lease.token => Ok(*out),
+            _ => Err(StoreError::LeaseLost(lease.entry)),
+        }
+    }
+
+    fn mark_leased(&mut self, id: EntryId, leased: bool) -> Result<(), StoreError> {
+        self.change("UPDATE entries SET leased = ? WHERE id = ?", params![leased, id.0]).map(drop)
+    }
+
+    /// The place and chat of an entry.
+    fn where_is(&self, id: EntryId) -> Result<(Place, String), StoreError> {
+        self.connection
+            .prepare_cached("SELECT place, chat FROM entries WHERE id = ?")
+            .and_then(|mut statement| {
+                statement.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            })
+            .map_err(|error| self.judge(&error))?
+            .ok_or(StoreError::NoSuchEntry(id))
+    }
+
+    fn card(&self, place: &Place) -> Result<Option<Card>, StoreError> {
+        let body: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached("SELECT body FROM cards WHERE place = ?")
+            .and_then(|mut statement| statement.query_row([place], |row| row.get(0)).optional())
+            .map_err(|error| self.judge(&error))?;
+        body.map(|body| decode(&body)).transpose()
+    }
+
+    fn save_card(&mut self, place: &Place, card: &Card) -> Result<(), StoreError> {
+        let at = card.updated_at;
+        self.change(
+            "INSERT INTO cards (place, updated_at, body) VALUES (?, ?, ?) \
+             ON CONFLICT (place) DO UPDATE SET updated_at = excluded.updated_at, body = excluded.body",
+            params![place, millis(at), encode(card)?],
+        )
+        .map(drop)
+    }
+
+    /// Runs a statement that changes rows; returns how many.
+    pub fn change(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params))
+            .map_err(|error| self.judge(&error))
+    }
+}
+
+/// An entry and its place.
+fn read(row: &Row<'_>, lane: LaneId) -> rusqlite::Result<(Entry, Place)> {
+    let updates: String = row.get(3)?;
+    let entry = Entry {
+        id: EntryId(row.get(0)?),
+        lane,
+        template: row.get(2)?,
+        updates: match updates.as_str() {
+            "edit" => Updates::Edit,
+            "new" => Updates::New,
+            _ => Updates::Thread,
+        },
+        state: super::queries::notification(row, 4)?,
+        merged: row.get(5)?,
+        version: row.get(6)?,
+        first_accepted_at: timestamp(row.get(7)?),
+        last_accepted_at: timestamp(row.get(8)?),
+        attempts: row.get(9)?,
+    };
+    Ok((entry, row.get(1)?))
+}

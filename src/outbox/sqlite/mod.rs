@@ -1,0 +1,269 @@
+//! The embedded store: SQLite with a write-ahead log, one thread that alone touches the file.
+//!
+//! Async callers hand that thread a piece of work and wait for its answer. The thread takes
+//! whatever waits, up to [`BATCH`] pieces, runs them in one transaction and commits once:
+//! under load many notifications share one fsync, in quiet times each has its own. What must
+//! survive a power loss is committed with `synchronous=FULL`; leases and refused bodies need
+//! to survive only a crash of the process and are committed without an fsync of their own.
+
+mod accept;
+mod desk;
+mod lease;
+mod queries;
+mod schema;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use prometheus::Histogram;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use self::accept::Parcel;
+use self::desk::{Desk, End, Job, Ran};
+pub use self::schema::OpenError;
+use super::contract::{
+    Accepted, Card, DeathReason, EntryId, EntryState, EntryView, Lease, Leased, Outbox, Rejected,
+    Settlement, StoreError, Submission, Totals,
+};
+use crate::routing::LaneId;
+use crate::telegram::ChatId;
+
+/// How many pieces of work share a commit at most.
+const BATCH: usize = 64;
+/// How many pieces of work may wait before callers wait to hand in theirs.
+const BACKLOG: usize = 1024;
+
+/// What the store needs to know.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// The same event within this time is a duplicate.
+    pub dedup_window: Duration,
+    /// Entries, waiting and dead, at which the store is full.
+    pub max_entries: u64,
+    /// Bytes on disk at which the store is full.
+    pub max_bytes: u64,
+    /// How long a card that did not change is remembered, so that it can be edited.
+    pub keep_cards: Duration,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            dedup_window: Duration::from_mins(2),
+            max_entries: 200_000,
+            max_bytes: 2 << 30,
+            keep_cards: Duration::from_hours(30 * 24),
+        }
+    }
+}
+
+/// The embedded store.
+#[derive(Debug)]
+pub struct SqliteOutbox {
+    work: mpsc::Sender<Job>,
+    cut_sends: u64,
+    fatal: CancellationToken,
+    finished: CancellationToken,
+    bytes: Arc<AtomicU64>,
+    options: Arc<ArcSwap<SqliteOptions>>,
+}
+
+impl SqliteOutbox {
+    /// Opens or creates the store in `directory` and starts its thread.
+    ///
+    /// `commits` observes the time of every durable commit, in seconds.
+    pub fn open(
+        directory: &Path,
+        options: SqliteOptions,
+        commits: Histogram,
+    ) -> Result<Self, OpenError> {
+        let schema::Opened { connection, path, lock } = schema::open(directory)?;
+        let fatal = CancellationToken::new();
+        let finished = CancellationToken::new();
+        let bytes = Arc::new(AtomicU64::new(0));
+        let shared = Arc::clone(&bytes);
+        let options = Arc::new(ArcSwap::from_pointee(options));
+        let desk = Desk::new(
+            connection,
+            path.clone(),
+            Arc::clone(&options),
+            commits,
+            fatal.clone(),
+            shared,
+        )
+        .map_err(|source| OpenError::Sqlite { path, source })?;
+        let cut_sends = desk.cut_sends;
+        let (work, jobs) = mpsc::channel(BACKLOG);
+        let done = finished.clone();
+        std::thread::Builder::new()
+            .name("outbox".into())
+            .spawn(move || keep(desk, jobs, lock, &done))
+            .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+        Ok(Self { work, cut_sends, fatal, finished, bytes, options })
+    }
+
+    /// Changes windows and caps from now on; what is stored already stays.
+    pub fn set_options(&self, options: SqliteOptions) {
+        self.options.store(Arc::new(options));
+    }
+
+    /// Cancelled when the disk can't be trusted any more (a failed fsync, a damaged page): the
+    /// process should end, so that the next start reads what is really on disk.
+    pub fn fatal(&self) -> CancellationToken {
+        self.fatal.clone()
+    }
+
+    /// Runs `work` on the store's thread; its result comes after the commit.
+    async fn ask<T: Send + 'static>(
+        &self,
+        durable: bool,
+        work: impl FnOnce(&mut Desk) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            durable,
+            run: Box::new(move |desk| {
+                let result = desk.and_then(work);
+                let end = match &result {
+                    Ok(_) => End::Done,
+                    Err(StoreError::Commit(_)) => End::Failed,
+                    Err(_) => End::Refused,
+                };
+                let reply = Box::new(move |committed: Result<(), StoreError>| {
+                    let _ = answer.send(committed.and(result));
+                });
+                Ran { end, reply }
+            }),
+        };
+        self.work.send(job).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// The store's thread.
+fn keep(mut desk: Desk, mut jobs: mpsc::Receiver<Job>, lock: File, finished: &CancellationToken) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while let Some(first) = jobs.blocking_recv() {
+        batch.push(first);
+        while batch.len() < BATCH {
+            match jobs.try_recv() {
+                Ok(job) => batch.push(job),
+                Err(_) => break,
+            }
+        }
+        desk.work_off(&mut batch);
+        if desk.is_closing() {
+            jobs.close();
+        }
+    }
+    drop(desk);
+    drop(lock);
+    finished.cancel();
+}
+
+#[async_trait]
+impl Outbox for SqliteOutbox {
+    async fn accept(&self, submission: Submission) -> Result<Accepted, StoreError> {
+        let parcel = Parcel::pack(submission)?;
+        self.ask(true, move |desk| desk.accept(&parcel)).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneId>, StoreError> {
+        self.ask(false, Desk::lanes).await
+    }
+
+    async fn lease(&self, lane: &LaneId) -> Result<Option<Leased>, StoreError> {
+        let lane = lane.clone();
+        self.ask(false, move |desk| desk.lease(&lane)).await
+    }
+
+    async fn progress(&self, lease: &Lease, card: Card) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        self.ask(true, move |desk| desk.progress(&lease, &card)).await
+    }
+
+    async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<(), StoreError> {
+        let durable = !matches!(settlement, Settlement::Released { .. });
+        self.ask(durable, move |desk| desk.settle(&lease, settlement)).await
+    }
+
+    async fn bury(
+        &self,
+        lane: &LaneId,
+        before: Timestamp,
+        reason: DeathReason,
+        detail: &str,
+    ) -> Result<u64, StoreError> {
+        let (lane, detail) = (lane.clone(), detail.to_owned());
+        self.ask(true, move |desk| desk.bury(&lane, before, reason, &detail)).await
+    }
+
+    async fn list(
+        &self,
+        state: Option<EntryState>,
+        limit: u32,
+    ) -> Result<Vec<EntryView>, StoreError> {
+        self.ask(false, move |desk| desk.list(state, limit)).await
+    }
+
+    async fn show(&self, id: EntryId) -> Result<EntryView, StoreError> {
+        self.ask(false, move |desk| desk.show(id)).await
+    }
+
+    async fn retry(&self, id: EntryId) -> Result<LaneId, StoreError> {
+        self.ask(true, move |desk| desk.retry(id)).await
+    }
+
+    async fn drop_entry(&self, id: EntryId) -> Result<(), StoreError> {
+        self.ask(true, move |desk| desk.drop_entry(id)).await
+    }
+
+    async fn remember_migration(&self, from: ChatId, to: ChatId) -> Result<(), StoreError> {
+        self.ask(true, move |desk| desk.remember_migration(from, to)).await
+    }
+
+    async fn migrations(&self) -> Result<Vec<(ChatId, ChatId)>, StoreError> {
+        self.ask(false, Desk::migrations).await
+    }
+
+    async fn keep_rejected(&self, rejected: Rejected) -> Result<(), StoreError> {
+        self.ask(false, move |desk| desk.keep_rejected(&rejected)).await
+    }
+
+    async fn rejected(&self) -> Result<Vec<Rejected>, StoreError> {
+        self.ask(false, Desk::rejected).await
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        let bytes = Arc::clone(&self.bytes);
+        self.ask(false, move |desk| {
+            desk.totals().map(|totals| Totals { bytes: bytes.load(Ordering::Relaxed), ..totals })
+        })
+        .await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.ask(true, Desk::probe).await
+    }
+
+    fn cut_sends(&self) -> u64 {
+        self.cut_sends
+    }
+
+    async fn close(&self) {
+        let _ = self
+            .ask(true, |desk| {
+                desk.begin_closing();
+                Ok(())
+            })
+            .await;
+        self.finished.cancelled().await;
+    }
+}

@@ -1,0 +1,212 @@
+//! What people and the other rooms ask: lists, dead letters, moves, refused bodies, totals.
+
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::accept::{alert_hashes, decode, encode, place};
+use super::desk::{DEAD, Desk, WAITING, millis, timestamp};
+use crate::alert::Notification;
+use crate::outbox::contract::{
+    ChatTotals, Class, EntryId, EntryState, EntryView, Rejected, StoreError, Totals,
+};
+use crate::outbox::merge;
+use crate::routing::{ChatAlias, LaneId};
+use crate::telegram::{ChatId, TopicId};
+
+const VIEW: &str = "SELECT id, chat, topic, state, severity, class, merged, attempts, first_at, \
+                    last_at, reason, last_error, body FROM entries";
+
+/// How many refused bodies are kept.
+const KEPT_REJECTED: i64 = 100;
+
+impl Desk {
+    pub fn list(
+        &mut self,
+        state: Option<EntryState>,
+        limit: u32,
+    ) -> Result<Vec<EntryView>, StoreError> {
+        let wanted = state.map(state_number);
+        let sql = format!("{VIEW} WHERE ?1 IS NULL OR state = ?1 ORDER BY first_at, id LIMIT ?2");
+        let mut views = self.rows(&sql, params![wanted, limit], view)?;
+        for view in &mut views {
+            view.notification = None;
+        }
+        Ok(views)
+    }
+
+    pub fn show(&mut self, id: EntryId) -> Result<EntryView, StoreError> {
+        self.rows(&format!("{VIEW} WHERE id = ?"), [id.0], view)?
+            .pop()
+            .ok_or(StoreError::NoSuchEntry(id))
+    }
+
+    pub fn retry(&mut self, id: EntryId) -> Result<LaneId, StoreError> {
+        let view = self.show(id)?;
+        let lane = LaneId { chat: view.chat, topic: view.topic };
+        if view.state == EntryState::Waiting {
+            self.change("UPDATE entries SET attempts = 0 WHERE id = ?", [id.0])?;
+            return Ok(lane);
+        }
+        let older = self.body(id)?;
+        let place = place(&lane, &older.group);
+        let waiting = self.waiting(&place).map_err(|error| self.judge(&error))?;
+        if let Some((newer, ..)) = waiting {
+            let merged = merge(&older, &self.body(newer)?);
+            self.change(
+                "UPDATE entries SET alerts = ?, body = ?, version = version + 1, \
+                 merged = merged + ?, first_at = min(first_at, ?) WHERE id = ?",
+                params![
+                    alert_hashes(&merged),
+                    encode(&merged)?,
+                    view.merged,
+                    millis(view.first_accepted_at),
+                    newer.0
+                ],
+            )?;
+            if let Some(out) = self.out.get_mut(&newer) {
+                out.news_at.get_or_insert(millis(view.first_accepted_at));
+            }
+            self.change("DELETE FROM entries WHERE id = ?", [id.0])?;
+        } else {
+            self.change(
+                "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ? WHERE id = ?",
+                params![WAITING, Class::News as i64, id.0],
+            )?;
+            self.count(lane.chat.as_str()).waiting += 1;
+        }
+        self.count(lane.chat.as_str()).dead -= 1;
+        Ok(lane)
+    }
+
+    pub fn drop_entry(&mut self, id: EntryId) -> Result<(), StoreError> {
+        let view = self.show(id)?;
+        self.change("DELETE FROM entries WHERE id = ?", [id.0])?;
+        self.out.remove(&id);
+        let count = self.count(view.chat.as_str());
+        match view.state {
+            EntryState::Waiting => count.waiting -= 1,
+            EntryState::Dead => count.dead -= 1,
+        }
+        Ok(())
+    }
+
+    pub fn remember_migration(&mut self, from: ChatId, to: ChatId) -> Result<(), StoreError> {
+        // A chat that moved back ends a circle; a chain is followed to its end when read.
+        self.change("DELETE FROM migrations WHERE from_chat = ?", [to.0])?;
+        self.change(
+            "INSERT INTO migrations (from_chat, to_chat) VALUES (?, ?) \
+             ON CONFLICT (from_chat) DO UPDATE SET to_chat = excluded.to_chat",
+            [from.0, to.0],
+        )?;
+        self.change("UPDATE migrations SET to_chat = ? WHERE to_chat = ?", [to.0, from.0])?;
+        Ok(())
+    }
+
+    pub fn migrations(&mut self) -> Result<Vec<(ChatId, ChatId)>, StoreError> {
+        self.rows("SELECT from_chat, to_chat FROM migrations", [], |row| {
+            Ok((ChatId(row.get(0)?), ChatId(row.get(1)?)))
+        })
+    }
+
+    pub fn keep_rejected(&mut self, rejected: &Rejected) -> Result<(), StoreError> {
+        self.change("INSERT INTO rejected (body) VALUES (?)", [encode(rejected)?])?;
+        self.change(
+            "DELETE FROM rejected WHERE id <= (SELECT max(id) FROM rejected) - ?",
+            [KEPT_REJECTED],
+        )?;
+        Ok(())
+    }
+
+    pub fn rejected(&mut self) -> Result<Vec<Rejected>, StoreError> {
+        let bodies: Vec<Vec<u8>> =
+            self.rows("SELECT body FROM rejected ORDER BY id DESC", [], |row| row.get(0))?;
+        bodies.iter().map(|body| decode(body)).collect()
+    }
+
+    pub fn totals(&mut self) -> Result<Totals, StoreError> {
+        let mut totals = Totals::default();
+        for (chat, count) in &self.counts {
+            let oldest: Option<i64> = self
+                .connection
+                .prepare_cached("SELECT min(first_at) FROM entries WHERE state = 0 AND chat = ?")
+                .and_then(|mut statement| statement.query_row([chat], |row| row.get(0)).optional())
+                .map_err(|error| self.judge(&error))?
+                .flatten();
+            totals.chats.insert(
+                ChatAlias(chat.clone()),
+                ChatTotals {
+                    waiting: count.waiting,
+                    dead: count.dead,
+                    oldest_waiting: oldest.map(timestamp),
+                },
+            );
+        }
+        Ok(totals)
+    }
+
+    pub fn probe(&mut self) -> Result<(), StoreError> {
+        // Rewriting a header field is the smallest write that goes through the whole commit.
+        let now: i32 = self
+            .connection
+            .pragma_query_value(None, "application_id", |row| row.get(0))
+            .map_err(|error| self.judge(&error))?;
+        self.connection
+            .pragma_update(None, "application_id", now)
+            .map_err(|error| self.judge(&error))
+    }
+
+    /// Reads all rows of a query.
+    pub fn rows<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_map(params, read)?.collect())
+            .map_err(|error| self.judge(&error))
+    }
+}
+
+/// A lane from its columns.
+pub(super) fn lane(chat: String, topic: i32) -> LaneId {
+    LaneId { chat: ChatAlias(chat), topic: (topic != 0).then_some(TopicId(topic)) }
+}
+
+/// A notification from a column.
+pub(super) fn notification(row: &Row<'_>, column: usize) -> rusqlite::Result<Notification> {
+    let body = row.get_ref(column)?.as_blob()?;
+    serde_json::from_slice(body).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
+    })
+}
+
+fn view(row: &Row<'_>) -> rusqlite::Result<EntryView> {
+    let LaneId { chat, topic } = lane(row.get(1)?, row.get(2)?);
+    let class: usize = row.get(5)?;
+    let notification = notification(row, 12)?;
+    Ok(EntryView {
+        id: EntryId(row.get(0)?),
+        chat,
+        topic,
+        state: if row.get::<_, i64>(3)? == DEAD { EntryState::Dead } else { EntryState::Waiting },
+        group: notification.group.clone(),
+        severity: row.get(4)?,
+        class: Class::ALL.get(class).copied().unwrap_or_default(),
+        merged: row.get(6)?,
+        attempts: row.get(7)?,
+        first_accepted_at: timestamp(row.get(8)?),
+        last_accepted_at: timestamp(row.get(9)?),
+        reason: row.get(10)?,
+        last_error: row.get(11)?,
+        notification: Some(notification),
+    })
+}
+
+fn state_number(state: EntryState) -> i64 {
+    match state {
+        EntryState::Waiting => WAITING,
+        EntryState::Dead => DEAD,
+    }
+}

@@ -1,0 +1,45 @@
+//! The Bot API's methods.
+
+mod edit;
+mod send;
+mod updates;
+
+use serde_json::Value;
+
+use super::params::Params;
+use super::refusal::Refusal;
+use super::state::Shared;
+
+/// Does what a request asks, as the bot that `token` names.
+pub(super) async fn call(
+    shared: &Shared,
+    token: &str,
+    method: &str,
+    params: &Params,
+) -> Result<Value, Refusal> {
+    if !shared.world().tokens.contains(token) {
+        return Err(Refusal::Unauthorized);
+    }
+    let bot = shared.bot(token);
+    match method.to_ascii_lowercase().as_str() {
+        "getme" => Ok(me(bot)),
+        "sendmessage" => send::send_message(shared, &bot, params),
+        "editmessagetext" => edit::edit_message_text(shared, &bot, params),
+        "deletemessage" => edit::delete_message(shared, params),
+        "getupdates" => updates::get_updates(shared, params).await,
+        _ => Err(Refusal::NoSuchMethod),
+    }
+}
+
+fn me(mut bot: Value) -> Value {
+    bot["can_join_groups"] = true.into();
+    for ability in [
+        "can_read_all_group_messages",
+        "supports_inline_queries",
+        "can_connect_to_business",
+        "has_main_web_app",
+    ] {
+        bot[ability] = false.into();
+    }
+    bot
+}

@@ -1,0 +1,98 @@
+//! What is logged and counted about a kept secret: one function a happening, and one line a
+//! change, however often it is retried.
+
+use std::sync::Arc;
+
+use super::SecretError;
+use crate::telemetry::Metrics;
+
+/// Speaks about one secret, by the path it has in the configuration.
+#[derive(Debug)]
+pub(super) struct Report {
+    name: String,
+    metrics: Arc<Metrics>,
+    /// What was said last about a trouble that goes on.
+    trouble: Option<String>,
+}
+
+impl Report {
+    pub(super) fn new(name: String, metrics: Arc<Metrics>) -> Self {
+        metrics.secret_age.with_label_values(&[&name]);
+        metrics.secret_refresh_failures.with_label_values(&[&name]);
+        Self { name, metrics, trouble: None }
+    }
+
+    /// The secret was read and is what is in use.
+    pub(super) fn unchanged(&mut self) {
+        if self.trouble.take().is_some() {
+            tracing::info!(secret = self.name, "the secret can be read again; it is unchanged");
+        }
+    }
+
+    /// A value is in use from now on.
+    pub(super) fn taken(&mut self, first: bool) {
+        self.trouble = None;
+        if first {
+            tracing::info!(secret = self.name, "the secret has arrived");
+        } else {
+            tracing::info!(secret = self.name, "the secret has changed; the new value is in use");
+        }
+    }
+
+    /// A first value is in use although nobody could check it.
+    pub(super) fn taken_unchecked(&mut self) {
+        self.trouble = None;
+        tracing::info!(secret = self.name, "the secret has arrived; it could not be checked yet");
+    }
+
+    /// The source did not give the secret.
+    pub(super) fn failed(&mut self, error: &SecretError, have_one: bool) {
+        self.count_failure();
+        let consequence = consequence(have_one);
+        if self.is_news(error.to_string()) {
+            tracing::warn!(secret = self.name, %error, "cannot read the secret; {consequence}");
+        }
+    }
+
+    /// The value does not work.
+    pub(super) fn refused(&mut self, reason: &str, have_one: bool) {
+        self.count_failure();
+        let consequence = consequence(have_one);
+        if self.is_news(reason.to_owned()) {
+            tracing::error!(
+                secret = self.name,
+                reason,
+                "the secret's new value does not work: correct it where it is kept; {consequence}"
+            );
+        }
+    }
+
+    /// Nobody could say whether the changed value works.
+    pub(super) fn undecided(&mut self) {
+        if self.is_news("unchecked".to_owned()) {
+            tracing::warn!(
+                secret = self.name,
+                "the secret has changed but cannot be checked now; the last good value stays in use"
+            );
+        }
+    }
+
+    /// Sets the age that `secret_age_seconds` shows.
+    pub(super) fn age(&self, seconds: f64) {
+        self.metrics.secret_age.with_label_values(&[&self.name]).set(seconds);
+    }
+
+    fn count_failure(&self) {
+        self.metrics.secret_refresh_failures.with_label_values(&[&self.name]).inc();
+    }
+
+    fn is_news(&mut self, trouble: String) -> bool {
+        let news = self.trouble.as_ref() != Some(&trouble);
+        self.trouble = Some(trouble);
+        news
+    }
+}
+
+fn consequence(have_one: bool) -> &'static str {
+    if have_one { "the last good value stays in use" } else { "will keep trying" }
+}

@@ -1,0 +1,97 @@
+//! `/api/v1/outbox…`: what waits, what is dead, and what a person does about it.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+
+use crate::outbox::{EntryId, EntryState};
+
+use super::{Doors, answer};
+
+/// How many entries are listed when nobody says.
+const DEFAULT_LIMIT: u32 = 100;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    state: Option<EntryState>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn list(
+    State(doors): State<Arc<Doors>>,
+    filter: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let Query(filter) = match filter {
+        Ok(filter) => filter,
+        Err(fault) => {
+            let fault = format!("{}; known: state=waiting|dead, limit=N", fault.body_text());
+            return answer::error(StatusCode::BAD_REQUEST, fault);
+        }
+    };
+    match doors.outbox().list(filter.state, filter.limit.unwrap_or(DEFAULT_LIMIT)).await {
+        Ok(entries) => answer::ok(serde_json::json!({"entries": entries})),
+        Err(error) => answer::store_error(&error),
+    }
+}
+
+pub(super) async fn rejected(State(doors): State<Arc<Doors>>) -> Response {
+    match doors.outbox().rejected().await {
+        Ok(rejected) => answer::ok(serde_json::json!({"rejected": rejected})),
+        Err(error) => answer::store_error(&error),
+    }
+}
+
+pub(super) async fn show(State(doors): State<Arc<Doors>>, Path(id): Path<String>) -> Response {
+    let id = match entry_id(&id) {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    match doors.outbox().show(id).await {
+        Ok(entry) => answer::ok(serde_json::json!({"entry": entry})),
+        Err(error) => answer::store_error(&error),
+    }
+}
+
+pub(super) async fn retry(State(doors): State<Arc<Doors>>, Path(id): Path<String>) -> Response {
+    let id = match entry_id(&id) {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    match doors.outbox().retry(id).await {
+        Ok(lane) => {
+            doors.intake.wake.wake(&lane);
+            tracing::info!(entry = %id, %lane, "entry retried by a person");
+            answer::ok(serde_json::json!({"chat": lane.chat, "topic": lane.topic}))
+        }
+        Err(error) => answer::store_error(&error),
+    }
+}
+
+pub(super) async fn drop_entry(
+    State(doors): State<Arc<Doors>>,
+    Path(id): Path<String>,
+) -> Response {
+    let id = match entry_id(&id) {
+        Ok(id) => id,
+        Err(refusal) => return refusal,
+    };
+    match doors.outbox().drop_entry(id).await {
+        Ok(()) => {
+            tracing::warn!(entry = %id, "entry dropped by a person");
+            answer::ok(serde_json::Value::Null)
+        }
+        Err(error) => answer::store_error(&error),
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "the error is the answer itself, made once")]
+fn entry_id(text: &str) -> Result<EntryId, Response> {
+    text.parse().map(EntryId).map_err(|_| {
+        let fault = format!("{text:?} is no entry number; GET /api/v1/outbox lists them");
+        answer::error(StatusCode::BAD_REQUEST, fault)
+    })
+}

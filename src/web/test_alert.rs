@@ -1,0 +1,260 @@
+//! `POST /api/v1/test-alert`: an alert of our own through the real pipeline, answered when
+//! Telegram took it or with the reason it did not.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Query, Request, State};
+use axum::response::{IntoResponse, Response};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota};
+use http::{StatusCode, header};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::alert::{Alert, GroupId, Labels, Notification, Reason, Source, Status};
+use crate::delivery::{Outcome, Report};
+use crate::ingest::{self, BodyLimits, IntakeError};
+use crate::routing::{ChatAlias, LaneId};
+use crate::telegram::{MessageId, TopicId};
+
+use super::{Doors, answer};
+
+/// How long the answer waits for Telegram when the caller does not say, and at most.
+const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// Test alerts: three at once, then one in ten seconds.
+const BURST: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// What may be ordered; everything has a default.
+#[derive(Debug, Default, Deserialize)]
+struct Order {
+    chat: Option<ChatAlias>,
+    severity: Option<String>,
+    #[serde(default)]
+    labels: Labels,
+    #[serde(default)]
+    annotations: Labels,
+    status: Option<Status>,
+}
+
+const FIELDS: [&str; 5] = ["chat", "severity", "labels", "annotations", "status"];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wait {
+    timeout: Option<String>,
+}
+
+/// Keeps test alerts from eating the chats' pace.
+#[derive(Debug)]
+pub(super) struct Pace(DefaultDirectRateLimiter);
+
+impl Default for Pace {
+    fn default() -> Self {
+        let quota = Quota::with_period(PERIOD).expect("the period is not zero").allow_burst(BURST);
+        Self(DefaultDirectRateLimiter::direct(quota))
+    }
+}
+
+impl Pace {
+    /// Takes a place, or says how long there is none.
+    fn take(&self) -> Result<(), Duration> {
+        self.0.check().map_err(|early| early.wait_time_from(DefaultClock::default().now()))
+    }
+}
+
+/// Where one lane's part of the test stands.
+#[derive(Debug, Serialize)]
+struct LaneResult {
+    chat: ChatAlias,
+    topic: Option<TopicId>,
+    outcome: &'static str,
+    message_id: Option<MessageId>,
+    error: Option<String>,
+}
+
+const DELIVERED: &str = "delivered";
+const FAILED: &str = "failed";
+const WAITING: &str = "waiting";
+
+pub(super) async fn test_alert(
+    State(doors): State<Arc<Doors>>,
+    wait: Result<Query<Wait>, axum::extract::rejection::QueryRejection>,
+    request: Request,
+) -> Response {
+    let wait = match wait {
+        Ok(Query(wait)) => wait.timeout.as_deref().map_or(Ok(DEFAULT_WAIT), read_wait),
+        Err(fault) => Err(fault.body_text()),
+    };
+    let wait = match wait {
+        Ok(wait) => wait,
+        Err(fault) => return answer::error(StatusCode::BAD_REQUEST, fault),
+    };
+    let order = match read_order(request).await {
+        Ok(order) => order,
+        Err((status, fault)) => return answer::error(status, fault),
+    };
+    if let Err(pause) = doors.test_pace.take() {
+        let seconds = pause.as_secs() + 1;
+        let fault = format!("too many test alerts; the next one can go in {seconds} s");
+        let refusal = answer::error(StatusCode::TOO_MANY_REQUESTS, fault);
+        return ([(header::RETRY_AFTER, seconds.to_string())], refusal).into_response();
+    }
+    let chat = order.chat.clone();
+    let notification = compose(order, doors.clock().now());
+    let group = notification.group.clone();
+    // Before the alert is taken, so that no report is missed.
+    let reports = doors.reports.subscribe();
+    let accepted = match doors.intake.take(notification, chat.as_ref()).await {
+        Ok(accepted) => accepted,
+        Err(error @ IntakeError::UnknownChat { .. }) => {
+            return answer::error(StatusCode::NOT_FOUND, error.to_string());
+        }
+        Err(error) => return answer::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    };
+    let mut results: Vec<LaneResult> =
+        accepted.lanes.into_iter().map(|(lane, _)| LaneResult::waiting(lane)).collect();
+    // Out of time: the results say which lanes still wait.
+    let _ = tokio::time::timeout(wait, follow(reports, &group, &mut results)).await;
+    tell(&group, &results)
+}
+
+fn read_wait(text: &str) -> Result<Duration, String> {
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| format!("timeout: {text:?} is no duration like 30s: {error}"))?,
+    };
+    Ok(wait.min(LONGEST_WAIT))
+}
+
+async fn read_order(request: Request) -> Result<Order, (StatusCode, String)> {
+    let (parts, body) = request.into_parts();
+    let limits = BodyLimits { size: 64 << 10, ..BodyLimits::default() };
+    let (_, body) = ingest::read_body(body, &parts.headers, limits).await;
+    let body = body.map_err(|trouble| (trouble.status(), trouble.to_string()))?;
+    if body.trim_ascii().is_empty() {
+        return Ok(Order::default());
+    }
+    ingest::require_json(&parts.headers)
+        .map_err(|trouble| (trouble.status(), trouble.to_string()))?;
+    let bad = |fault: String| (StatusCode::BAD_REQUEST, fault);
+    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&body)
+        .map_err(|error| bad(format!("the body is no JSON object: {error}")))?;
+    for field in fields.keys() {
+        if !FIELDS.contains(&field.as_str()) {
+            let known = match ingest::nearest(FIELDS.into_iter(), field) {
+                Some(nearest) => format!("did you mean {nearest:?}?"),
+                None => format!("known are {}", FIELDS.join(", ")),
+            };
+            return Err(bad(format!("there is no field {field:?}; {known}")));
+        }
+    }
+    serde_json::from_value(fields.into()).map_err(|error| bad(error.to_string()))
+}
+
+fn compose(order: Order, now: Timestamp) -> Notification {
+    let mut labels = Labels::from([
+        ("alertname".to_owned(), "NabatTestAlert".to_owned()),
+        ("severity".to_owned(), "info".to_owned()),
+    ]);
+    labels.extend(order.labels);
+    labels.extend(order.severity.map(|severity| ("severity".to_owned(), severity)));
+    let mut annotations = Labels::from([(
+        "summary".to_owned(),
+        "A test alert, sent by hand through nabat: whoever reads it can be reached.".to_owned(),
+    )]);
+    annotations.extend(order.annotations);
+    let status = order.status.unwrap_or(Status::Firing);
+    // Every test is a group of its own: no dedup, no card to edit.
+    let unique = format!("{:016x}", rand::random::<u64>());
+    let alert = Alert {
+        fingerprint: unique.clone(),
+        status,
+        labels: labels.clone(),
+        annotations: annotations.clone(),
+        starts_at: match status {
+            Status::Firing => now,
+            Status::Resolved => now - SignedDuration::from_mins(1),
+        },
+        ends_at: (status == Status::Resolved).then_some(now),
+        generator_url: String::new(),
+        grafana: None,
+        unlisted: false,
+    };
+    Notification {
+        group: GroupId {
+            source: Source::Test,
+            receiver: "nabat-test".to_owned(),
+            key: format!("test/{unique}"),
+        },
+        status,
+        reason: match status {
+            Status::Firing => Reason::FirstNotification,
+            Status::Resolved => Reason::AllAlertsResolved,
+        },
+        alerts: vec![alert],
+        group_labels: labels.clone().into_iter().filter(|(name, _)| name == "alertname").collect(),
+        common_labels: labels,
+        common_annotations: annotations,
+        external_url: String::new(),
+        truncated_alerts: 0,
+    }
+}
+
+/// Notes what delivery reports about the group until no lane waits any more.
+async fn follow(
+    mut reports: broadcast::Receiver<Report>,
+    group: &GroupId,
+    results: &mut [LaneResult],
+) {
+    while results.iter().any(|result| result.outcome == WAITING) {
+        match reports.recv().await {
+            Ok(report) if report.group == *group => {
+                if let Some(result) = results.iter_mut().find(|result| result.is_of(&report.lane)) {
+                    result.note(report.outcome);
+                }
+            }
+            // So much was reported that some of it is lost; ours may still come.
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+impl LaneResult {
+    fn waiting(lane: LaneId) -> Self {
+        Self { chat: lane.chat, topic: lane.topic, outcome: WAITING, message_id: None, error: None }
+    }
+
+    fn is_of(&self, lane: &LaneId) -> bool {
+        self.chat == lane.chat && self.topic == lane.topic
+    }
+
+    fn note(&mut self, outcome: Outcome) {
+        (self.outcome, self.message_id, self.error) = match outcome {
+            Outcome::Shown { message, .. } => (DELIVERED, Some(message), None),
+            Outcome::Waiting { why } => (WAITING, None, Some(why)),
+            Outcome::Dead { why } => (FAILED, None, Some(why)),
+        };
+    }
+}
+
+fn tell(group: &GroupId, results: &[LaneResult]) -> Response {
+    let any = |outcome| results.iter().any(|result| result.outcome == outcome);
+    let (code, status) = if any(FAILED) {
+        (StatusCode::BAD_GATEWAY, FAILED)
+    } else if any(WAITING) {
+        (StatusCode::GATEWAY_TIMEOUT, WAITING)
+    } else {
+        (StatusCode::OK, DELIVERED)
+    };
+    tracing::info!(group = group.key, status, "test alert answered");
+    let answer = serde_json::json!({"status": status, "group": group.key, "results": results});
+    (code, Json(answer)).into_response()
+}
