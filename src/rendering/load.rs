@@ -63,7 +63,11 @@ impl fmt::Display for TemplateError {
 }
 
 impl TemplateError {
-    fn new(source: &TemplateSource, at: (usize, usize), message: impl Into<String>) -> Self {
+    pub(super) fn new(
+        source: &TemplateSource,
+        at: (usize, usize),
+        message: impl Into<String>,
+    ) -> Self {
         Self { file: source.file.clone(), line: at.0, column: at.1, message: message.into() }
     }
 }
@@ -99,6 +103,11 @@ impl Includes {
         }
         self.0.insert(source.name.clone(), walk.partials);
         Ok(())
+    }
+
+    /// Whether another template includes this one.
+    pub fn has_includer(&self, name: &str) -> bool {
+        self.0.values().any(|partials| partials.contains(name))
     }
 
     /// Checks that what `source` includes exists and does not include it in turn.

@@ -1,5 +1,8 @@
 //! From an entry to message parts that Telegram accepts. Pure: no I/O, no clock.
 
+mod catalogue;
+mod details;
+mod excerpt;
 mod helpers;
 mod load;
 mod renderer;

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
-use std::io;
 
 use handlebars::Handlebars;
 
-use super::load::{Includes, TemplateError, TemplateSource, registry};
+use super::catalogue::{Catalogue, is_built_in, write};
+use super::load::{TemplateError, TemplateSource};
 use super::split::split;
 use super::subject::Subject;
 use super::view::{View, kind_name};
 use super::visible::{inert, visible_line};
-use super::{Kind, Language, Limits, Part, Rendered, Scene, words};
+use super::{Kind, Limits, Part, Rendered, Scene, words};
 use crate::telegram::markup::{self, EntityKind, FormattedText};
 
 /// The severities that are known without configuration, worst first.
@@ -26,25 +26,11 @@ const AIMED_PARTS: usize = 3;
 /// What stays too long with one alert is cut off behind so many full parts, and counted.
 const MOST_PARTS: usize = 6;
 
-/// The most a template may write, in bytes.
-const MAX_OUTPUT: usize = 512 * 1024;
-
-macro_rules! built_in {
-    ($($name:literal),*) => {
-        [$(($name, Language::En, include_str!(concat!("../../templates/", $name, ".en.hbs"))),
-           ($name, Language::Ru, include_str!(concat!("../../templates/", $name, ".ru.hbs")))),*]
-    };
-}
-
-/// The templates that come with the program: four kinds, and what they share.
-const BUILT_IN: [(&str, Language, &str); 16] =
-    built_in!("card", "news", "ended", "reminder", "notes", "alert", "details", "links");
-
 /// The compiled templates.
 pub struct Renderer {
-    built_in: Registries,
+    built_in: Catalogue,
     /// The built-in ones with the user's on top.
-    user: Registries,
+    user: Catalogue,
     /// The names that users gave templates.
     names: BTreeSet<String>,
     severities: Vec<String>,
@@ -62,22 +48,6 @@ impl Default for Renderer {
     }
 }
 
-/// A registry a language.
-#[derive(Clone)]
-struct Registries {
-    en: Handlebars<'static>,
-    ru: Handlebars<'static>,
-}
-
-impl Registries {
-    fn of(&self, language: Language) -> &Handlebars<'static> {
-        match language {
-            Language::En => &self.en,
-            Language::Ru => &self.ru,
-        }
-    }
-}
-
 impl Renderer {
     /// Compiles the built-in templates and `user`'s, which replace those of the same name.
     ///
@@ -85,15 +55,9 @@ impl Renderer {
     ///
     /// Everything that is wrong with any of them.
     pub fn new(user: Vec<TemplateSource>) -> Result<Self, Vec<TemplateError>> {
-        let compile = |user: &[TemplateSource]| -> Result<Registries, Vec<TemplateError>> {
-            Ok(Registries {
-                en: Self::compile(user, Language::En)?,
-                ru: Self::compile(user, Language::Ru)?,
-            })
-        };
         Ok(Self {
-            built_in: compile(&[])?,
-            user: compile(&user)?,
+            built_in: Catalogue::new(&[])?,
+            user: Catalogue::new(&user)?,
             names: user.into_iter().map(|source| source.name).collect(),
             severities: SEVERITIES.map(str::to_owned).to_vec(),
         })
@@ -109,34 +73,6 @@ impl Renderer {
     /// Whether a route may name this template.
     pub fn has_template(&self, name: &str) -> bool {
         name == "default" || self.names.contains(name)
-    }
-
-    fn compile(
-        user: &[TemplateSource],
-        language: Language,
-    ) -> Result<Handlebars<'static>, Vec<TemplateError>> {
-        let mut registry = registry();
-        let mut includes = Includes::default();
-        let mut faults = Vec::new();
-        let built_in =
-            BUILT_IN.iter().filter(|(_, of, _)| *of == language).map(|(name, of, text)| {
-                TemplateSource {
-                    name: (*name).to_owned(),
-                    language: Some(*of),
-                    text: (*text).to_owned(),
-                    file: format!("templates/{name}.{}.hbs", of.code()).into(),
-                }
-            });
-        let mut sources: Vec<TemplateSource> = built_in.collect();
-        sources.extend(user.iter().filter(|source| source.language.is_none()).cloned());
-        sources.extend(user.iter().filter(|source| source.language == Some(language)).cloned());
-        for source in &sources {
-            faults.extend(includes.add(&mut registry, source).err());
-        }
-        if faults.is_empty() {
-            faults.extend(sources.iter().filter_map(|source| includes.check(source).err()));
-        }
-        if faults.is_empty() { Ok(registry) } else { Err(faults) }
     }
 
     /// Renders within Telegram's limits.
@@ -193,7 +129,7 @@ impl Renderer {
             Ok(Some(name))
         } else if self.has_template(scene.template) {
             // One of the user's own partials may have changed how the built-in kinds look.
-            let changed = BUILT_IN.iter().any(|(built_in, ..)| self.names.contains(*built_in));
+            let changed = self.names.iter().any(|name| is_built_in(name));
             Ok(changed.then(|| kind_name(scene.kind).to_owned()))
         } else {
             Err(format!("there is no template {:?}", scene.template))
@@ -212,7 +148,8 @@ fn write_parts(
     let aimed = AIMED_PARTS * Limits::TELEGRAM.characters;
     let mut most = subject.told().min(MOST_ALERTS);
     let mut pieces = loop {
-        let html = write(registry, template, &View::new(subject, most, everything))?;
+        let view = View::new(subject, most, everything);
+        let html = write(registry, template, &view).map_err(|error| error.to_string())?;
         let text = markup::parse_unbounded_html(&tidy(&html)).map_err(|error| error.to_string())?;
         let (characters, entities) = (text.characters(), text.entities.len());
         let crowded = entities > AIMED_PARTS * Limits::TELEGRAM.entities;
@@ -239,16 +176,6 @@ fn write_parts(
     Ok(parts.collect())
 }
 
-fn write(
-    registry: &Handlebars<'static>,
-    template: &str,
-    view: &View<'_>,
-) -> Result<String, String> {
-    let mut output = Limited(Vec::new());
-    registry.render_to_write(template, view, &mut output).map_err(|error| error.to_string())?;
-    String::from_utf8(output.0).map_err(|error| error.to_string())
-}
-
 /// At most one blank line at a time: conditions in templates leave more.
 fn tidy(html: &str) -> String {
     let mut tidied = String::with_capacity(html.len());
@@ -260,23 +187,6 @@ fn tidy(html: &str) -> String {
         }
     }
     tidied
-}
-
-/// A writer that stops a template which loops out of hand.
-struct Limited(Vec<u8>);
-
-impl io::Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_OUTPUT {
-            return Err(io::Error::other(format!("the template wrote over {MAX_OUTPUT} bytes")));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// The text without formatting. Links keep their targets where there is room, and what was code

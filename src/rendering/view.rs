@@ -1,27 +1,15 @@
 //! The data that templates see. Documented for their authors in `docs/templates.md`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use url::Url;
 
-use super::split::MAX_URL_BYTES;
+use super::details::Details;
+use super::excerpt::{MAX_LINE, capped, line, pairs};
 use super::subject::Subject;
-use super::visible::visible_line;
 use super::{Kind, words};
-use crate::alert::{Alert, Labels, Reason, Source};
-use crate::telegram::markup;
-
-/// Characters of one value that a message shows; the rest is counted.
-const MAX_VALUE: usize = 3_000;
-const MAX_LABEL: usize = 200;
-const MAX_LINE: usize = 300;
-const MAX_TEXT: usize = 1_000;
-
-/// Labels of one alert shown in its line; the rest is counted.
-const MAX_LABELS: usize = 16;
+use crate::alert::{Alert, Reason, Source};
 
 /// After this many seconds a notification is late enough to say so.
 const LATE_AFTER: i64 = 60;
@@ -95,30 +83,6 @@ struct AlertView<'a> {
     /// Whether it takes more than one line.
     roomy: bool,
     values: Option<String>,
-}
-
-/// What people do about an alert; said once when all share it.
-#[derive(Debug, Clone, Default, Serialize)]
-struct Details {
-    description: Option<String>,
-    action: Option<String>,
-    /// A runbook that is no link.
-    runbook: Option<String>,
-    links: Vec<Link>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct Link {
-    text: &'static str,
-    url: String,
-}
-
-/// `url` when it can be a link in a message: http or https, a host that Telegram takes, not
-/// longer than what it takes.
-pub(super) fn link_target(url: &str) -> Option<&str> {
-    let url = url.trim();
-    let web = Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    (web && url.len() <= MAX_URL_BYTES && markup::checked_link(url).is_some()).then_some(url)
 }
 
 impl<'a> View<'a> {
@@ -227,60 +191,6 @@ impl<'a> AlertView<'a> {
     }
 }
 
-impl Details {
-    /// The details of `alert` that not all share, or without one those that they do.
-    fn new(subject: &Subject<'_>, annotations: &Labels, alert: Option<&Alert>) -> Self {
-        let language = subject.scene.language;
-        let own = |name: &str| {
-            let text = annotations.get(name).filter(|text| !text.trim().is_empty())?;
-            (alert.is_none() || !subject.annotations.contains_key(name)).then_some(text)
-        };
-        let mut links = Vec::new();
-        let mut add = |text: &'static str, url: &str| match link_target(url) {
-            Some(url) => {
-                links.push(Link { text, url: url.to_owned() });
-                true
-            }
-            None => false,
-        };
-        let mut runbook = None;
-        for name in ["runbook_url", "runbook"] {
-            if let Some(text) = own(name)
-                && !add(language.pick("runbook", "инструкция"), text)
-            {
-                runbook = Some(cut(text, MAX_TEXT));
-            }
-        }
-        let graph = language.pick("graph", "график");
-        if let Some(alert) = alert {
-            if subject.generator_url.is_none() {
-                add(graph, &alert.generator_url);
-            }
-            if let Some(grafana) = alert.grafana.as_deref() {
-                add(language.pick("dashboard", "панель"), &grafana.dashboard_url);
-                add(language.pick("panel", "виджет"), &grafana.panel_url);
-                add(language.pick("picture", "снимок"), &grafana.image_url);
-                add(language.pick("silence", "заглушить"), &grafana.silence_url);
-            }
-        } else {
-            add(graph, subject.generator_url.unwrap_or_default());
-            add("Alertmanager", &subject.scene.state.external_url);
-        }
-        Self {
-            description: own("description").map(|text| cut(text.trim(), MAX_TEXT)),
-            action: own("action").map(|text| cut(text.trim(), MAX_TEXT)),
-            runbook,
-            links,
-        }
-    }
-}
-
-impl Details {
-    fn has_text(&self) -> bool {
-        self.description.is_some() || self.action.is_some() || self.runbook.is_some()
-    }
-}
-
 impl Subject<'_> {
     fn clock(&self, time: Timestamp) -> String {
         words::clock(time, self.scene.now, self.scene.timezone, self.scene.language)
@@ -318,45 +228,4 @@ fn plausible(time: Timestamp) -> Option<Timestamp> {
 
 fn zone_name(zone: &jiff::tz::TimeZone, now: Timestamp) -> String {
     zone.iana_name().map_or_else(|| zone.to_offset(now).to_string(), str::to_owned)
-}
-
-fn capped(map: &Labels) -> BTreeMap<&str, String> {
-    map.iter().map(|(name, value)| (name.as_str(), cut(value, MAX_VALUE))).collect()
-}
-
-/// `name=value` pairs on one line.
-fn pairs<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> String {
-    let mut written = String::new();
-    let mut left_out = 0;
-    for (index, (name, value)) in labels.enumerate() {
-        if index >= MAX_LABELS {
-            left_out += 1;
-            continue;
-        }
-        if !written.is_empty() {
-            written.push_str("  ");
-        }
-        written.push_str(&line(name, MAX_LABEL));
-        written.push('=');
-        written.push_str(&line(value, MAX_LABEL));
-    }
-    if left_out > 0 {
-        let _ = write!(written, "  +{left_out}");
-    }
-    written
-}
-
-fn line(text: &str, most: usize) -> String {
-    cut(&visible_line(text), most)
-}
-
-/// `text`, or its first `most` characters and the number of those left out.
-fn cut(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}… (+{})", &text[..end], text[end..].chars().count()),
-    }
 }

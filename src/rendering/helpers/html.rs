@@ -2,7 +2,7 @@
 
 use handlebars::Handlebars;
 
-use super::super::view::link_target;
+use super::super::details::link_target;
 use super::super::visible::{safe, visible, visible_line};
 use super::markup;
 use crate::telegram::markup::escape;

@@ -79,12 +79,16 @@ impl Arguments<'_> {
         text_of(self.value(index))
     }
 
-    fn number(&self, index: usize) -> Result<f64, Fault> {
+    /// The argument as a number; `None` when it is missing.
+    fn number(&self, index: usize) -> Result<Option<f64>, Fault> {
         match self.value(index) {
+            Value::Null => return Ok(None),
             Value::Number(number) => number.as_f64(),
+            Value::String(text) if text.trim().is_empty() => return Ok(None),
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         }
+        .map(Some)
         .ok_or_else(|| Fault(format!("{}: {} is no number", self.name, self.value(index))))
     }
 

@@ -1,22 +1,21 @@
 //! Helpers that make numbers readable, as Prometheus' templates do.
 
 use handlebars::Handlebars;
+use serde_json::Value;
 
 use super::super::words;
-use super::{Fault, function};
+use super::{Arguments, Fault, function};
 
 pub fn register(handlebars: &mut Handlebars<'_>) {
-    function(handlebars, "humanize", |arguments| Ok(humanize(arguments.number(0)?).into()));
+    function(handlebars, "humanize", |arguments| shown(arguments, humanize));
     function(handlebars, "humanizePercentage", |arguments| {
-        Ok(format!("{}%", significant(arguments.number(0)? * 100.0)).into())
+        shown(arguments, |ratio| format!("{}%", significant(ratio * 100.0)))
     });
-    function(handlebars, "humanizeDuration", |arguments| {
-        Ok(humanize_duration(arguments.number(0)?).into())
-    });
+    function(handlebars, "humanizeDuration", |arguments| shown(arguments, humanize_duration));
     function(handlebars, "plural", |arguments| {
-        let count = arguments.number(0)?.abs();
+        let count = arguments.number(0)?.unwrap_or_default().abs();
         if count.fract() != 0.0 {
-            // 1.5 minutes, 1,5 минуты: the form for few.
+            // 1.5 alerts, 1,5 алерта: the second form in either language.
             return Ok(arguments.text(2).into());
         }
         #[expect(
@@ -27,12 +26,14 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
         let count = count as u64;
         let forms: Vec<String> =
             (1..arguments.values.len()).map(|index| arguments.text(index)).collect();
-        if forms.is_empty() {
-            return Err(Fault("plural: name the forms of the noun".to_owned()));
-        }
         let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
         Ok(words::plural(count, &forms).into())
     });
+}
+
+/// A missing number shows as nothing.
+fn shown(arguments: &Arguments<'_>, show: impl Fn(f64) -> String) -> Result<Value, Fault> {
+    Ok(arguments.number(0)?.map(show).unwrap_or_default().into())
 }
 
 /// Four significant digits, without trailing zeros.

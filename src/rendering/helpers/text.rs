@@ -135,7 +135,7 @@ fn sorted_pairs(arguments: &Arguments<'_>) -> Result<Value, Fault> {
 
 /// `truncate 20 text`: at most so many characters, the last one `…` when some are missing.
 fn truncate(arguments: &Arguments<'_>) -> Result<Value, Fault> {
-    let most = arguments.number(0)?;
+    let most = arguments.number(0)?.unwrap_or_default();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped first")]
     let most = most.clamp(1.0, 1e6) as usize;
     let text = arguments.text(1);

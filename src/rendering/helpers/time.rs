@@ -3,20 +3,23 @@
 use handlebars::Handlebars;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
+use serde_json::Value;
 
 use super::super::words;
 use super::{Arguments, Fault, function};
 
 pub fn register(handlebars: &mut Handlebars<'_>) {
     function(handlebars, "since", |arguments| {
-        Ok(now(arguments)?.duration_since(timestamp(arguments, 0)?).as_secs_f64().into())
+        let Some(time) = timestamp(arguments, 0)? else { return Ok(Value::Null) };
+        Ok(now(arguments)?.duration_since(time).as_secs_f64().into())
     });
     function(handlebars, "tz", |arguments| {
         let zone = zone(&arguments.text(0))?;
-        Ok(timestamp(arguments, 1)?.to_zoned_datetime(zone).to_string().into())
+        let Some(time) = timestamp(arguments, 1)? else { return Ok(Value::Null) };
+        Ok(time.to_zoned_datetime(zone).to_string().into())
     });
     function(handlebars, "date", |arguments| {
-        let time = zoned(arguments, 1)?;
+        let Some(time) = zoned(arguments, 1)? else { return Ok(Value::Null) };
         let layout = arguments.text(0);
         let format = if layout.contains('%') { layout } else { strftime_of(&layout) };
         let text = jiff::fmt::strtime::format(&format, &time)
@@ -24,13 +27,14 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
         Ok(text.into())
     });
     function(handlebars, "time", |arguments| {
-        let (time, now) = (zoned(arguments, 0)?, now(arguments)?);
-        let language = arguments.language();
+        let Some(time) = zoned(arguments, 0)? else { return Ok(Value::Null) };
+        let (now, language) = (now(arguments)?, arguments.language());
         Ok(words::clock(time.timestamp(), now, time.time_zone(), language).into())
     });
     function(handlebars, "duration", |arguments| {
+        let Some(seconds) = arguments.number(0)? else { return Ok(Value::Null) };
         #[expect(clippy::cast_possible_truncation, reason = "a duration in whole seconds")]
-        let seconds = arguments.number(0)? as i64;
+        let seconds = seconds as i64;
         Ok(words::duration(seconds, arguments.language()).into())
     });
 }
@@ -40,18 +44,23 @@ fn now(arguments: &Arguments<'_>) -> Result<Timestamp, Fault> {
     now.parse().map_err(|_| Fault("the data has no time `now`".to_owned()))
 }
 
-fn timestamp(arguments: &Arguments<'_>, index: usize) -> Result<Timestamp, Fault> {
+/// The time that an argument names; `None` when it is missing.
+fn timestamp(arguments: &Arguments<'_>, index: usize) -> Result<Option<Timestamp>, Fault> {
     let text = arguments.text(index);
-    text.parse().map_err(|_| Fault(format!("{}: {text:?} is no time", arguments.name)))
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let time = text.parse();
+    time.map(Some).map_err(|_| Fault(format!("{}: {text:?} is no time", arguments.name)))
 }
 
 /// The time in the zone it names itself, or else in the chat's.
-fn zoned(arguments: &Arguments<'_>, index: usize) -> Result<ZonedDateTime, Fault> {
+fn zoned(arguments: &Arguments<'_>, index: usize) -> Result<Option<ZonedDateTime>, Fault> {
     if let Ok(zoned) = arguments.text(index).parse() {
-        return Ok(zoned);
+        return Ok(Some(zoned));
     }
-    let chat = arguments.root["timezone"].as_str().unwrap_or("UTC");
-    Ok(timestamp(arguments, index)?.to_zoned_datetime(zone(chat)?))
+    let zone = zone(arguments.root["timezone"].as_str().unwrap_or("UTC"))?;
+    Ok(timestamp(arguments, index)?.map(|time| time.to_zoned_datetime(zone)))
 }
 
 /// A zone by its IANA name, or a fixed offset like `+05:00`. jiff keeps zones loaded.

@@ -1,3 +1,5 @@
+mod user;
+
 use std::collections::BTreeMap;
 
 use super::*;
