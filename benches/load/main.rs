@@ -22,10 +22,8 @@ mod start;
 fn main() {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime starts");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     runtime.block_on(async {
