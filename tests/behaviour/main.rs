@@ -1,5 +1,4 @@
 //! How nabat behaves, seen from outside: one binary, a module a subject.
-//! How nabat behaves, seen from outside.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
 
 mod configuration;
