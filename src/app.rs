@@ -24,6 +24,8 @@ use crate::telegram::ClientError;
 use crate::telemetry::{Metrics, Scrubber};
 use crate::web::{self, Doors, Readiness, Reload, ServeOptions};
 
+pub use self::rooms::renderer;
+
 use self::reload::Reloader;
 use self::rooms::{Present, Waker};
 
@@ -94,7 +96,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let readiness = Readiness::default();
     let starting = readiness.hold("starting");
 
-    let renderer = rooms::renderer(&config).map_err(StartError::Templates)?;
+    let renderer = renderer(&config).map_err(StartError::Templates)?;
     let client = Arc::new(ArcSwap::from_pointee(rooms::client(&config)?));
     let listener = listen(options.listen_address).await?;
     let address = listener.local_addr().unwrap_or(options.listen_address);

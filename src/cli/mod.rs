@@ -1,7 +1,8 @@
 //! The command line: one file a command.
 
-mod check;
+pub mod check;
 mod completions;
+mod demo;
 mod healthcheck;
 mod http;
 mod outbox;
@@ -31,6 +32,8 @@ struct Cli {
 enum Command {
     /// Take webhooks and deliver them, until stopped
     Serve(serve::ServeArgs),
+    /// Try nabat without a bot: everything in one process, with a chat page in the browser
+    Demo(demo::DemoArgs),
     /// Check the configuration and the templates
     Check(check::CheckArgs),
     /// Send a test alert through a running nabat and wait until Telegram has taken it
@@ -50,6 +53,7 @@ pub fn run() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cli.command {
         Command::Serve(args) => block_on(serve::run(args)),
+        Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => check::run(&args),
         Command::TestAlert(args) => block_on(test_alert::run(args)),
         Command::Outbox(args) => block_on(outbox::run(args)),

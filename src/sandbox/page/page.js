@@ -63,7 +63,8 @@ function chatItem(chat) {
 function dress(face, chat) {
   const words = chat.title.split(/\s+/u).filter(Boolean);
   face.textContent = words.slice(0, 2).map((word) => [...word][0]).join('').toUpperCase();
-  face.style.backgroundColor = AVATARS[Math.abs(chat.id) % AVATARS.length];
+  const mixed = [...chat.title].reduce((sum, letter) => sum * 31 + letter.codePointAt(0), 7);
+  face.style.backgroundColor = AVATARS[mixed % 997 % AVATARS.length];
 }
 
 // ── the open chat ──────────────────────────────────────────────────────────
@@ -134,7 +135,7 @@ function row(message) {
   const chat = state.chats.get(message.chat);
   if (message.from_bot && chat.kind !== 'private') {
     const face = element('span', 'avatar small');
-    dress(face, chat.kind === 'channel' ? chat : { title: state.bot, id: 3 });
+    dress(face, chat.kind === 'channel' ? chat : { title: state.bot });
     face.setAttribute('aria-hidden', 'true');
     item.append(face);
   }

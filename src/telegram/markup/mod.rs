@@ -43,6 +43,11 @@ pub fn parse_html(html: &str) -> Result<FormattedText, MarkupError> {
     if html.len() > MAX_RAW_BYTES {
         return Err(MarkupError::TooLong);
     }
+    parse_unbounded_html(html)
+}
+
+/// [`parse_html`] for a text that is still to be cut into messages.
+pub fn parse_unbounded_html(html: &str) -> Result<FormattedText, MarkupError> {
     normal::put_in_order(read_tags(html)?)
 }
 

@@ -1,6 +1,7 @@
 //! The harness: the peers that tests run against, each started and stopped by the test that
 //! needs it, and what tests wait with.
 
+pub mod notifications;
 pub mod alertmanager;
 pub mod house;
 pub mod logs;

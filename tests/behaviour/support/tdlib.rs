@@ -61,6 +61,20 @@ impl Tdlib {
         formatted(&self.ask(&json!({"@type": "parseMarkdown", "text": raw})))
             .expect("a parsed text can be put in order")
     }
+
+    /// Whether Telegram would make a mention, command, hashtag or cashtag out of plain `text`.
+    pub fn finds_call(&self, text: &str) -> bool {
+        let found = self.ask(&json!({"@type": "getTextEntities", "text": text}));
+        found["entities"].as_array().expect("entities").iter().any(|entity| {
+            matches!(
+                entity["type"]["@type"].as_str().unwrap_or_default(),
+                "textEntityTypeMention"
+                    | "textEntityTypeBotCommand"
+                    | "textEntityTypeHashtag"
+                    | "textEntityTypeCashtag"
+            )
+        })
+    }
 }
 
 /// `NABAT_TDJSON`, or what `scripts/setup-test-peers.sh` installed.
