@@ -99,6 +99,8 @@ pub struct House {
     pub metrics: Arc<Metrics>,
     pub readiness: Readiness,
     pub reload: Arc<PlayedReload>,
+    /// When a web configuration file was given.
+    pub security: Option<Arc<Security>>,
     pub http: reqwest::Client,
     pub stop: CancellationToken,
     reports: broadcast::Sender<Report>,
@@ -132,8 +134,8 @@ impl House {
         let ingest = ingest::router(Door { intake: intake.clone(), limits: setup.body });
         let mut site = web::site(ingest, web::router(doors));
         let mut tls = None;
-        if let Some(path) = setup.web_config {
-            let security = Arc::new(Security::load(path).unwrap());
+        let security = setup.web_config.map(|path| Arc::new(Security::load(path).unwrap()));
+        if let Some(security) = security.clone() {
             tls = security.tls();
             site = security.protect(site);
         }
@@ -149,6 +151,7 @@ impl House {
             metrics,
             readiness,
             reload,
+            security,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop,
             reports,

@@ -65,7 +65,10 @@ async fn refused_webhooks_are_listed_with_their_reason_and_their_head() {
     house.webhook("/alertmanager", "{\"alerts\": \u{1b}[31m").await;
     let listed = house.told(&["outbox", "list", "--rejected"]).await.out;
     assert!(listed.contains("400  /alertmanager  from 127.0.0.1:"), "{listed}");
-    assert!(listed.contains("{\"alerts\": \u{fffd}[31m"), "no control character reaches a terminal");
+    assert!(
+        listed.contains("{\"alerts\": \u{fffd}[31m"),
+        "no control character reaches a terminal"
+    );
 }
 
 #[tokio::test]
@@ -107,4 +110,29 @@ async fn the_shells_get_their_completions() {
         assert_eq!(told.code, 0, "{}", told.err);
         assert!(told.out.contains("test-alert"), "{shell}");
     }
+}
+
+#[tokio::test]
+async fn serve_with_a_broken_web_configuration_ends_with_2_and_names_the_fault() {
+    let home = tempfile::tempdir().unwrap();
+    let web = home.path().join("web.yml");
+    std::fs::write(&web, "basic_auth_user: {ann: x}\n").unwrap();
+    let config = home.path().join("nabat.yml");
+    let text = "telegram: {bot_token: {env: PATH}}\nchats: {ops: {id: -1001234567890}}\n\
+                route: {chats: [ops]}\n";
+    std::fs::write(&config, text).unwrap();
+    let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let arguments = [
+        "serve",
+        "--config.file",
+        &path(&config),
+        "--storage.path",
+        &path(&home.path().join("data")),
+        "--web.listen-address=127.0.0.1:0",
+        "--web.config.file",
+        &path(&web),
+    ];
+    let told = nabat("http://127.0.0.1:1", &arguments).await;
+    assert_eq!(told.code, 2, "{}", told.err);
+    assert!(told.err.contains("basic_auth_user") && told.err.contains("web.yml"), "{}", told.err);
 }

@@ -12,7 +12,7 @@ fn patience(head: Duration, rest: Duration) -> Setup<'static> {
     Setup { serve: ServeOptions { patience, ..ServeOptions::default() }, ..Setup::default() }
 }
 
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_mins(10);
 
 #[tokio::test]
 async fn a_connection_rests_longer_than_a_head_may_take() {

@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 
 use tokio::io::AsyncReadExt;
 
@@ -9,13 +10,24 @@ struct Protected {
     http: reqwest::Client,
 }
 
+/// Puts a new certificate for `localhost` in place.
+fn certificate(home: &Path) -> reqwest::Certificate {
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(home.join("web.pem"), pair.cert.pem()).unwrap();
+    fs::write(home.join("web.key"), pair.signing_key.serialize_pem()).unwrap();
+    reqwest::Certificate::from_pem(pair.cert.pem().as_bytes()).unwrap()
+}
+
+fn client(house: &House, trusted: reqwest::Certificate) -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([trusted]);
+    client.resolve("localhost", house.address).build().unwrap()
+}
+
 /// A server with a certificate of its own and one user, ann, whose password is `right`.
 async fn protected(extra: &str) -> (Protected, tempfile::TempDir) {
     crate::support::install_crypto();
     let home = tempfile::tempdir().unwrap();
-    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    fs::write(home.path().join("web.pem"), pair.cert.pem()).unwrap();
-    fs::write(home.path().join("web.key"), pair.signing_key.serialize_pem()).unwrap();
+    let root = certificate(home.path());
     let hash = bcrypt::hash("right", 4).unwrap();
     let web = format!(
         "tls_server_config:\n  cert_file: web.pem\n  key_file: web.key\n{extra}\
@@ -24,13 +36,7 @@ async fn protected(extra: &str) -> (Protected, tempfile::TempDir) {
     let path = home.path().join("web.yml");
     fs::write(&path, web).unwrap();
     let house = House::open(Setup { web_config: Some(&path), ..Setup::default() }).await;
-    let root = reqwest::Certificate::from_pem(pair.cert.pem().as_bytes()).unwrap();
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .tls_certs_only([root])
-        .resolve("localhost", house.address)
-        .build()
-        .unwrap();
+    let http = client(&house, root);
     (Protected { house, http }, home)
 }
 
@@ -80,4 +86,27 @@ async fn a_client_certificate_is_asked_for_where_an_authority_is_named() {
     let (server, _home) = protected("  client_ca_file: web.pem\n").await;
     let request = server.http.get(server.url("/-/healthy")).basic_auth("ann", Some("right"));
     assert!(request.send().await.is_err());
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_replaced_is_shown_at_the_next_handshake() {
+    let (server, home) = protected("").await;
+    let fresh = certificate(home.path());
+    server.house.security.as_ref().unwrap().refresh().unwrap();
+    let ask = |http: reqwest::Client| {
+        http.get(server.url("/-/healthy")).basic_auth("ann", Some("right")).send()
+    };
+    assert_eq!(ask(client(&server.house, fresh)).await.unwrap().status(), 200);
+    assert!(ask(server.http.clone()).await.is_err(), "the old one is not shown any more");
+}
+
+#[tokio::test]
+async fn a_certificate_that_does_not_fit_its_key_leaves_the_old_one_in_force() {
+    let (server, home) = protected("").await;
+    let other = rcgen::KeyPair::generate().unwrap();
+    fs::write(home.path().join("web.key"), other.serialize_pem()).unwrap();
+    let fault = server.house.security.as_ref().unwrap().refresh().unwrap_err().to_string();
+    assert!(fault.starts_with("tls_server_config: "), "{fault}");
+    let request = server.http.get(server.url("/-/healthy")).basic_auth("ann", Some("right"));
+    assert_eq!(request.send().await.unwrap().status(), 200);
 }
