@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
 
 mod configuration;
+mod ingest;
 mod main_job;
 mod rendering;
 mod sandbox;
 mod support;
 mod vault;
+mod web;

@@ -82,6 +82,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         config_file: Some(config_file),
         storage_path: directory.0.join("data"),
         listen_address: args.listen_address,
+        web_config_file: None,
         body: BodyLimits::default(),
         grace: Duration::from_secs(2),
         environment: process_environment,
