@@ -2,6 +2,7 @@
 //! needs it, and what tests wait with.
 
 pub mod alertmanager;
+pub mod browser;
 pub mod logs;
 pub mod nabat;
 pub mod openbao;
