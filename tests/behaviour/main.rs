@@ -1,6 +1,7 @@
 //! How nabat behaves, seen from outside: one binary, a module a subject.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
 
+mod chat_page;
 mod configuration;
 mod ingest;
 mod main_job;

@@ -3,6 +3,7 @@
 
 pub mod alertmanager;
 pub mod house;
+pub mod browser;
 pub mod logs;
 pub mod nabat;
 pub mod notifications;
