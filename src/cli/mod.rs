@@ -5,6 +5,7 @@ mod completions;
 mod healthcheck;
 mod http;
 mod outbox;
+mod render;
 mod serve;
 mod test_alert;
 
@@ -33,6 +34,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Check the configuration and the templates
     Check(check::CheckArgs),
+    /// Show the messages that a webhook body becomes, without sending anything
+    Render(render::RenderArgs),
     /// Send a test alert through a running nabat and wait until Telegram has taken it
     TestAlert(test_alert::TestAlertArgs),
     /// Look at and mend the outbox of a running nabat
@@ -51,6 +54,7 @@ pub fn run() -> ExitCode {
     match cli.command {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Check(args) => check::run(&args),
+        Command::Render(args) => block_on(async move { render::run(&args) }),
         Command::TestAlert(args) => block_on(test_alert::run(args)),
         Command::Outbox(args) => block_on(outbox::run(args)),
         Command::Healthcheck(args) => block_on(healthcheck::run(args)),

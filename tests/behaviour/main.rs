@@ -1,9 +1,10 @@
 //! How nabat behaves, seen from outside: one binary, a module a subject.
-//! How nabat behaves, seen from outside.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
 
 mod configuration;
 mod main_job;
+mod markup;
+mod render_command;
 mod rendering;
 mod sandbox;
 mod support;

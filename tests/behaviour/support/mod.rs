@@ -1,10 +1,10 @@
 //! The harness: the peers that tests run against, each started and stopped by the test that
 //! needs it, and what tests wait with.
 
-pub mod notifications;
 pub mod alertmanager;
 pub mod logs;
 pub mod nabat;
+pub mod notifications;
 pub mod openbao;
 pub mod process;
 pub mod tdlib;
