@@ -6,6 +6,7 @@ mod demo;
 mod healthcheck;
 mod http;
 mod outbox;
+mod render;
 mod serve;
 mod test_alert;
 
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Check the configuration and the templates
     Check(check::CheckArgs),
+    /// Show the messages that a webhook body becomes, without sending anything
+    Render(render::RenderArgs),
     /// Send a test alert through a running nabat and wait until Telegram has taken it
     TestAlert(test_alert::TestAlertArgs),
     /// Look at and mend the outbox of a running nabat
@@ -55,6 +58,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => check::run(&args),
+        Command::Render(args) => block_on(async move { render::run(&args) }),
         Command::TestAlert(args) => block_on(test_alert::run(args)),
         Command::Outbox(args) => block_on(outbox::run(args)),
         Command::Healthcheck(args) => block_on(healthcheck::run(args)),

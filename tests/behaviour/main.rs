@@ -5,6 +5,8 @@ mod chat_page;
 mod configuration;
 mod ingest;
 mod main_job;
+mod markup;
+mod render_command;
 mod rendering;
 mod sandbox;
 mod support;

@@ -19,7 +19,7 @@ const BUILT_IN: [&str; 16] = [
 ];
 
 /// What nabat adds.
-const OWN: [&str; 25] = [
+pub(super) const OWN: [&str; 25] = [
     "toUpper",
     "toLower",
     "title",

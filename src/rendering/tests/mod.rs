@@ -1,3 +1,4 @@
+mod documented;
 mod user;
 
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@ fn source(file: &str, text: &str) -> TemplateSource {
     TemplateSource::from_file(Path::new(file), text.to_owned())
 }
 
-fn one(file: &str, text: &str) -> Renderer {
+pub(super) fn one(file: &str, text: &str) -> Renderer {
     Renderer::new(vec![source(file, text)]).unwrap()
 }
 
@@ -17,7 +17,7 @@ fn faults(file: &str, text: &str) -> Vec<String> {
     faults.iter().map(ToString::to_string).collect()
 }
 
-fn first(renderer: &Renderer, scene: &Scene<'_>) -> (String, Option<String>) {
+pub(super) fn first(renderer: &Renderer, scene: &Scene<'_>) -> (String, Option<String>) {
     let Rendered { parts, fell_back } = renderer.render(scene);
     (parts[0].html.clone(), fell_back)
 }
