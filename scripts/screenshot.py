@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Takes the README's picture: the demo's chat page as a phone shows it.
 
-    cargo run -- demo &                          # and wait until its story is over
+    cargo run -- demo &                          # and 11 seconds of its story
     python3 scripts/screenshot.py 'http://127.0.0.1:9088/#-1001000000001' docs/images/demo.png
 
 Needs chromium and chromedriver (scripts/setup-test-peers.sh installs them).
@@ -15,10 +15,10 @@ import tempfile
 import time
 import urllib.request
 
-WIDTH, HEIGHT, SCALE = 420, 900, 1.5
+WIDTH, HEIGHT, SCALE = 420, 910, 1.5
 
 url, picture = sys.argv[1:]
-with tempfile.TemporaryDirectory() as profile, subprocess.Popen(
+with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, subprocess.Popen(
     ["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True
 ) as driver:
     try:
@@ -57,5 +57,6 @@ with tempfile.TemporaryDirectory() as profile, subprocess.Popen(
         shot = cdp("Page.captureScreenshot", format="png")
         with open(picture, "wb") as file:
             file.write(base64.b64decode(shot["data"]))
+        urllib.request.urlopen(urllib.request.Request(address, method="DELETE"), timeout=30)
     finally:
         driver.terminate()
