@@ -3,6 +3,7 @@
 
 mod chat_page;
 mod configuration;
+mod documents;
 mod ingest;
 mod main_job;
 mod markup;
