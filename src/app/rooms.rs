@@ -66,6 +66,7 @@ impl Wake for Waker {
     }
 }
 
+/// Compiles the configured templates.
 pub fn renderer(config: &Config) -> Result<Renderer, Vec<TemplateError>> {
     let sources = config.templates.iter().map(|file| TemplateSource {
         name: file.name.clone(),

@@ -2,6 +2,7 @@
 
 pub mod check;
 mod completions;
+mod demo;
 mod healthcheck;
 mod http;
 mod outbox;
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     /// Take webhooks and deliver them, until stopped
     Serve(serve::ServeArgs),
+    /// Try nabat without a bot: everything in one process, with a chat page in the browser
+    Demo(demo::DemoArgs),
     /// Check the configuration and the templates
     Check(check::CheckArgs),
     /// Show the messages that a webhook body becomes, without sending anything
@@ -53,6 +56,7 @@ pub fn run() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cli.command {
         Command::Serve(args) => block_on(serve::run(args)),
+        Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => check::run(&args),
         Command::Render(args) => block_on(async move { render::run(&args) }),
         Command::TestAlert(args) => block_on(test_alert::run(args)),

@@ -28,6 +28,14 @@ pub(super) fn router() -> Router<Sandbox> {
             "/sandbox/text.js",
             get(async || file("text/javascript; charset=utf-8", include_str!("page/text.js"))),
         )
+        .route(
+            "/sandbox/time.js",
+            get(async || file("text/javascript; charset=utf-8", include_str!("page/time.js"))),
+        )
+        .route(
+            "/sandbox/doodles.svg",
+            get(async || file("image/svg+xml", include_str!("page/doodles.svg"))),
+        )
         .route("/favicon.ico", get(async || file("image/svg+xml", include_str!("page/icon.svg"))))
 }
 

@@ -1,7 +1,9 @@
 //! How nabat behaves, seen from outside: one binary, a module a subject.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
 
+mod chat_page;
 mod configuration;
+mod ingest;
 mod main_job;
 mod markup;
 mod render_command;
@@ -9,3 +11,4 @@ mod rendering;
 mod sandbox;
 mod support;
 mod vault;
+mod web;

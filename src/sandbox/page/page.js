@@ -1,6 +1,7 @@
 // The chat page: lists the sandbox's chats and shows one as a Telegram client would.
 
 import { copy, element, link, nodesOf } from '/sandbox/text.js';
+import { clock, day, exact } from '/sandbox/time.js';
 
 const KEPT = 500; // messages of a chat that the page shows
 const GROUPED_SECONDS = 600; // messages closer than this stand together
@@ -11,7 +12,29 @@ const state = { bot: 'Nabat', chats: new Map(), open: null, shown: new Map(), un
 
 // ── the list of chats ──────────────────────────────────────────────────────
 
+// What happens while the chats are being read is kept and done afterwards: the answers may be
+// older than it.
+let waiting = null;
+
+const unlessLoading = (act) => (event) => {
+  const doing = () => act(JSON.parse(event.data));
+  if (waiting) waiting.push(doing);
+  else doing();
+};
+
 async function load() {
+  if (waiting) return waiting.push(load);
+  waiting = [];
+  try {
+    await read();
+  } finally {
+    const kept = waiting;
+    waiting = null;
+    kept.forEach((act) => act());
+  }
+}
+
+async function read() {
   const answer = await fetch('/sandbox/chats');
   const { bot, chats } = await answer.json();
   state.bot = bot.name;
@@ -63,7 +86,8 @@ function chatItem(chat) {
 function dress(face, chat) {
   const words = chat.title.split(/\s+/u).filter(Boolean);
   face.textContent = words.slice(0, 2).map((word) => [...word][0]).join('').toUpperCase();
-  face.style.backgroundColor = AVATARS[Math.abs(chat.id) % AVATARS.length];
+  const mixed = [...chat.title].reduce((sum, letter) => sum * 31 + letter.codePointAt(0), 7);
+  face.style.backgroundColor = AVATARS[mixed % 997 % AVATARS.length];
 }
 
 // ── the open chat ──────────────────────────────────────────────────────────
@@ -134,7 +158,7 @@ function row(message) {
   const chat = state.chats.get(message.chat);
   if (message.from_bot && chat.kind !== 'private') {
     const face = element('span', 'avatar small');
-    dress(face, chat.kind === 'channel' ? chat : { title: state.bot, id: 3 });
+    dress(face, chat.kind === 'channel' ? chat : { title: state.bot });
     face.setAttribute('aria-hidden', 'true');
     item.append(face);
   }
@@ -223,17 +247,6 @@ function key(button) {
   return made;
 }
 
-// ── time ───────────────────────────────────────────────────────────────────
-
-const clock = (unix) => new Date(unix * 1000)
-  .toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const exact = (unix) => new Date(unix * 1000).toLocaleString();
-const day = (unix) => {
-  const date = new Date(unix * 1000);
-  if (date.toDateString() === new Date().toDateString()) return 'Today';
-  return date.toLocaleDateString('en', { day: 'numeric', month: 'long' });
-};
-
 // ── scrolling ──────────────────────────────────────────────────────────────
 
 function atBottom() {
@@ -319,8 +332,8 @@ function listen() {
     online = false;
     describe();
   });
-  events.addEventListener('shown', (event) => receive(JSON.parse(event.data)));
-  events.addEventListener('deleted', (event) => forget(JSON.parse(event.data)));
+  events.addEventListener('shown', unlessLoading(receive));
+  events.addEventListener('deleted', unlessLoading(forget));
   events.addEventListener('chats', load);
 }
 
@@ -335,8 +348,7 @@ $('back').addEventListener('click', () => {
 });
 addEventListener('hashchange', async () => {
   const wanted = linkedChat();
-  if (wanted === null) return;
-  await open(wanted);
-  listChats();
+  if (wanted !== null && wanted !== state.open) await load();
+  else showLinkedMessage();
 });
 listen();

@@ -27,7 +27,7 @@ function range(text, start, end, entities, verbatim) {
     const to = Math.min(entity.offset + entity.length, end);
     index += 1;
     if (from >= to) continue;
-    if (from > at) nodes.push(...plain(text.slice(at, from), verbatim));
+    if (from > at) nodes.push(...plain(afterBlock(nodes, text.slice(at, from)), verbatim));
     const inner = [];
     while (index < entities.length && entities[index].offset < to) {
       inner.push(entities[index]);
@@ -37,8 +37,14 @@ function range(text, start, end, entities, verbatim) {
     nodes.push(wrap(entity, text.slice(from, to), range(text, from, to, inner, isVerbatim)));
     at = to;
   }
-  if (at < end) nodes.push(...plain(text.slice(at, end), verbatim));
+  if (at < end) nodes.push(...plain(afterBlock(nodes, text.slice(at, end)), verbatim));
   return nodes;
+}
+
+// A block ends its line by itself: the line feed behind it shows nothing.
+function afterBlock(nodes, text) {
+  const isBlock = ['PRE', 'BLOCKQUOTE'].includes(nodes.at(-1)?.tagName);
+  return isBlock && text.startsWith('\n') ? text.slice(1) : text;
 }
 
 function wrap(entity, text, nodes) {

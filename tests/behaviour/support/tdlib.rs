@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use libloading::Library;
+use nabat::sandbox::TextParser;
 use nabat::telegram::markup::{Entity, EntityKind, FormattedText};
 use serde_json::{Value, json};
 
 /// The loaded library.
+#[derive(Debug)]
 pub struct Tdlib {
     execute: unsafe extern "C" fn(*const c_char) -> *const c_char,
 }
@@ -74,6 +76,12 @@ impl Tdlib {
                     | "textEntityTypeCashtag"
             )
         })
+    }
+}
+
+impl TextParser for &'static Tdlib {
+    fn parse_html(&self, html: &str) -> Result<FormattedText, String> {
+        Tdlib::parse_html(self, html)
     }
 }
 
