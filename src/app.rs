@@ -22,7 +22,9 @@ use crate::outbox::sqlite::{OpenError, SqliteOutbox};
 use crate::outbox::{Outbox, StoreError};
 use crate::telegram::ClientError;
 use crate::telemetry::{Metrics, Scrubber};
-use crate::web::{self, Doors, Readiness, Reload, ServeOptions};
+use crate::web::{self, Doors, Readiness, Reload, Security, SecurityError, ServeOptions};
+
+pub use self::rooms::renderer;
 
 use self::reload::Reloader;
 use self::rooms::{Present, Waker};
@@ -34,6 +36,8 @@ pub struct Options {
     pub config_file: Option<PathBuf>,
     pub storage_path: PathBuf,
     pub listen_address: SocketAddr,
+    /// TLS and users of the HTTP side; without one it is plain HTTP, open to everyone.
+    pub web_config_file: Option<PathBuf>,
     pub body: BodyLimits,
     /// How long sends in flight may take once the program is asked to stop.
     pub grace: Duration,
@@ -50,6 +54,8 @@ pub enum StartError {
     #[error("{}", lines(.0))]
     Templates(Vec<crate::rendering::TemplateError>),
     #[error(transparent)]
+    Web(#[from] SecurityError),
+    #[error(transparent)]
     Store(#[from] OpenError),
     #[error("the outbox does not answer: {0}")]
     Outbox(#[from] StoreError),
@@ -64,7 +70,7 @@ pub enum StartError {
 impl StartError {
     /// Whether the operator's configuration is at fault (exit code 2).
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Templates(_) | Self::Client(_))
+        matches!(self, Self::Config(_) | Self::Templates(_) | Self::Client(_) | Self::Web(_))
     }
 }
 
@@ -94,8 +100,9 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let readiness = Readiness::default();
     let starting = readiness.hold("starting");
 
-    let renderer = rooms::renderer(&config).map_err(StartError::Templates)?;
+    let renderer = renderer(&config).map_err(StartError::Templates)?;
     let client = Arc::new(ArcSwap::from_pointee(rooms::client(&config)?));
+    let security = options.web_config_file.as_deref().map(Security::load).transpose()?;
     let listener = listen(options.listen_address).await?;
     let address = listener.local_addr().unwrap_or(options.listen_address);
 
@@ -152,11 +159,17 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         delivery.reports(),
         env!("CARGO_PKG_VERSION"),
     );
-    let site = web::site(ingest::router(door), web::router(doors));
+    let mut site = web::site(ingest::router(door), web::router(doors));
+    let mut tls = None;
+    if let Some(security) = security.map(Arc::new) {
+        tls = security.tls();
+        back.spawn("web config", security.clone().watch(back.clone()));
+        site = security.protect(site);
+    }
     let close = CancellationToken::new();
     let serve = ServeOptions { grace: options.grace, ..ServeOptions::default() };
     let server =
-        front.spawn("web", web::serve(listener, site, serve, None, front.clone(), close.clone()));
+        front.spawn("web", web::serve(listener, site, serve, tls, front.clone(), close.clone()));
 
     delivery.start().await?;
     drop(starting);

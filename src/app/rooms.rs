@@ -66,14 +66,16 @@ impl Wake for Waker {
     }
 }
 
+/// Compiles the configured templates.
 pub fn renderer(config: &Config) -> Result<Renderer, Vec<TemplateError>> {
     let sources = config.templates.iter().map(|file| TemplateSource {
         name: file.name.clone(),
         language: file.language,
         text: file.text.clone(),
-        file: file.path.display().to_string(),
+        file: file.path.clone(),
     });
-    Renderer::new(sources.collect())
+    let severities = config.delivery.severities.names().to_vec();
+    Ok(Renderer::new(sources.collect())?.with_severities(severities))
 }
 
 pub fn client(config: &Config) -> Result<Client, ClientError> {

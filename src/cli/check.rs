@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::app;
 use crate::config::{
     Chat, ChatIdSource, Config, TOKEN_VARIABLE, VaultAuth, language_name, process_environment,
     updates_name,
@@ -27,14 +28,11 @@ pub fn run(args: &CheckArgs) -> ExitCode {
     let file = Config::find(args.config_file.as_deref());
     let config = match Config::load(file.as_deref(), &process_environment) {
         Ok(config) => config,
-        Err(faults) => {
-            let mark = Paint::on(&io::stderr()).bad("error:");
-            for fault in &faults.0 {
-                eprintln!("{mark} {fault}");
-            }
-            return ExitCode::from(2);
-        }
+        Err(faults) => return refuse(&faults.0),
     };
+    if let Err(errors) = app::renderer(&config) {
+        return refuse(&errors);
+    }
     let mark = Paint::on(&io::stderr()).odd("warning:");
     for warning in &config.warnings {
         eprintln!("{mark} {warning}");
@@ -47,6 +45,15 @@ pub fn run(args: &CheckArgs) -> ExitCode {
     // A reader that went away (`nabat check | head`) is no failure of the configuration.
     let _ = io::stdout().write_all(summary.as_bytes());
     ExitCode::SUCCESS
+}
+
+/// Prints what is wrong, one a line.
+fn refuse(faults: &[impl fmt::Display]) -> ExitCode {
+    let mark = Paint::on(&io::stderr()).bad("error:");
+    for fault in faults {
+        eprintln!("{mark} {fault}");
+    }
+    ExitCode::from(2)
 }
 
 /// Colours, or none.

@@ -1,11 +1,18 @@
 //! The command line: one file a command.
 
-mod check;
+pub mod check;
+mod completions;
+mod demo;
+mod healthcheck;
+mod http;
+mod outbox;
+mod render;
 mod serve;
+mod test_alert;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Carries Alertmanager's alerts to Telegram, and loses none.
 #[derive(Debug, Parser)]
@@ -26,8 +33,20 @@ struct Cli {
 enum Command {
     /// Take webhooks and deliver them, until stopped
     Serve(serve::ServeArgs),
+    /// Try nabat without a bot: everything in one process, with a chat page in the browser
+    Demo(demo::DemoArgs),
     /// Check the configuration and the templates
     Check(check::CheckArgs),
+    /// Show the messages that a webhook body becomes, without sending anything
+    Render(render::RenderArgs),
+    /// Send a test alert through a running nabat and wait until Telegram has taken it
+    TestAlert(test_alert::TestAlertArgs),
+    /// Look at and mend the outbox of a running nabat
+    Outbox(outbox::OutboxArgs),
+    /// Ask a running nabat whether it is healthy, for containers
+    Healthcheck(healthcheck::HealthcheckArgs),
+    /// Print the completion script of a shell
+    Completions(completions::CompletionsArgs),
 }
 
 /// Runs the command the process was started with.
@@ -37,7 +56,13 @@ pub fn run() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cli.command {
         Command::Serve(args) => block_on(serve::run(args)),
+        Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => check::run(&args),
+        Command::Render(args) => block_on(async move { render::run(&args) }),
+        Command::TestAlert(args) => block_on(test_alert::run(args)),
+        Command::Outbox(args) => block_on(outbox::run(args)),
+        Command::Healthcheck(args) => block_on(healthcheck::run(args)),
+        Command::Completions(args) => block_on(completions::run(args, Cli::command())),
     }
 }
 

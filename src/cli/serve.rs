@@ -41,6 +41,10 @@ pub struct ServeArgs {
     )]
     listen_address: SocketAddr,
 
+    /// TLS and users of the HTTP side, in the format of Prometheus's exporters
+    #[arg(long = "web.config.file", env = "NABAT_WEB_CONFIG_FILE", value_name = "FILE")]
+    web_config_file: Option<PathBuf>,
+
     /// Largest webhook body taken, in bytes
     #[arg(
         long = "web.max-body-bytes",
@@ -90,6 +94,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         config_file: Config::find(args.config_file.as_deref()),
         storage_path: args.storage_path,
         listen_address: args.listen_address,
+        web_config_file: args.web_config_file,
         body: BodyLimits { size: args.max_body_bytes, ..BodyLimits::default() },
         grace: args.grace,
         environment: process_environment,

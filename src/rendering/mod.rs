@@ -1,11 +1,30 @@
 //! From an entry to message parts that Telegram accepts. Pure: no I/O, no clock.
 
+mod catalogue;
+mod details;
+mod excerpt;
+mod helpers;
+mod load;
+mod renderer;
+mod split;
+mod subject;
+mod view;
+mod visible;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::alert::Notification;
+
+pub use load::{TemplateError, TemplateSource};
+pub use renderer::Renderer;
+pub use words::severity_emoji;
 
 /// The languages the built-in texts speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -80,42 +99,3 @@ impl Limits {
 
 /// Shared by all lanes; swapped as a whole at a reload.
 pub type SharedRenderer = Arc<arc_swap::ArcSwap<Renderer>>;
-
-/// An operator's template.
-#[derive(Debug, Clone)]
-pub struct TemplateSource {
-    pub name: String,
-    pub language: Option<Language>,
-    pub text: String,
-    pub file: String,
-}
-
-/// What is wrong with a template.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{file}: {message}")]
-pub struct TemplateError {
-    pub file: String,
-    pub message: String,
-}
-
-/// The compiled templates.
-#[derive(Debug, Default)]
-pub struct Renderer {}
-
-impl Renderer {
-    /// Compiles.
-    pub fn new(_sources: Vec<TemplateSource>) -> Result<Self, Vec<TemplateError>> {
-        Ok(Self {})
-    }
-
-    /// The message for a scene.
-    pub fn render_within(&self, scene: &Scene<'_>, _limits: Limits) -> Rendered {
-        Rendered { parts: vec![self.minimal(scene)], fell_back: None }
-    }
-
-    /// One plain line.
-    pub fn minimal(&self, scene: &Scene<'_>) -> Part {
-        let plain = scene.state.shared_label("alertname").unwrap_or("alert").to_owned();
-        Part { html: String::new(), plain }
-    }
-}

@@ -1,13 +1,12 @@
 //! The Bot API's door: addresses, tokens, answers, and the troubles that tests asked for.
 
-use std::sync::Arc;
-
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::Sandbox;
 use super::faults::Trouble;
 use super::methods;
 use super::params::Params;
@@ -22,7 +21,8 @@ const BODY_LIMIT: usize = 16 << 20;
 pub(super) struct Cut;
 
 /// Answers `/bot<token>/<method>`, and 404 for everything else.
-pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+pub(super) async fn serve(State(sandbox): State<Sandbox>, request: Request) -> Response {
+    let shared = &*sandbox.shared;
     let (parts, body) = request.into_parts();
     let Some((token, method)) = address(parts.uri.path()) else {
         return answer(&Refusal::NotFound);
@@ -44,7 +44,7 @@ pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
         Some(Trouble::DropBefore) => return cut(),
         Some(Trouble::Hang) => return std::future::pending().await,
         Some(Trouble::Answer { status, body }) => {
-            return planted(&shared, number, *status, body);
+            return planted(shared, number, *status, body);
         }
         Some(trouble) => {
             if let Some(delay) = trouble.delay_before() {
@@ -55,14 +55,14 @@ pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
     }
 
     let outcome = match read {
-        Ok(params) => methods::call(&shared, &token, method, &params).await,
+        Ok(params) => methods::call(shared, &token, method, &params).await,
         Err(refusal) => Err(refusal),
     };
 
     match &trouble {
         Some(Trouble::DropAfter) => return cut(),
         Some(Trouble::AnswerAfter { status, body }) => {
-            return planted(&shared, number, *status, body);
+            return planted(shared, number, *status, body);
         }
         Some(trouble) => {
             if let Some(delay) = trouble.delay_after() {

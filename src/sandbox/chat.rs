@@ -77,6 +77,8 @@ pub struct Shown {
     pub source: String,
     /// Sent without a sound.
     pub silent: bool,
+    /// Whether the first link of the text may be previewed.
+    pub preview: bool,
     pub reply_to: Option<MessageId>,
     pub buttons: Vec<Vec<Button>>,
     /// How often it was edited.
@@ -97,7 +99,7 @@ impl Shown {
         json!({
             "id": self.id, "chat": self.chat, "topic": self.topic, "from_bot": self.from_bot,
             "text": self.text, "entities": entities_json(&self.entities), "source": self.source,
-            "silent": self.silent, "reply_to": self.reply_to, "buttons": self.buttons,
+            "silent": self.silent, "preview": self.preview, "reply_to": self.reply_to, "buttons": self.buttons,
             "edits": self.edits, "date": self.date, "edit_date": self.edit_date,
             "sent_at_ms": millis(self.sent_at), "edited_at_ms": self.edited_at.map(millis),
         })

@@ -22,6 +22,11 @@ impl Sandbox {
             .unwrap_or_default()
     }
 
+    /// How many messages the chat shows; cheaper than [`Sandbox::messages`] when there are many.
+    pub fn count_messages(&self, chat: ChatId) -> usize {
+        self.shared.world().chats.get(&chat).map_or(0, |chat| chat.messages.len())
+    }
+
     /// One message, unless it was deleted.
     pub fn message(&self, chat: ChatId, id: MessageId) -> Option<Shown> {
         self.shared.world().chats.get(&chat)?.messages.get(&id).cloned()
@@ -127,6 +132,7 @@ impl Sandbox {
             entities: Vec::new(),
             source: text.to_owned(),
             silent: false,
+            preview: true,
             reply_to: None,
             buttons: Vec::new(),
             edits: 0,

@@ -8,11 +8,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::telegram::ChatId;
 
-const GROUP_WINDOW: Duration = Duration::from_secs(60);
+const GROUP_WINDOW: Duration = Duration::from_mins(1);
 const GROUP_MESSAGES: usize = 20;
 const BOT_WINDOW: Duration = Duration::from_secs(1);
 const BOT_MESSAGES: usize = 30;
@@ -20,7 +21,8 @@ const PERSON_INTERVAL: Duration = Duration::from_secs(1);
 const PERSON_BURST: u32 = 3;
 
 /// Whether the sandbox holds the bot to Telegram's pace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Limits {
     /// As Telegram does.
     #[default]

@@ -12,8 +12,10 @@ mod faults;
 mod keyboard;
 mod limits;
 mod methods;
+mod page;
 mod params;
 mod refusal;
+mod remote;
 mod server;
 mod state;
 mod text;
@@ -27,6 +29,7 @@ pub use chat::{Access, ChatKind, Shown};
 pub use faults::{Fault, Trouble};
 pub use keyboard::{Button, ButtonAction};
 pub use limits::Limits;
+pub use remote::Act;
 pub use state::Seen;
 
 use crate::clock::Clock;
@@ -37,12 +40,13 @@ use state::Shared;
 /// The token of the sandbox's bot. It opens nothing but the sandbox.
 pub const TOKEN: &str = "700000001:SANDBOX-SANDBOX-SANDBOX-SANDBOX-000";
 
-/// Reads a message's HTML as Telegram would.
+/// Reads a message's HTML as Telegram would: the place for its own parser where there is one.
 pub trait TextParser: Send + Sync {
-    /// The text with its formatting, cleaned and trimmed as a chat shows it.
+    /// The text and its formatting as the markup has them, neither cleaned nor trimmed; the
+    /// sandbox puts them in order.
     ///
     /// # Errors
-    /// What Telegram says after `Bad Request: `, such as `can't parse entities: …`.
+    /// What is wrong with the markup, with or without `can't parse entities: ` before it.
     fn parse_html(&self, html: &str) -> Result<FormattedText, String>;
 }
 
@@ -52,7 +56,7 @@ pub struct OwnParser;
 
 impl TextParser for OwnParser {
     fn parse_html(&self, html: &str) -> Result<FormattedText, String> {
-        markup::parse_html(html).map_err(|error| error.to_string())
+        markup::read_tags(html).map_err(|error| error.to_string())
     }
 }
 
@@ -116,8 +120,9 @@ impl Sandbox {
         let address = listener.local_addr()?;
         let token = Arc::from(options.token.as_str());
         let shared = Arc::new(Shared::new(options));
-        tasks.spawn("sandbox", server::serve(listener, Arc::clone(&shared), tasks.clone()));
-        Ok(Self { shared, address, token })
+        let sandbox = Self { shared, address, token };
+        tasks.spawn("sandbox", server::serve(listener, sandbox.clone(), tasks.clone()));
+        Ok(sandbox)
     }
 
     /// The address in place of `https://api.telegram.org`, without a slash at the end. The chat

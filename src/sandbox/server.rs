@@ -2,7 +2,6 @@
 //! does not serve them itself.
 
 use std::io;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 use super::api::{self, Cut};
-use super::state::Shared;
+use super::{Sandbox, page, remote};
 use crate::lifecycle::Tasks;
 
 /// The connection was cut on purpose.
@@ -25,8 +24,8 @@ use crate::lifecycle::Tasks;
 struct CutOff;
 
 /// Takes connections until the program stops.
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, tasks: Tasks) {
-    let router = Router::new().fallback(api::serve).with_state(shared);
+pub(super) async fn serve(listener: TcpListener, sandbox: Sandbox, tasks: Tasks) {
+    let router = remote::router().merge(page::router()).fallback(api::serve).with_state(sandbox);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

@@ -23,12 +23,31 @@ pub(super) fn compose(parser: &dyn TextParser, params: &Params) -> Result<Format
     let mut composed = match params.text("parse_mode").to_ascii_lowercase().as_str() {
         "" | "none" if !params.text("entities").is_empty() => return unread(),
         "" | "none" => markup::parse_plain(raw).map_err(|error| Refusal::bad(error.to_string()))?,
-        "html" => parser.parse_html(raw).map_err(Refusal::BadRequest)?,
+        "html" => {
+            let read = parser.parse_html(raw).map_err(|error| unparsed(&error))?;
+            markup::put_in_order(read).map_err(|error| Refusal::bad(error.to_string()))?
+        }
         "markdown" | "markdownv2" => return unread(),
         _ => return Err(Refusal::bad("unsupported parse_mode")),
     };
     cap_entities(&mut composed.entities);
     Ok(composed)
+}
+
+/// Whether links may be previewed, from `link_preview_options`.
+pub(super) fn previews(params: &Params) -> Result<bool, Refusal> {
+    match params.json::<Value>("link_preview_options") {
+        None => Ok(true),
+        Some(Ok(Value::Object(options))) => Ok(options.get("is_disabled") != Some(&json!(true))),
+        Some(_) => Err(Refusal::bad("can't parse link preview options JSON object")),
+    }
+}
+
+fn unparsed(error: &str) -> Refusal {
+    const PREFIX: &str = "can't parse entities: ";
+    let named = error.get(..PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(PREFIX));
+    let what = if named { &error[PREFIX.len()..] } else { error };
+    Refusal::BadRequest(format!("{PREFIX}{what}"))
 }
 
 /// Drops what exceeds the cap: mere formatting before links, code and quotes.

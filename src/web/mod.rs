@@ -6,6 +6,7 @@ mod metrics;
 mod outbox;
 mod patience;
 mod readiness;
+mod security;
 mod serve;
 mod signposts;
 mod status;
@@ -27,6 +28,7 @@ use crate::routing::ChatAlias;
 
 pub use patience::Patience;
 pub use readiness::{Latch, Readiness};
+pub use security::{Security, SecurityError, Tls};
 pub use serve::{ServeOptions, serve};
 
 /// Loads the configuration again.

@@ -224,7 +224,7 @@ mod tests {
 
     const PATIENCE: Patience = Patience {
         head: Duration::from_secs(10),
-        rest: Duration::from_secs(300),
+        rest: Duration::from_mins(5),
         write: Duration::from_mins(1),
     };
 

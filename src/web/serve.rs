@@ -25,6 +25,7 @@ use tower::Service;
 
 use crate::lifecycle::Tasks;
 
+use super::Tls;
 use super::patience::{Activity, AtWork, Patience, Patient};
 
 /// After an accept that failed for want of resources (too many open files).
@@ -59,7 +60,7 @@ pub async fn serve(
     listener: TcpListener,
     app: Router,
     options: ServeOptions,
-    tls: Option<tokio_rustls::TlsAcceptor>,
+    tls: Option<Tls>,
     tasks: Tasks,
     stop: CancellationToken,
 ) {
@@ -134,7 +135,7 @@ where
 struct Server {
     app: Router,
     options: ServeOptions,
-    tls: Option<tokio_rustls::TlsAcceptor>,
+    tls: Option<Tls>,
     stop: CancellationToken,
     http: auto::Builder<Spawner>,
 }
@@ -145,7 +146,8 @@ impl Server {
             tracing::debug!(%peer, %error, "can't set TCP_NODELAY");
         }
         let Some(tls) = &self.tls else { return self.talk(stream, peer).await };
-        let handshake = tokio::time::timeout(self.options.patience.head, tls.accept(stream));
+        let handshake = tls.acceptor().accept(stream);
+        let handshake = tokio::time::timeout(self.options.patience.head, handshake);
         let handshake = tokio::select! {
             handshake = handshake => handshake,
             () = self.stop.cancelled() => return,

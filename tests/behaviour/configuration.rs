@@ -35,6 +35,62 @@ fn the_nabat_example_loads_from_its_place() {
     assert_eq!(chats, ["boss", "ops"]);
 }
 
+/// Runs `nabat check` in `dir`, with only these variables in its environment.
+fn check(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_nabat"))
+        .arg("check")
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .output()
+        .expect("nabat runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().expect("nabat exits"), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn check_shows_what_a_good_file_means_and_exits_with_0() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/nabat.yml");
+    let dir = tempfile::tempdir().unwrap();
+    let flag = format!("--config.file={example}");
+    let (code, shown, faults) =
+        check(dir.path(), &[&flag], &[("TELEGRAM_BOT_TOKEN", "123456:canary")]);
+    assert_eq!((code, faults.as_str()), (0, ""));
+    assert!(shown.starts_with(&format!("ok: {example} is fine\n")), "{shown}");
+    assert!(shown.contains(r#"├─ severity="critical", team=~"db|infra" → ops, boss"#), "{shown}");
+    // Not a terminal: no colours. Never a secret.
+    assert!(!shown.contains('\x1b') && !shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn check_names_every_fault_and_exits_with_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = "telegram: {bot_token: 123456:canary}\nchats: {ops: {id: 0}}\nroutes: {}\n";
+    std::fs::write(dir.path().join("nabat.yml"), file).unwrap();
+    let (code, shown, faults) = check(dir.path(), &[], &[]);
+    assert_eq!((code, shown.as_str()), (2, ""));
+    let lines: Vec<&str> = faults.lines().collect();
+    assert_eq!(lines.len(), 3, "{faults}");
+    assert!(lines[0].starts_with("error: nabat.yml:1: telegram.bot_token: a secret does not"));
+    assert!(lines[1].starts_with("error: nabat.yml:2: chats.ops.id: no chat can have the id 0"));
+    assert_eq!(lines[2], "error: nabat.yml:3: routes: unknown key; did you mean \"route\"?");
+    assert!(!faults.contains("canary"));
+}
+
+#[test]
+fn check_without_a_file_looks_at_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let both = [("TELEGRAM_BOT_TOKEN", "123456:canary"), ("TELEGRAM_CHAT_ID", "-1001234567890")];
+    let (code, shown, _) = check(dir.path(), &[], &both);
+    assert_eq!(code, 0);
+    assert!(shown.contains("everything → default"), "{shown}");
+
+    let (code, _, faults) = check(dir.path(), &[], &[]);
+    assert_eq!(code, 2);
+    assert!(faults.contains("TELEGRAM_CHAT_ID") && faults.contains("--config.file"), "{faults}");
+}
+
 /// A tree that both sides read; `to NAME` is where a node sends.
 const TREE: &str = r#"
 route:

@@ -4,7 +4,14 @@
 mod configuration;
 mod main_job;
 mod outbox_contract;
+mod chat_page;
+mod configuration;
+mod ingest;
+mod main_job;
+mod markup;
+mod render_command;
 mod rendering;
 mod sandbox;
 mod support;
 mod vault;
+mod web;

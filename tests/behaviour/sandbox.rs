@@ -1,11 +1,15 @@
 //! The sandbox answers as Telegram does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nabat::lifecycle::Tasks;
 use nabat::sandbox::{Access, ChatKind, Fault, Limits, Sandbox, SandboxOptions, Trouble};
 use nabat::telegram::{ChatId, MessageId, TopicId};
 use serde_json::{Value, json};
+
+use crate::support::install_crypto;
+use crate::support::tdlib::tdlib;
 
 const GROUP: ChatId = ChatId(-100_200_300);
 const FORUM: ChatId = ChatId(-1_001_234_567_890);
@@ -40,8 +44,11 @@ impl Answer {
 
 impl Bot {
     fn start(limits: Limits) -> Self {
+        Self::start_with(SandboxOptions { limits, ..SandboxOptions::default() })
+    }
+
+    fn start_with(options: SandboxOptions) -> Self {
         let tasks = Tasks::default();
-        let options = SandboxOptions { limits, ..SandboxOptions::default() };
         let sandbox = Sandbox::start(options, &tasks).unwrap();
         sandbox.add_chat(GROUP, ChatKind::Group, "Old group");
         sandbox.add_chat(FORUM, ChatKind::Supergroup { forum: true }, "Operations");
@@ -50,7 +57,8 @@ impl Bot {
         sandbox.close_topic(FORUM, TopicId(8));
         sandbox.add_chat(PERSON, ChatKind::Private, "Aigerim");
         sandbox.add_chat(CHANNEL, ChatKind::Channel, "Status");
-        Self { sandbox, http: client(), tasks }
+        install_crypto();
+        Self { sandbox, http: reqwest::Client::new(), tasks }
     }
 
     async fn try_call(&self, method: &str, params: &Value) -> reqwest::Result<Answer> {
@@ -74,12 +82,6 @@ impl Bot {
         assert_eq!(answer.status, 200, "{}", answer.body);
         serde_json::from_value(answer.body["result"]["message_id"].clone()).unwrap()
     }
-}
-
-fn client() -> reqwest::Client {
-    // Another test may have installed it already.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    reqwest::Client::new()
 }
 
 #[tokio::test]
@@ -112,7 +114,7 @@ async fn a_sent_message_is_shown_and_answered_in_telegrams_shape() {
     assert_eq!(shown.source, " <b>Disk</b> &lt;full&gt;\t!\n");
     assert_eq!(shown.topic, Some(TopicId(7)));
     assert_eq!(shown.reply_to, Some(first));
-    assert!(shown.silent);
+    assert!(shown.silent && !shown.preview);
     assert_eq!(shown.buttons[0][0].text, "Graph");
 }
 
@@ -423,11 +425,73 @@ async fn a_second_poller_ends_the_first_with_409() {
 
 #[tokio::test]
 async fn a_sandbox_open_to_all_makes_up_the_chats_it_is_told_of() {
-    let tasks = Tasks::default();
-    let options = SandboxOptions { open_to_all: true, ..SandboxOptions::default() };
-    let sandbox = Sandbox::start(options, &tasks).unwrap();
-    let bot = Bot { http: client(), sandbox, tasks };
-    let params = json!({"chat_id": FORUM, "message_thread_id": 3, "text": "x"});
+    let bot = Bot::start_with(SandboxOptions { open_to_all: true, ..SandboxOptions::default() });
+    let unknown = ChatId(-1_007_777_777_777);
+    let params = json!({"chat_id": unknown, "message_thread_id": 3, "text": "x"});
     assert_eq!(bot.call("sendMessage", params).await.status, 200);
-    assert_eq!(bot.sandbox.messages(FORUM)[0].topic, Some(TopicId(3)));
+    assert_eq!(bot.sandbox.messages(unknown)[0].topic, Some(TopicId(3)));
+}
+
+#[tokio::test]
+async fn telegrams_own_parser_can_stand_behind_it_and_says_the_same() {
+    let own = Bot::start(Limits::None);
+    let telegrams = Bot::start_with(SandboxOptions {
+        limits: Limits::None,
+        parser: Arc::new(tdlib()),
+        ..SandboxOptions::default()
+    });
+    for html in [
+        " <b>Disk <i>full</i></b>\t&lt;db-1&gt;\n",
+        "<pre><code class=\"language-sh\">df -h</code></pre>",
+        "<a href=\"http://prometheus:9090\">no dot in the host</a>",
+        "<b>open",
+        "<blink>x</blink>",
+        "<b> \u{202e} </b>",
+    ] {
+        let params = json!({"chat_id": PERSON, "text": html, "parse_mode": "HTML"});
+        let said = own.call("sendMessage", params.clone()).await;
+        let mut telegram_said = telegrams.call("sendMessage", params).await;
+        assert_eq!(said.status, telegram_said.status, "{html}: {}", telegram_said.body);
+        if said.status == 200 {
+            telegram_said.body["result"]["date"] = said.body["result"]["date"].clone();
+        }
+        assert_eq!(said.body, telegram_said.body, "{html}");
+    }
+}
+
+#[tokio::test]
+async fn another_process_sees_and_causes_the_same_over_http() {
+    let bot = Bot::start(Limits::None);
+    let control = |path: &str| format!("{}/sandbox/{path}", bot.sandbox.url());
+    let get = async |path: &str| -> Value {
+        bot.http.get(control(path)).send().await.unwrap().json().await.unwrap()
+    };
+    let post = async |path: &str, body: Value| {
+        bot.http.post(control(path)).json(&body).send().await.unwrap().status().as_u16()
+    };
+    let new = ChatId(-1_005_555_555_555);
+    let add = json!({
+        "act": "add_chat", "chat": new, "kind": {"supergroup": {"forum": false}}, "title": "New",
+    });
+    assert_eq!(post("acts", add).await, 204);
+    let fault = json!({
+        "method": "sendMessage", "trouble": {"kind": "answer", "status": 502, "body": "<html>"},
+    });
+    assert_eq!(post("faults", fault).await, 204);
+    assert_eq!(post("faults", json!({"trouble": {"kind": "sulk"}})).await, 422);
+    assert_eq!(post("acts", json!({"act": "sing"})).await, 422);
+
+    let params = json!({"chat_id": new, "text": "<b>x</b>", "parse_mode": "HTML"});
+    assert_eq!(bot.call("sendMessage", params.clone()).await.status, 502);
+    assert_eq!(bot.call("sendMessage", params).await.status, 200);
+    let shown = get(&format!("messages?chat={new}")).await;
+    assert_eq!(shown[0]["text"], "x");
+    assert_eq!(shown[0]["source"], "<b>x</b>");
+    let seen = get("requests?from=1").await;
+    assert_eq!(seen.as_array().unwrap().len(), 1);
+    assert_eq!(seen[0]["status"], 200);
+    assert_eq!(get("stats").await, json!({"requests": 2, "rate_limited": 0, "messages": 1}));
+    assert_eq!(get("faults").await, json!([]));
+    assert_eq!(post("acts", json!({"act": "revoke_token"})).await, 204);
+    assert_eq!(bot.call("getMe", json!({})).await.status, 401);
 }

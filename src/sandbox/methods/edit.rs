@@ -22,6 +22,7 @@ pub(super) fn edit_message_text(
     params: &Params,
 ) -> Result<Value, Refusal> {
     let composed = text::compose(shared.parser.as_ref(), params)?;
+    let preview = text::previews(params)?;
     let buttons = keyboard::read(params)?;
 
     let mut guard = shared.world();
@@ -51,7 +52,8 @@ pub(super) fn edit_message_text(
     }
     shown.text = composed.text;
     shown.entities = composed.entities;
-    shown.source = params.text("text").to_owned();
+    params.text("text").clone_into(&mut shown.source);
+    shown.preview = preview;
     shown.buttons = buttons;
     shown.edits += 1;
     shown.edited_at = Some(shared.elapsed());

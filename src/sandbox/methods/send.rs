@@ -25,6 +25,7 @@ pub(super) fn send_message(
     params: &Params,
 ) -> Result<Value, Refusal> {
     let composed = text::compose(shared.parser.as_ref(), params)?;
+    let preview = text::previews(params)?;
     let buttons = keyboard::read(params)?;
     let reply: Option<ReplyParameters> = params
         .json("reply_parameters")
@@ -58,6 +59,7 @@ pub(super) fn send_message(
         entities: composed.entities,
         source: params.text("text").to_owned(),
         silent: params.flag("disable_notification"),
+        preview,
         reply_to,
         buttons,
         edits: 0,

@@ -18,7 +18,7 @@ mod tests;
 pub use entity::{Entity, EntityKind, FormattedText};
 pub use html::read_tags;
 pub use link::checked as checked_link;
-pub use normal::put_in_order_untrimmed;
+pub use normal::{put_in_order, put_in_order_untrimmed};
 pub use write::{escape, to_html};
 
 /// The longest text the Bot API takes before it is parsed, in bytes.
@@ -43,7 +43,12 @@ pub fn parse_html(html: &str) -> Result<FormattedText, MarkupError> {
     if html.len() > MAX_RAW_BYTES {
         return Err(MarkupError::TooLong);
     }
-    normal::put_in_order(read_tags(html)?)
+    parse_unbounded_html(html)
+}
+
+/// [`parse_html`] for a text that is still to be cut into messages.
+pub fn parse_unbounded_html(html: &str) -> Result<FormattedText, MarkupError> {
+    put_in_order(read_tags(html)?)
 }
 
 /// What people see of `text` when Telegram is given it without a parse mode.
@@ -51,5 +56,5 @@ pub fn parse_plain(text: &str) -> Result<FormattedText, MarkupError> {
     if text.len() > MAX_RAW_BYTES {
         return Err(MarkupError::TooLong);
     }
-    normal::put_in_order(FormattedText { text: text.to_owned(), entities: Vec::new() })
+    put_in_order(FormattedText { text: text.to_owned(), entities: Vec::new() })
 }

@@ -5,7 +5,10 @@ use super::MarkupError;
 use super::entity::{Entity, EntityKind, FormattedText, sort};
 
 /// Cleans and trims `formatted` and makes its entities nest.
-pub(super) fn put_in_order(formatted: FormattedText) -> Result<FormattedText, MarkupError> {
+///
+/// # Errors
+/// [`MarkupError::Empty`] when nothing that people could see is left.
+pub fn put_in_order(formatted: FormattedText) -> Result<FormattedText, MarkupError> {
     let entities = nest(formatted.entities);
     let (text, entities) = clean(&formatted.text, entities);
     let (text, entities) = trim(&text, nest(entities));

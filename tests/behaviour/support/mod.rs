@@ -2,10 +2,13 @@
 //! needs it, and what tests wait with.
 
 pub mod alertmanager;
-pub mod nabat;
-pub mod process;
+pub mod house;
+pub mod browser;
 pub mod logs;
+pub mod nabat;
+pub mod notifications;
 pub mod openbao;
+pub mod process;
 pub mod tdlib;
 
 use std::time::Duration;

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use libloading::Library;
+use nabat::sandbox::TextParser;
 use nabat::telegram::markup::{Entity, EntityKind, FormattedText};
 use serde_json::{Value, json};
 
 /// The loaded library.
+#[derive(Debug)]
 pub struct Tdlib {
     execute: unsafe extern "C" fn(*const c_char) -> *const c_char,
 }
@@ -60,6 +62,26 @@ impl Tdlib {
         }));
         formatted(&self.ask(&json!({"@type": "parseMarkdown", "text": raw})))
             .expect("a parsed text can be put in order")
+    }
+
+    /// Whether Telegram would make a mention, command, hashtag or cashtag out of plain `text`.
+    pub fn finds_call(&self, text: &str) -> bool {
+        let found = self.ask(&json!({"@type": "getTextEntities", "text": text}));
+        found["entities"].as_array().expect("entities").iter().any(|entity| {
+            matches!(
+                entity["type"]["@type"].as_str().unwrap_or_default(),
+                "textEntityTypeMention"
+                    | "textEntityTypeBotCommand"
+                    | "textEntityTypeHashtag"
+                    | "textEntityTypeCashtag"
+            )
+        })
+    }
+}
+
+impl TextParser for &'static Tdlib {
+    fn parse_html(&self, html: &str) -> Result<FormattedText, String> {
+        Tdlib::parse_html(self, html)
     }
 }
 

@@ -1,0 +1,162 @@
+//! `nabat demo`: nabat and a stand-in Telegram with a chat page, in one process.
+
+mod story;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::app::{self, Options};
+use crate::clock::Clock;
+use crate::config::process_environment;
+use crate::ingest::BodyLimits;
+use crate::lifecycle::Tasks;
+use crate::sandbox::{ChatKind, Sandbox, SandboxOptions};
+use crate::telegram::ChatId;
+use crate::telemetry::{Scrubber, logs};
+
+/// The chats of the demo: alias, number, title, and the rest of their configuration.
+const CHATS: [(&str, ChatId, &str, &str); 2] = [
+    ("ops", ChatId(-1_001_000_000_001), "On call", "language: en, timezone: Europe/London"),
+    ("almaty", ChatId(-1_001_000_000_002), "Дежурные", "language: ru, timezone: Asia/Almaty"),
+];
+
+/// Flags of `nabat demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where Alertmanager can post to
+    #[arg(
+        long = "web.listen-address",
+        env = "NABAT_DEMO_LISTEN_ADDRESS",
+        default_value = "127.0.0.1:9087",
+        value_name = "ADDRESS"
+    )]
+    listen_address: SocketAddr,
+
+    /// Where the chat page is
+    #[arg(
+        long = "page.listen-address",
+        env = "NABAT_DEMO_PAGE_ADDRESS",
+        default_value = "127.0.0.1:9088",
+        value_name = "ADDRESS"
+    )]
+    page_address: SocketAddr,
+
+    /// Play no story; only wait for webhooks
+    #[arg(long)]
+    no_story: bool,
+
+    /// Play the story this many times faster
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100), value_name = "TIMES")]
+    speed: u32,
+
+    /// End when the story is over
+    #[arg(long, conflicts_with = "no_story")]
+    once: bool,
+
+    /// off, error, warn, info, debug or trace
+    #[arg(
+        long = "log.level",
+        env = "NABAT_LOG_LEVEL",
+        default_value = "warn",
+        value_name = "LEVEL"
+    )]
+    log_level: String,
+}
+
+/// Runs until interrupted.
+pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let scrubber = Scrubber::new();
+    logs::init(&args.log_level, logs::Format::Text, &scrubber)?;
+    let tasks = Tasks::default();
+    let sandbox = start_sandbox(args.page_address, &tasks)?;
+    let directory = Scratch::new()?;
+    let config_file = directory.0.join("nabat.yml");
+    write_configuration(&config_file, &sandbox)?;
+    let app = app::start(Options {
+        config_file: Some(config_file),
+        storage_path: directory.0.join("data"),
+        listen_address: args.listen_address,
+        web_config_file: None,
+        body: BodyLimits::default(),
+        grace: Duration::from_secs(2),
+        environment: process_environment,
+        clock: Arc::new(Clock::system()),
+        scrubber,
+    })
+    .await?;
+    let webhook = format!("http://{}/alertmanager", app.address());
+    println!(
+        "nabat demo: nabat and a stand-in Telegram in one process; nothing leaves this machine.\n\n\
+         \x20 chat page   {}/\n\
+         \x20 webhook     {webhook}   (your own Alertmanager can post here)\n\n\
+         Ctrl-C ends it; nothing is kept.\n",
+        sandbox.url()
+    );
+    tokio::select! {
+        told = tell(&args, &webhook) => told?,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    app.stop().await;
+    tasks.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Plays the story, then waits for ever, unless it was asked to end.
+async fn tell(args: &DemoArgs, webhook: &str) -> anyhow::Result<()> {
+    if !args.no_story {
+        story::play(webhook, args.speed).await?;
+        println!("The story is over. Post your own alerts, or press Ctrl-C.");
+    }
+    if !args.once {
+        std::future::pending::<()>().await;
+    }
+    Ok(())
+}
+
+fn start_sandbox(listen: SocketAddr, tasks: &Tasks) -> anyhow::Result<Sandbox> {
+    let options = SandboxOptions { listen, ..SandboxOptions::default() };
+    let sandbox = Sandbox::start(options, tasks).with_context(|| {
+        format!("can't listen on {listen}; name another address with --page.listen-address")
+    })?;
+    for (_, id, title, _) in CHATS {
+        sandbox.add_chat(id, ChatKind::Supergroup { forum: false }, title);
+    }
+    Ok(sandbox)
+}
+
+/// The configuration a person would write for these chats.
+fn write_configuration(file: &Path, sandbox: &Sandbox) -> anyhow::Result<()> {
+    let token_file = file.with_file_name("bot-token");
+    std::fs::write(&token_file, sandbox.token()).context("can't write the demo's token")?;
+    let mut text = format!(
+        "telegram:\n  bot_token: {{file: {}}}\n  api_url: {}\nchats:\n",
+        token_file.display(),
+        sandbox.url()
+    );
+    text.extend(CHATS.map(|(alias, id, _, rest)| format!("  {alias}: {{id: {id}, {rest}}}\n")));
+    text.push_str("route:\n  chats: [ops, almaty]\n");
+    std::fs::write(file, text).context("can't write the demo's configuration")
+}
+
+/// A directory that goes away with the demo.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("nabat-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&path).with_context(|| format!("can't make {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,115 @@
+//! A short story, told to nabat the way Alertmanager would tell it: over the webhook.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use crate::clock::Clock;
+
+/// Alerts that come at once in the burst.
+const BURST: [&str; 8] =
+    ["billing", "calc", "etl", "gateway", "ledger", "mailer", "risk-engine", "search"];
+
+/// Plays it, `speed` times faster than written.
+pub async fn play(webhook: &str, speed: u32) -> anyhow::Result<()> {
+    let story = Story { webhook, http: reqwest::Client::new(), speed };
+    story.pause(1).await;
+
+    println!("· an alert fires");
+    let db1 = Alert::new("DiskWillFillSoon", "db1", "critical", "db1: disk full in 4 hours")
+        .with("description", "/var/lib/postgresql has 6 % left and grows by 1.4 GB an hour")
+        .with("runbook", "https://runbooks.example.org/disk-will-fill")
+        .with("action", "ssh db1 'journalctl --vacuum-size=1G && du -sh /var/* | sort -h'");
+    story.tell("DiskWillFillSoon", &[&db1]).await?;
+    story.pause(5).await;
+
+    println!("· it grows");
+    let db2 = Alert::new("DiskWillFillSoon", "db2", "critical", "db2: disk full in 6 hours")
+        .with("description", "the replica follows its primary");
+    story.tell("DiskWillFillSoon", &[&db1, &db2]).await?;
+    story.pause(5).await;
+
+    println!("· an alert with hostile text");
+    let hostile = Alert::new("<b>Injected</b> & Co", "web</code>1", "warning", "load > 5 && queue < 3 <script>alert(1)</script>")
+        .with("description", "50% of *requests* _fail_ [see](https://evil.example) \u{202e}txet desrever\u{202c} @everyone /stop");
+    story.tell("Injected", &[&hostile]).await?;
+    story.pause(5).await;
+
+    println!("· a burst: {} services at once", BURST.len());
+    for service in BURST {
+        let summary = format!("{service}: 5xx above 2 %");
+        let alert = Alert::new("HttpErrors", service, "warning", &summary);
+        story.tell(&format!("HttpErrors/{service}"), &[&alert]).await?;
+    }
+    story.pause(20).await;
+
+    println!("· the first one ends");
+    story.tell("DiskWillFillSoon", &[&db1.ended(), &db2.ended()]).await?;
+    story.pause(12).await;
+    Ok(())
+}
+
+struct Story<'a> {
+    webhook: &'a str,
+    http: reqwest::Client,
+    speed: u32,
+}
+
+impl Story<'_> {
+    async fn pause(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds) / self.speed).await;
+    }
+
+    async fn tell(&self, group: &str, alerts: &[&Alert]) -> anyhow::Result<()> {
+        let alerts: Vec<Value> = alerts.iter().map(|alert| alert.0.clone()).collect();
+        let fires = alerts.iter().any(|alert| alert["status"] == "firing");
+        let name = alerts[0]["labels"]["alertname"].clone();
+        let body = json!({
+            "version": "4",
+            "receiver": "telegram",
+            "groupKey": format!("{{}}:{{alertname=\"{group}\"}}"),
+            "status": if fires { "firing" } else { "resolved" },
+            "groupLabels": {"alertname": name},
+            "commonLabels": {"alertname": name, "severity": alerts[0]["labels"]["severity"]},
+            "commonAnnotations": {},
+            "externalURL": "http://alertmanager.example.org:9093",
+            "truncatedAlerts": 0,
+            "alerts": alerts,
+        });
+        let answer = self.http.post(self.webhook).json(&body).send().await;
+        let answer = answer.map_err(reqwest::Error::without_url).context("nabat is not there")?;
+        answer.error_for_status().context("nabat refused the story")?;
+        Ok(())
+    }
+}
+
+/// An alert as Alertmanager would write it.
+struct Alert(Value);
+
+impl Alert {
+    fn new(name: &str, instance: &str, severity: &str, summary: &str) -> Self {
+        Self(json!({
+            "status": "firing",
+            "labels": {
+                "alertname": name, "instance": instance, "severity": severity, "job": "demo",
+            },
+            "annotations": {"summary": summary},
+            "startsAt": Clock::system().now().to_string(),
+            "endsAt": "0001-01-01T00:00:00Z",
+            "generatorURL": "http://prometheus.example.org:9090/graph?g0.expr=up",
+        }))
+    }
+
+    fn with(mut self, annotation: &str, text: &str) -> Self {
+        self.0["annotations"][annotation] = json!(text);
+        self
+    }
+
+    fn ended(&self) -> Self {
+        let mut alert = self.0.clone();
+        alert["status"] = json!("resolved");
+        alert["endsAt"] = json!(Clock::system().now().to_string());
+        Self(alert)
+    }
+}

@@ -1,0 +1,170 @@
+//! All templates, compiled: the built-in ones and the users' on top of them.
+
+use std::io;
+
+use handlebars::{Handlebars, RenderError};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::load::{Includes, TemplateError, TemplateSource, registry};
+use super::subject::Subject;
+use super::view::View;
+use super::{Kind, Language, Scene};
+use crate::alert::{Alert, GroupId, Notification, Reason, Source, Status};
+use crate::telegram::markup::{self, MarkupError};
+
+/// The most a template may write, in bytes.
+const MAX_OUTPUT: usize = 512 * 1024;
+
+macro_rules! built_in {
+    ($($name:literal),*) => {
+        [$(($name, Language::En, include_str!(concat!("../../templates/", $name, ".en.hbs"))),
+           ($name, Language::Ru, include_str!(concat!("../../templates/", $name, ".ru.hbs")))),*]
+    };
+}
+
+/// The templates that come with the program: four kinds, and what they share.
+const BUILT_IN: [(&str, Language, &str); 16] =
+    built_in!("card", "news", "ended", "reminder", "notes", "alert", "details", "links");
+
+/// Whether the program brings a template of this name.
+pub(super) fn is_built_in(name: &str) -> bool {
+    BUILT_IN.iter().any(|(built_in, ..)| *built_in == name)
+}
+
+/// A registry a language.
+pub(super) struct Catalogue {
+    en: Handlebars<'static>,
+    ru: Handlebars<'static>,
+}
+
+impl Catalogue {
+    /// Compiles the built-in templates and `user`'s, which replace those of the same name.
+    pub fn new(user: &[TemplateSource]) -> Result<Self, Vec<TemplateError>> {
+        Ok(Self { en: Self::compile(user, Language::En)?, ru: Self::compile(user, Language::Ru)? })
+    }
+
+    fn compile(
+        user: &[TemplateSource],
+        language: Language,
+    ) -> Result<Handlebars<'static>, Vec<TemplateError>> {
+        let mut registry = registry();
+        let mut includes = Includes::default();
+        let mut faults = Vec::new();
+        let built_in =
+            BUILT_IN.iter().filter(|(_, of, _)| *of == language).map(|(name, of, text)| {
+                TemplateSource {
+                    name: (*name).to_owned(),
+                    language: Some(*of),
+                    text: (*text).to_owned(),
+                    file: format!("templates/{name}.{}.hbs", of.code()).into(),
+                }
+            });
+        let mut sources: Vec<TemplateSource> = built_in.collect();
+        sources.extend(user.iter().filter(|source| source.language.is_none()).cloned());
+        sources.extend(user.iter().filter(|source| source.language == Some(language)).cloned());
+        for source in &sources {
+            faults.extend(includes.add(&mut registry, source).err());
+        }
+        if faults.is_empty() {
+            faults.extend(sources.iter().filter_map(|source| includes.check(source).err()));
+        }
+        if faults.is_empty() {
+            let whole = sources.iter().filter(|source| !includes.has_includer(&source.name));
+            faults.extend(whole.filter_map(|source| try_out(&registry, source, language).err()));
+        }
+        if faults.is_empty() { Ok(registry) } else { Err(faults) }
+    }
+
+    /// The templates for a language.
+    pub fn of(&self, language: Language) -> &Handlebars<'static> {
+        match language {
+            Language::En => &self.en,
+            Language::Ru => &self.ru,
+        }
+    }
+}
+
+/// Renders `source` for a made-up alert, so that what is wrong shows now and not at the first
+/// real one.
+fn try_out(
+    registry: &Handlebars<'static>,
+    source: &TemplateSource,
+    language: Language,
+) -> Result<(), TemplateError> {
+    let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 365 * 50);
+    let labels = [("alertname", "Example"), ("instance", "db-1"), ("severity", "critical")];
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let alert = |status: Status| Alert {
+        fingerprint: "0123456789abcdef".to_owned(),
+        status,
+        labels: labels.map(owned).into(),
+        annotations: [("summary", "An example")].map(owned).into(),
+        starts_at: now,
+        ends_at: (status == Status::Resolved).then_some(now),
+        generator_url: String::new(),
+        grafana: None,
+        unlisted: false,
+    };
+    let key = GroupId { source: Source::Test, receiver: "example".to_owned(), key: String::new() };
+    let state = Notification {
+        group: key,
+        status: Status::Firing,
+        reason: Reason::Unknown,
+        alerts: vec![alert(Status::Firing), alert(Status::Resolved)],
+        group_labels: labels[..1].iter().copied().map(owned).collect(),
+        common_labels: labels.map(owned).into(),
+        common_annotations: [].into(),
+        external_url: String::new(),
+        truncated_alerts: 0,
+    };
+    let scene = Scene {
+        kind: Kind::Card,
+        state: &state,
+        news: &[],
+        merged: 1,
+        accepted_at: now,
+        now,
+        note: None,
+        template: &source.name,
+        language,
+        timezone: &TimeZone::UTC,
+    };
+    let subject = Subject::new(&scene, &[]);
+    let html = write(registry, &source.name, &View::new(&subject, 2, true)).map_err(|error| {
+        let at = (error.line_no.unwrap_or(1), error.column_no.unwrap_or(1));
+        TemplateError::new(source, at, error.reason().to_string())
+    })?;
+    match markup::parse_unbounded_html(&html) {
+        Ok(_) | Err(MarkupError::Empty) => Ok(()),
+        Err(error) => Err(TemplateError::new(source, (1, 1), error.to_string())),
+    }
+}
+
+/// What `template` writes for `view`.
+pub(super) fn write(
+    registry: &Handlebars<'static>,
+    template: &str,
+    view: &View<'_>,
+) -> Result<String, RenderError> {
+    let mut output = Limited(Vec::new());
+    registry.render_to_write(template, view, &mut output)?;
+    Ok(String::from_utf8(output.0)?)
+}
+
+/// A writer that stops a template which loops out of hand.
+struct Limited(Vec<u8>);
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_OUTPUT {
+            return Err(io::Error::other(format!("the template wrote over {MAX_OUTPUT} bytes")));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

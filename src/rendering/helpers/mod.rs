@@ -1,0 +1,176 @@
+//! What templates can call. Names are Alertmanager's where it has the same; a missing value
+//! counts as an empty text, so that a template never fails for a label that is not there.
+
+mod html;
+mod numbers;
+mod text;
+mod time;
+
+use handlebars::{
+    Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderError,
+    RenderErrorReason, ScopedJson,
+};
+use serde_json::Value;
+
+/// What handlebars brings along.
+const BUILT_IN: [&str; 16] = [
+    "if", "unless", "each", "with", "lookup", "raw", "eq", "ne", "gt", "gte", "lt", "lte", "and",
+    "or", "not", "len",
+];
+
+/// What nabat adds.
+pub(super) const OWN: [&str; 25] = [
+    "toUpper",
+    "toLower",
+    "title",
+    "trimSpace",
+    "urlUnescape",
+    "stringSlice",
+    "join",
+    "sortedPairs",
+    "truncate",
+    "severityEmoji",
+    "default",
+    "match",
+    "reReplaceAll",
+    "humanize",
+    "humanizePercentage",
+    "humanizeDuration",
+    "plural",
+    "since",
+    "tz",
+    "date",
+    "time",
+    "duration",
+    "code",
+    "pre",
+    "link",
+];
+
+/// Whether templates can call `name`.
+pub fn exists(name: &str) -> bool {
+    BUILT_IN.contains(&name) || OWN.contains(&name)
+}
+
+/// Registers every helper, and takes back the one that writes to the log.
+pub fn register(handlebars: &mut Handlebars<'_>) {
+    handlebars.unregister_helper("log");
+    text::register(handlebars);
+    numbers::register(handlebars);
+    time::register(handlebars);
+    html::register(handlebars);
+}
+
+/// What a helper was called with.
+struct Arguments<'a> {
+    name: &'a str,
+    values: Vec<&'a Value>,
+    /// The data of the whole template, for the time, the zone and the language.
+    root: &'a Value,
+}
+
+impl Arguments<'_> {
+    fn value(&self, index: usize) -> &Value {
+        self.values.get(index).copied().unwrap_or(&Value::Null)
+    }
+
+    /// The argument as text; numbers and booleans are written out.
+    fn text(&self, index: usize) -> String {
+        text_of(self.value(index))
+    }
+
+    /// The argument as a number; `None` when it is missing.
+    fn number(&self, index: usize) -> Result<Option<f64>, Fault> {
+        match self.value(index) {
+            Value::Null => return Ok(None),
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) if text.trim().is_empty() => return Ok(None),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+        .map(Some)
+        .ok_or_else(|| Fault(format!("{}: {} is no number", self.name, self.value(index))))
+    }
+
+    fn language(&self) -> super::Language {
+        self.root["language"].as_str().and_then(super::Language::from_code).unwrap_or_default()
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Why a helper gave up.
+struct Fault(String);
+
+impl From<Fault> for RenderError {
+    fn from(fault: Fault) -> Self {
+        RenderErrorReason::Other(fault.0).into()
+    }
+}
+
+/// A helper that computes a value, which is escaped when it is shown.
+struct Function<F>(F);
+
+impl<F> HelperDef for Function<F>
+where
+    F: Fn(&Arguments<'_>) -> Result<Value, Fault> + Send + Sync,
+{
+    fn call_inner<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        _: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+    ) -> Result<ScopedJson<'rc>, RenderError> {
+        let value = (self.0)(&arguments(helper, context))?;
+        Ok(ScopedJson::Derived(value))
+    }
+}
+
+/// A helper that writes markup, which is not escaped again.
+struct Markup<F>(F);
+
+impl<F> HelperDef for Markup<F>
+where
+    F: Fn(&Arguments<'_>) -> String + Send + Sync,
+{
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        _: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        out.write(&(self.0)(&arguments(helper, context)))?;
+        Ok(())
+    }
+}
+
+fn arguments<'a>(helper: &'a Helper<'_>, context: &'a Context) -> Arguments<'a> {
+    Arguments {
+        name: helper.name(),
+        values: helper.params().iter().map(handlebars::PathAndJson::value).collect(),
+        root: context.data(),
+    }
+}
+
+fn function<F>(handlebars: &mut Handlebars<'_>, name: &str, body: F)
+where
+    F: Fn(&Arguments<'_>) -> Result<Value, Fault> + Send + Sync + 'static,
+{
+    handlebars.register_helper(name, Box::new(Function(body)));
+}
+
+fn markup<F>(handlebars: &mut Handlebars<'_>, name: &str, body: F)
+where
+    F: Fn(&Arguments<'_>) -> String + Send + Sync + 'static,
+{
+    handlebars.register_helper(name, Box::new(Markup(body)));
+}

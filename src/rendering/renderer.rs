@@ -1,0 +1,228 @@
+//! From a scene to the parts of a message: template, Telegram's reading of what it wrote, cuts.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Write as _};
+
+use handlebars::Handlebars;
+
+use super::catalogue::{Catalogue, is_built_in, write};
+use super::load::{TemplateError, TemplateSource};
+use super::split::split;
+use super::subject::Subject;
+use super::view::{View, kind_name};
+use super::visible::{inert, visible_line};
+use super::{Kind, Limits, Part, Rendered, Scene, words};
+use crate::telegram::markup::{self, EntityKind, FormattedText};
+
+/// The severities that are known without configuration, worst first.
+const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
+
+/// How many alerts one message shows at first; fewer when they need too much room.
+const MOST_ALERTS: usize = 60;
+
+/// A message aims at no more text than fills so many full parts.
+const AIMED_PARTS: usize = 3;
+
+/// What stays too long with one alert is cut off behind so many full parts, and counted.
+const MOST_PARTS: usize = 6;
+
+/// The compiled templates.
+pub struct Renderer {
+    built_in: Catalogue,
+    /// The built-in ones with the user's on top.
+    user: Catalogue,
+    /// The names that users gave templates.
+    names: BTreeSet<String>,
+    severities: Vec<String>,
+}
+
+impl fmt::Debug for Renderer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Renderer").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl Default for Renderer {
+    fn default() -> Self {
+        Self::new(Vec::new()).expect("the built-in templates are tested")
+    }
+}
+
+impl Renderer {
+    /// Compiles the built-in templates and `user`'s, which replace those of the same name.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with any of them.
+    pub fn new(user: Vec<TemplateSource>) -> Result<Self, Vec<TemplateError>> {
+        Ok(Self {
+            built_in: Catalogue::new(&[])?,
+            user: Catalogue::new(&user)?,
+            names: user.into_iter().map(|source| source.name).collect(),
+            severities: SEVERITIES.map(str::to_owned).to_vec(),
+        })
+    }
+
+    /// Orders alerts by these severities, worst first.
+    #[must_use]
+    pub fn with_severities(mut self, severities: Vec<String>) -> Self {
+        self.severities = severities;
+        self
+    }
+
+    /// Whether a route may name this template.
+    pub fn has_template(&self, name: &str) -> bool {
+        name == "default" || self.names.contains(name)
+    }
+
+    /// Renders within Telegram's limits.
+    pub fn render(&self, scene: &Scene<'_>) -> Rendered {
+        self.render_within(scene, Limits::TELEGRAM)
+    }
+
+    /// Renders within narrower limits, for when Telegram found a part too long after all.
+    pub fn render_within(&self, scene: &Scene<'_>, limits: Limits) -> Rendered {
+        let subject = Subject::new(scene, &self.severities);
+        let mut fell_back = None;
+        match self.user_template(scene) {
+            Ok(Some(name)) => {
+                let registry = self.user.of(scene.language);
+                match write_parts(registry, &name, &subject, limits, true) {
+                    Ok(parts) => return Rendered { parts, fell_back: None },
+                    Err(why) => fell_back = Some(format!("template {name:?}: {why}")),
+                }
+            }
+            Ok(None) => {}
+            Err(why) => fell_back = Some(why),
+        }
+        let registry = self.built_in.of(scene.language);
+        match write_parts(registry, kind_name(scene.kind), &subject, limits, false) {
+            Ok(parts) => Rendered { parts, fell_back },
+            Err(why) => Rendered {
+                parts: vec![self.minimal(scene)],
+                fell_back: Some(fell_back.map_or(why.clone(), |first| format!("{first}; {why}"))),
+            },
+        }
+    }
+
+    /// The last resort: one line of plain text that names the group and says how it stands.
+    pub fn minimal(&self, scene: &Scene<'_>) -> Part {
+        let subject = Subject::new(scene, &self.severities);
+        let (firing, language) = (subject.firing_total, scene.language);
+        let (sign, word, count) = if firing > 0 {
+            (words::severity_emoji(subject.severity), language.pick("FIRING", "ГОРИТ"), firing)
+        } else {
+            ("✅", language.pick("RESOLVED", "РЕШЕНО"), subject.resolved_total)
+        };
+        let name: String = visible_line(&subject.name).chars().take(200).collect();
+        let line = format!("{sign} {word} {count} · {}", inert(&name));
+        Part { html: markup::escape(&line), plain: line }
+    }
+
+    /// The name under which the user wrote a template for this scene, if one did.
+    fn user_template(&self, scene: &Scene<'_>) -> Result<Option<String>, String> {
+        let name = match scene.kind {
+            Kind::Card => scene.template.to_owned(),
+            kind => format!("{}.{}", scene.template, kind_name(kind)),
+        };
+        if self.names.contains(&name) && self.user.of(scene.language).has_template(&name) {
+            Ok(Some(name))
+        } else if self.has_template(scene.template) {
+            // One of the user's own partials may have changed how the built-in kinds look.
+            let changed = self.names.iter().any(|name| is_built_in(name));
+            Ok(changed.then(|| kind_name(scene.kind).to_owned()))
+        } else {
+            Err(format!("there is no template {:?}", scene.template))
+        }
+    }
+}
+
+/// Writes, reads and cuts, with fewer alerts as long as the message is too long.
+fn write_parts(
+    registry: &Handlebars<'static>,
+    template: &str,
+    subject: &Subject<'_>,
+    limits: Limits,
+    everything: bool,
+) -> Result<Vec<Part>, String> {
+    let aimed = AIMED_PARTS * Limits::TELEGRAM.characters;
+    let mut most = subject.told().min(MOST_ALERTS);
+    let mut pieces = loop {
+        let view = View::new(subject, most, everything);
+        let html = write(registry, template, &view).map_err(|error| error.to_string())?;
+        let text = markup::parse_unbounded_html(&tidy(&html)).map_err(|error| error.to_string())?;
+        let (characters, entities) = (text.characters(), text.entities.len());
+        let crowded = entities > AIMED_PARTS * Limits::TELEGRAM.entities;
+        if (characters <= aimed && !crowded) || most <= 1 {
+            break split(text, limits);
+        }
+        most = (most * aimed / characters.max(aimed)).min(most * 3 / 4).max(1);
+    };
+    let most_parts = MOST_PARTS * Limits::TELEGRAM.characters.div_ceil(limits.characters.max(1));
+    let dropped: usize = pieces.iter().skip(most_parts).map(FormattedText::characters).sum();
+    pieces.truncate(most_parts);
+    let total = pieces.len();
+    let parts = pieces.into_iter().enumerate().map(|(index, mut piece)| {
+        if dropped > 0 && index + 1 == total {
+            let language = subject.scene.language;
+            let cut = language.pick("characters left out", "знаков не поместилось");
+            let _ = write!(piece.text, "…\n✂️ +{dropped} {cut}");
+        }
+        if total > 1 {
+            let _ = write!(piece.text, "\n({}/{total})", index + 1);
+        }
+        Part { html: markup::to_html(&piece), plain: plain(&piece, limits) }
+    });
+    Ok(parts.collect())
+}
+
+/// At most one blank line at a time: conditions in templates leave more.
+fn tidy(html: &str) -> String {
+    let mut tidied = String::with_capacity(html.len());
+    let mut line_ends = 0;
+    for character in html.chars() {
+        line_ends = if character == '\n' { line_ends + 1 } else { 0 };
+        if line_ends <= 2 {
+            tidied.push(character);
+        }
+    }
+    tidied
+}
+
+/// The text without formatting. Links keep their targets where there is room, and what was code
+/// is kept from becoming mentions and commands.
+fn plain(piece: &FormattedText, limits: Limits) -> String {
+    let with_targets = unformatted(piece, true);
+    if with_targets.chars().count() <= limits.characters {
+        return with_targets;
+    }
+    let without = unformatted(piece, false);
+    if without.chars().count() <= limits.characters { without } else { piece.text.clone() }
+}
+
+fn unformatted(piece: &FormattedText, targets: bool) -> String {
+    let units: Vec<u16> = piece.text.encode_utf16().collect();
+    let text = |from: usize, to: usize| String::from_utf16_lossy(&units[from..to]);
+    let mut plain = String::with_capacity(piece.text.len());
+    let mut at = 0;
+    for entity in &piece.entities {
+        let end = entity.end();
+        match &entity.kind {
+            EntityKind::TextLink { url } if targets && entity.offset >= at => {
+                plain.push_str(&text(at, end));
+                let _ = write!(plain, " ({url})");
+                at = end;
+            }
+            EntityKind::Code | EntityKind::Pre | EntityKind::PreCode { .. }
+                if entity.offset >= at =>
+            {
+                plain.push_str(&text(at, entity.offset));
+                plain.push_str(&inert(&text(entity.offset, end)));
+                at = end;
+            }
+            _ => {}
+        }
+    }
+    plain.push_str(&text(at, units.len()));
+    plain
+}

@@ -1,0 +1,169 @@
+//! Templates that users bring.
+
+use std::path::Path;
+
+use super::*;
+
+fn source(file: &str, text: &str) -> TemplateSource {
+    TemplateSource::from_file(Path::new(file), text.to_owned())
+}
+
+pub(super) fn one(file: &str, text: &str) -> Renderer {
+    Renderer::new(vec![source(file, text)]).unwrap()
+}
+
+fn faults(file: &str, text: &str) -> Vec<String> {
+    let faults = Renderer::new(vec![source(file, text)]).unwrap_err();
+    faults.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn first(renderer: &Renderer, scene: &Scene<'_>) -> (String, Option<String>) {
+    let Rendered { parts, fell_back } = renderer.render(scene);
+    (parts[0].html.clone(), fell_back)
+}
+
+#[test]
+fn a_file_names_its_template_and_language() {
+    for (file, name, language) in [
+        ("/etc/nabat/ops.hbs", "ops", None),
+        ("ops.ru.hbs", "ops", Some(Language::Ru)),
+        ("ops.news.en.hbs", "ops.news", Some(Language::En)),
+        ("ops.de.hbs", "ops.de", None),
+    ] {
+        let source = source(file, "x");
+        assert_eq!((source.name.as_str(), source.language), (name, language), "{file}");
+    }
+}
+
+#[test]
+fn a_users_template_replaces_the_card_of_its_name_only() {
+    let state = group(vec![alert("a", "info")]);
+    let renderer = one("default.hbs", "<u>{{name}}</u> {{kind}}");
+    assert_eq!(first(&renderer, &scene(&state)), ("<u>HighCPU</u> card".to_owned(), None));
+    let reminder = Scene { kind: Kind::Reminder, ..scene(&state) };
+    assert!(first(&renderer, &reminder).0.contains("STILL FIRING"));
+    let renderer = one("default.reminder.hbs", "again: {{name}}");
+    assert_eq!(first(&renderer, &reminder), ("again: HighCPU".to_owned(), None));
+}
+
+#[test]
+fn a_template_in_the_chats_language_goes_before_one_for_all() {
+    let state = group(vec![alert("a", "info")]);
+    let renderer =
+        Renderer::new(vec![source("ops.ru.hbs", "рус"), source("ops.hbs", "any")]).unwrap();
+    for (language, said) in [(Language::Ru, "рус"), (Language::En, "any")] {
+        let scene = Scene { template: "ops", language, ..scene(&state) };
+        assert_eq!(first(&renderer, &scene).0, said);
+    }
+    assert!(renderer.has_template("ops") && renderer.has_template("default"));
+    assert!(!renderer.has_template("ups"));
+}
+
+#[test]
+fn a_users_partial_changes_the_built_in_templates() {
+    let state = group(vec![alert("a", "info"), alert("b", "info")]);
+    let renderer = one("alert.hbs", "* {{labels.instance}}\n");
+    let (html, fell_back) = first(&renderer, &scene(&state));
+    assert_eq!(fell_back, None);
+    assert!(html.ends_with("\n\n* a\n* b"), "{html}");
+}
+
+#[test]
+fn alertmanagers_data_is_there_under_its_own_names() {
+    let state = group(vec![alert("a", "info"), ended(alert("b", "info"), 5)]);
+    let text = "{{status}} {{receiver}} {{commonLabels.alertname}} {{commonAnnotations.summary}} \
+                {{len alerts}}{{#each alerts}} {{labels.instance}}={{status}}@{{startsAt}}\
+                {{/each}}";
+    let (html, _) = first(&one("default.hbs", text), &scene(&state));
+    assert_eq!(
+        html,
+        "firing telegram HighCPU CPU over 80 % 2 a=firing@2026-11-03T09:00:00Z \
+         b=resolved@2026-11-03T09:00:00Z"
+    );
+}
+
+#[test]
+fn a_template_that_fails_at_an_alert_gives_way_to_the_built_in_one() {
+    let state = group(vec![alert("a", "info")]);
+    for (text, why) in [
+        (
+            "{{#if (eq labels.x 1)}}{{/if}}{{#each firing}}{{#if (eq labels.job \"calc\")}}<b>{{/if}}{{/each}}",
+            "can't parse entities",
+        ),
+        ("{{#each firing}}{{since labels.job}}{{/each}}", "\"calc\" is no time"),
+        ("{{#each firing}}{{#if labels.job}} {{else}}x{{/if}}{{/each}}", "message text is empty"),
+    ] {
+        let (html, fell_back) = first(&one("default.hbs", text), &scene(&state));
+        assert!(html.contains("FIRING 1"), "{html}");
+        let said = fell_back.unwrap();
+        assert!(said.starts_with("template \"default\"") && said.contains(why), "{said}");
+    }
+    let unknown = Scene { template: "ops", ..scene(&state) };
+    let (html, fell_back) = first(&Renderer::default(), &unknown);
+    assert!(html.contains("FIRING 1"));
+    assert_eq!(fell_back.unwrap(), "there is no template \"ops\"");
+}
+
+#[test]
+fn a_template_that_writes_without_end_is_stopped() {
+    let mut state = group(vec![alert("a", "info")]);
+    for number in 0..40 {
+        let name = format!("l{number}");
+        state.alerts[0].labels.insert(name, "x".to_owned());
+    }
+    let nested = "{{#each labels}}".replace("labels", "@root.commonLabels");
+    let text = format!("{}xxxxxxxxxx{}", nested.repeat(4), "{{/each}}".repeat(4));
+    let (html, fell_back) = first(&one("default.hbs", &text), &scene(&state));
+    assert!(html.contains("FIRING 1"));
+    assert!(fell_back.unwrap().contains("wrote over 524288 bytes"));
+}
+
+#[test]
+fn what_a_users_template_writes_too_much_is_cut_and_counted() {
+    let state = group(vec![alert("a", "info")]);
+    let text = format!("{{{{name}}}} {}", "word ".repeat(10_000));
+    let rendered = one("default.hbs", &text).render(&scene(&state));
+    assert_eq!(rendered.parts.len(), 6);
+    let last = &rendered.parts[5].plain;
+    assert!(last.contains("characters left out\n(6/6)"), "{last}");
+}
+
+#[test]
+fn broken_templates_are_refused_with_their_place() {
+    for (text, fault) in [
+        ("a\n{{#if x}}", "ops.hbs:2:"),
+        ("a\n {{nope name}}", "ops.hbs:2:2: there is no helper \"nope\""),
+        ("{{#if (nope name)}}{{/if}}", "there is no helper \"nope\""),
+        (
+            "<b>{{name}}",
+            "can't parse entities: Can't find end tag corresponding to start tag \"b\"",
+        ),
+        ("{{match \"(\" name}}", "bad pattern \"(\""),
+        ("{{> missing}}", "there is no template \"missing\" to include"),
+        ("{{> (lookup this \"name\")}}", "computed partial name"),
+        ("{{#> card}}x{{/card}}", "not supported"),
+        ("{{#*inline \"x\"}}{{> x}}{{/inline}}", "not supported"),
+    ] {
+        let said = faults("ops.hbs", text);
+        assert!(said[0].contains(fault), "{text}: {said:?}");
+    }
+}
+
+#[test]
+fn templates_that_would_overflow_the_stack_are_refused() {
+    assert!(faults("ops.hbs", "{{#if name}}{{> ops}}{{/if}}")[0].contains("includes itself"));
+    let circle = vec![source("a.hbs", "{{> b}}"), source("b.hbs", "{{> a}}")];
+    assert!(Renderer::new(circle).unwrap_err()[0].message.contains("includes itself"));
+    let deep = format!("{}{}", "{{#if name}}".repeat(10_000), "{{/if}}".repeat(10_000));
+    assert!(faults("ops.hbs", &deep[..60_000])[0].contains("nested more than 32 deep"));
+    let calls =
+        format!("{{{{#if {}name{}}}}}{{{{/if}}}}", "(not ".repeat(9_000), ")".repeat(9_000));
+    assert!(faults("ops.hbs", &calls)[0].contains("nested more than 32 deep"));
+    assert!(faults("ops.hbs", &"x".repeat(70_000))[0].contains("larger than 65536 bytes"));
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let both = vec![source("a.hbs", "{{nope 1}}"), source("b.hbs", "{{#if}}")];
+    assert_eq!(Renderer::new(both).unwrap_err().len(), 2);
+}

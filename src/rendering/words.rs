@@ -1,0 +1,157 @@
+//! Times, durations and counts in the languages that the built-in texts speak.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::Language;
+
+const MONTHS_EN: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS_RU: [&str; 12] =
+    ["янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"];
+
+impl Language {
+    /// The code by which templates and the configuration know it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Ru => "ru",
+        }
+    }
+
+    /// The language with this code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        match code {
+            "en" => Some(Self::En),
+            "ru" => Some(Self::Ru),
+            _ => None,
+        }
+    }
+
+    /// The one of two strings that is in this language.
+    pub(super) fn pick<'a>(self, en: &'a str, ru: &'a str) -> &'a str {
+        match self {
+            Self::En => en,
+            Self::Ru => ru,
+        }
+    }
+}
+
+/// A duration as people say it, in its two biggest units: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`.
+pub fn duration(seconds: i64, language: Language) -> String {
+    let seconds = seconds.max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let (second, minute) = (language.pick("s", "с"), language.pick("min", "мин"));
+    let (hour, day) = (language.pick("h", "ч"), language.pick("d", "д"));
+    let (big, big_unit, small, small_unit) = if days > 0 {
+        (days, day, hours % 24, hour)
+    } else if hours > 0 {
+        (hours, hour, minutes % 60, minute)
+    } else if minutes > 0 {
+        (minutes, minute, 0, "")
+    } else {
+        (seconds, second, 0, "")
+    };
+    if small == 0 {
+        format!("{big} {big_unit}")
+    } else {
+        format!("{big} {big_unit} {small} {small_unit}")
+    }
+}
+
+/// A time of day in `timezone`, with the date when it is not `now`'s and the year when that
+/// differs too; marked when the zone is UTC.
+pub fn clock(time: Timestamp, now: Timestamp, timezone: &TimeZone, language: Language) -> String {
+    let (local, today) = (timezone.to_datetime(time), timezone.to_datetime(now));
+    let month = usize::try_from(local.month() - 1).unwrap_or_default();
+    let day = match language {
+        Language::En => format!("{} {}", MONTHS_EN[month], local.day()),
+        Language::Ru => format!("{} {}", local.day(), MONTHS_RU[month]),
+    };
+    let hour = format!("{:02}:{:02}", local.hour(), local.minute());
+    let zone = if *timezone == TimeZone::UTC { " UTC" } else { "" };
+    if local.date() == today.date() {
+        format!("{hour}{zone}")
+    } else if local.year() == today.year() {
+        format!("{day} {hour}{zone}")
+    } else {
+        format!("{day} {} {hour}{zone}", local.year())
+    }
+}
+
+/// The form of a noun that goes with `count`: of two forms by the English rule, of three (one,
+/// few, many) by the Russian one. The last form stands in for missing ones.
+pub fn plural<'a>(count: u64, forms: &[&'a str]) -> &'a str {
+    let form = match (forms.len(), count % 10, count % 100) {
+        (3.., 1, hundredth) if hundredth != 11 => 0,
+        (3.., 2..=4, hundredth) if !(12..=14).contains(&hundredth) => 1,
+        (3.., _, _) => 2,
+        _ => usize::from(count != 1),
+    };
+    forms.get(form).or(forms.last()).copied().unwrap_or_default()
+}
+
+/// How bad a severity is shown: in colour, worst in red.
+pub fn severity_emoji(severity: &str) -> &'static str {
+    match severity.to_ascii_lowercase().as_str() {
+        "critical" | "crit" | "page" | "emergency" | "fatal" | "disaster" | "p1" => "🔴",
+        "error" | "major" | "high" | "p2" => "🟠",
+        "warning" | "warn" | "minor" | "medium" | "p3" => "🟡",
+        "info" | "notice" | "low" | "p4" => "🔵",
+        "none" | "debug" => "⚪",
+        _ => "🔥",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_said_in_their_two_biggest_units() {
+        for (seconds, en, ru) in [
+            (-5, "0 s", "0 с"),
+            (59, "59 s", "59 с"),
+            (720, "12 min", "12 мин"),
+            (3600, "1 h", "1 ч"),
+            (11_100, "3 h 5 min", "3 ч 5 мин"),
+            (187_300, "2 d 4 h", "2 д 4 ч"),
+        ] {
+            assert_eq!(duration(seconds, Language::En), en);
+            assert_eq!(duration(seconds, Language::Ru), ru);
+        }
+    }
+
+    #[test]
+    fn times_are_local_and_name_the_date_only_when_it_helps() {
+        let now: Timestamp = "2026-11-03T10:00:00Z".parse().unwrap();
+        let almaty = TimeZone::get("Asia/Almaty").unwrap();
+        for (time, zone, language, said) in [
+            ("2026-11-03T09:05:00Z", &almaty, Language::Ru, "14:05"),
+            ("2026-11-02T09:05:00Z", &almaty, Language::Ru, "2 ноя 14:05"),
+            ("2026-11-02T09:05:00Z", &almaty, Language::En, "Nov 2 14:05"),
+            ("2025-05-02T09:05:00Z", &TimeZone::UTC, Language::En, "May 2 2025 09:05 UTC"),
+        ] {
+            assert_eq!(clock(time.parse().unwrap(), now, zone, language), said);
+        }
+    }
+
+    #[test]
+    fn nouns_follow_their_number() {
+        let alert = ["алерт", "алерта", "алертов"];
+        for (count, form) in [
+            (1, "алерт"),
+            (3, "алерта"),
+            (5, "алертов"),
+            (11, "алертов"),
+            (12, "алертов"),
+            (21, "алерт"),
+            (104, "алерта"),
+            (0, "алертов"),
+        ] {
+            assert_eq!(plural(count, &alert), form, "{count}");
+        }
+        assert_eq!(plural(1, &["alert", "alerts"]), "alert");
+        assert_eq!(plural(2, &["alert", "alerts"]), "alerts");
+    }
+}

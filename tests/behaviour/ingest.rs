@@ -1,0 +1,182 @@
+//! The webhook's door: what is accepted, what is refused with which answer, and what remains.
+
+use nabat::ingest::{self, BodyLimits};
+use nabat::outbox::sqlite::SqliteOptions;
+use nabat::outbox::{EntryState, Outbox};
+use serde_json::json;
+
+use crate::support::house::{BODY, House, SHORT, Setup, answer, exchange};
+
+#[tokio::test]
+async fn a_webhook_is_answered_200_when_it_is_stored_and_its_lane_is_woken() {
+    let house = House::open(Setup::default()).await;
+    let (status, said) = house.webhook("/alertmanager", BODY).await;
+    assert_eq!(
+        (status, said),
+        (200, json!({"status": "ok", "lanes": [{"chat": "ops", "topic": null, "fate": "queued"}]}))
+    );
+    assert_eq!(house.woken().await.chat.as_str(), "ops");
+    let entries = house.store.list(Some(EntryState::Waiting), 10).await.unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].group.receiver, "web.hook");
+    let (_, metrics) = house.get("/metrics").await;
+    let line = "nabat_webhooks_received_total{code=\"200\",source=\"alertmanager\"} 1";
+    assert!(metrics.contains(line), "{metrics}");
+    assert!(metrics.contains("nabat_webhook_duration_seconds_count 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn the_chat_in_the_path_goes_before_the_routing_tree() {
+    let house = House::open(Setup::default()).await;
+    let (status, said) = house.webhook("/alertmanager/db", BODY).await;
+    assert_eq!((status, &said["lanes"][0]["chat"]), (200, &json!("db")));
+}
+
+#[tokio::test]
+async fn an_unknown_chat_is_404_and_names_the_nearest() {
+    let house = House::open(Setup::default()).await;
+    let (status, said) = house.webhook("/alertmanager/opps", BODY).await;
+    assert_eq!(status, 404);
+    assert_eq!(said["error"], "there is no chat \"opps\"; did you mean \"ops\"?");
+}
+
+#[tokio::test]
+async fn the_same_event_again_is_200_without_a_second_entry() {
+    let house = House::open(Setup::default()).await;
+    house.webhook("/alertmanager", BODY).await;
+    let (status, said) = house.webhook("/alertmanager", BODY).await;
+    assert_eq!((status, &said["lanes"][0]["fate"]), (200, &json!("duplicate")));
+    assert_eq!(house.store.list(None, 10).await.unwrap().len(), 1);
+    assert_eq!(house.metrics.notifications_deduplicated.get(), 1);
+}
+
+#[tokio::test]
+async fn a_broken_body_is_400_counted_and_kept_for_inspection() {
+    let house = House::open(Setup::default()).await;
+    let (status, said) = house.webhook("/alertmanager", "{\"alerts\": [}").await;
+    assert_eq!(status, 400);
+    assert!(said["error"].as_str().unwrap().contains("line 1 column 13"), "{said}");
+    let (_, kept) = house.ask("GET", "/api/v1/outbox/rejected").await;
+    let kept = &kept["rejected"][0];
+    assert_eq!(kept["head"], "{\"alerts\": [}");
+    assert_eq!((&kept["path"], &kept["code"]), (&json!("/alertmanager"), &json!(400)));
+    assert!(kept["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
+    assert_eq!(house.metrics.webhooks_received.with_label_values(&["unknown", "400"]).get(), 1);
+}
+
+#[tokio::test]
+async fn of_a_refused_body_only_the_head_is_kept_whatever_bytes_it_holds() {
+    let house = House::open(Setup::default()).await;
+    let body = [b"{\"alerts\": \xff".to_vec(), vec![b'x'; 100_000]].concat();
+    let request = house.http.post(house.url("/alertmanager")).body(body);
+    let (status, _) = answer(request.header("content-type", "application/json")).await;
+    assert_eq!(status, 400);
+    let kept = house.store.rejected().await.unwrap().remove(0);
+    assert!(kept.head.starts_with("{\"alerts\": \u{fffd}x"));
+    assert!(kept.head.len() < 4200, "{}", kept.head.len());
+}
+
+#[tokio::test]
+async fn only_plain_json_is_taken() {
+    let house = House::open(Setup::default()).await;
+    for (name, value, word) in [
+        ("content-type", "text/plain", "application/json"),
+        ("content-type", "application/x-www-form-urlencoded", "application/json"),
+        ("content-encoding", "gzip", "uncompressed"),
+    ] {
+        let mut request = house.http.post(house.url("/alertmanager")).body(BODY);
+        if name != "content-type" {
+            request = request.header("content-type", "application/json");
+        }
+        let (status, said) = answer(request.header(name, value)).await;
+        assert_eq!(status, 415, "{name}: {value}");
+        assert!(said["error"].as_str().unwrap().contains(word), "{said}");
+    }
+    let bare = house.http.post(house.url("/alertmanager")).body(BODY);
+    assert_eq!(answer(bare).await.0, 415, "no content type at all");
+    let identity = house.http.post(house.url("/alertmanager")).body(BODY);
+    let identity = identity.header("content-encoding", "identity");
+    let identity = identity.header("content-type", "application/json; charset=utf-8");
+    assert_eq!(answer(identity).await.0, 200);
+}
+
+fn small() -> Setup<'static> {
+    Setup { body: BodyLimits { size: 2000, ..BodyLimits::default() }, ..Setup::default() }
+}
+
+#[tokio::test]
+async fn a_body_over_the_cap_is_413_announced_or_chunked() {
+    let house = House::open(small()).await;
+    let big = "x".repeat(100_000);
+    let (status, said) = house.webhook("/alertmanager", big.clone()).await;
+    assert_eq!(status, 413);
+    assert!(said["error"].as_str().unwrap().contains("2000 bytes"), "{said}");
+
+    let chunks = format!(
+        "POST /alertmanager HTTP/1.1\r\nhost: n\r\ncontent-type: application/json\r\n\
+         transfer-encoding: chunked\r\nconnection: close\r\n\r\n{:x}\r\n{big}\r\n0\r\n\r\n",
+        big.len()
+    );
+    let answer = exchange(&mut house.dial().await, chunks.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    let counted = house.metrics.webhooks_received.with_label_values(&["unknown", "413"]).get();
+    assert_eq!(counted, 2);
+    assert_eq!(house.webhook("/alertmanager", BODY).await.0, 200, "smaller ones are still taken");
+}
+
+#[tokio::test]
+async fn a_body_that_dawdles_is_408() {
+    let body = BodyLimits { timeout: SHORT, ..BodyLimits::default() };
+    let house = House::open(Setup { body, ..Setup::default() }).await;
+    let mut stream = house.dial().await;
+    let head = "POST /alertmanager HTTP/1.1\r\nhost: n\r\ncontent-type: application/json\r\n\
+                content-length: 50\r\nconnection: close\r\n\r\n{\"alerts\"";
+    let answer = exchange(&mut stream, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert_eq!(house.store.rejected().await.unwrap()[0].head, "{\"alerts\"");
+}
+
+#[tokio::test]
+async fn a_full_store_is_503_and_what_it_holds_stays() {
+    let store = SqliteOptions { max_entries: 1, ..SqliteOptions::default() };
+    let house = House::open(Setup { store, ..Setup::default() }).await;
+    assert_eq!(house.webhook("/alertmanager", BODY).await.0, 200);
+    let other = BODY.replace("DiskFull", "Other");
+    let (status, said) = house.webhook("/alertmanager", other).await;
+    assert_eq!(status, 503, "{said}");
+    assert!(said["error"].as_str().unwrap().contains("full"), "{said}");
+    assert_eq!(house.store.list(None, 10).await.unwrap().len(), 1);
+    let counted = house.metrics.webhooks_received.with_label_values(&["alertmanager", "503"]);
+    assert_eq!(counted.get(), 1);
+}
+
+#[tokio::test]
+async fn a_closed_store_is_503() {
+    let house = House::open(Setup::default()).await;
+    house.store.close().await;
+    assert_eq!(house.webhook("/alertmanager", BODY).await.0, 503);
+}
+
+#[tokio::test]
+async fn a_sender_that_gives_up_during_the_commit_leaves_no_entry_that_nobody_was_woken_for() {
+    let house = House::open(Setup::default()).await;
+    let notification = ingest::parse(BODY.as_bytes(), house.intake.clock.now()).unwrap();
+    tokio::select! {
+        biased;
+        _ = house.intake.take(notification, None) => panic!("it can't be stored at once"),
+        () = std::future::ready(()) => {}
+    }
+    assert_eq!(house.woken().await.chat.as_str(), "ops");
+    assert_eq!(house.store.list(None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_look_at_the_webhook_with_a_browser_explains_how_to_set_it_up() {
+    let house = House::open(Setup::default()).await;
+    let (status, said) = house.ask("GET", "/alertmanager").await;
+    assert_eq!(status, 405);
+    assert!(said["error"].as_str().unwrap().contains("webhook_configs"), "{said}");
+    let (status, said) = house.webhook("/", BODY).await;
+    assert_eq!(status, 404);
+    assert!(said["error"].as_str().unwrap().contains("/alertmanager"), "{said}");
+}

@@ -1,0 +1,257 @@
+//! nabat's HTTP side alone: the real server and the real store, with delivery played by the test.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nabat::alert::Notification;
+use nabat::clock::Clock;
+use nabat::delivery::{Outcome, Report};
+use nabat::ingest::{self, BodyLimits, Door, Intake, Router, Wake};
+use nabat::lifecycle::Tasks;
+use nabat::outbox::Outbox;
+use nabat::outbox::sqlite::{SqliteOptions, SqliteOutbox};
+use nabat::routing::{ChatAlias, Destination, LaneId, Updates};
+use nabat::telemetry::Metrics;
+use nabat::web::{self, Doors, Readiness, Reload, Security, ServeOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::DEADLINE;
+
+/// A webhook body with one alert.
+pub const BODY: &str = include_str!("../../data/webhooks/alertmanager-0.25-firing.json");
+
+/// What a test may set up differently.
+#[derive(Debug, Default)]
+pub struct Setup<'a> {
+    pub body: BodyLimits,
+    pub serve: ServeOptions,
+    pub store: SqliteOptions,
+    /// The web configuration file.
+    pub web_config: Option<&'a Path>,
+}
+
+/// Two chats: everything goes to `ops`, and to `db` too when the label `team` says so.
+#[derive(Debug)]
+struct TwoChats;
+
+fn destination(chat: &str) -> Destination {
+    Destination {
+        lane: LaneId { chat: ChatAlias(chat.into()), topic: None },
+        template: "default".into(),
+        updates: Updates::Thread,
+    }
+}
+
+impl Router for TwoChats {
+    fn destinations(&self, notification: &Notification) -> Vec<Destination> {
+        let mut destinations = vec![destination("ops")];
+        if notification.shared_label("team") == Some("db") {
+            destinations.push(destination("db"));
+        }
+        destinations
+    }
+
+    fn direct(&self, _: &Notification, chat: &ChatAlias) -> Option<Destination> {
+        self.chats().contains(chat).then(|| destination(chat.as_str()))
+    }
+
+    fn severity(&self, _: &Notification) -> u8 {
+        0
+    }
+
+    fn chats(&self) -> Vec<ChatAlias> {
+        vec![ChatAlias("db".into()), ChatAlias("ops".into())]
+    }
+}
+
+#[derive(Debug)]
+struct Bell(mpsc::UnboundedSender<LaneId>);
+
+impl Wake for Bell {
+    fn wake(&self, lane: &LaneId) {
+        // The test may have ended.
+        let _ = self.0.send(lane.clone());
+    }
+}
+
+/// Answers a reload with what the test has put here.
+#[derive(Debug)]
+pub struct PlayedReload(pub Mutex<Result<(), String>>);
+
+#[async_trait]
+impl Reload for PlayedReload {
+    async fn reload(&self) -> Result<(), String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[derive(Debug)]
+pub struct House {
+    pub address: SocketAddr,
+    pub intake: Arc<Intake>,
+    pub store: Arc<SqliteOutbox>,
+    pub metrics: Arc<Metrics>,
+    pub readiness: Readiness,
+    pub reload: Arc<PlayedReload>,
+    /// When a web configuration file was given.
+    pub security: Option<Arc<Security>>,
+    pub http: reqwest::Client,
+    pub stop: CancellationToken,
+    reports: broadcast::Sender<Report>,
+    bell: tokio::sync::Mutex<mpsc::UnboundedReceiver<LaneId>>,
+    tasks: Tasks,
+    _home: tempfile::TempDir,
+}
+
+impl House {
+    pub async fn open(setup: Setup<'_>) -> Self {
+        super::install_crypto();
+        let home = tempfile::tempdir().unwrap();
+        let metrics = Arc::new(Metrics::new("0.0.0"));
+        let commits = metrics.outbox_commit_duration.clone();
+        let store = Arc::new(SqliteOutbox::open(home.path(), setup.store, commits).unwrap());
+        let (ring, bell) = mpsc::unbounded_channel();
+        let tasks = Tasks::default();
+        let intake = Arc::new(Intake {
+            router: Arc::new(TwoChats),
+            outbox: store.clone(),
+            wake: Arc::new(Bell(ring)),
+            clock: Arc::new(Clock::system()),
+            metrics: metrics.clone(),
+            tasks: tasks.clone(),
+        });
+        let readiness = Readiness::default();
+        let reload = Arc::new(PlayedReload(Mutex::new(Ok(()))));
+        let reports = broadcast::Sender::new(16);
+        let doors =
+            Doors::new(intake.clone(), readiness.clone(), reload.clone(), reports.clone(), "0.0.0");
+        let ingest = ingest::router(Door { intake: intake.clone(), limits: setup.body });
+        let mut site = web::site(ingest, web::router(doors));
+        let mut tls = None;
+        let security = setup.web_config.map(|path| Arc::new(Security::load(path).unwrap()));
+        if let Some(security) = security.clone() {
+            tls = security.tls();
+            site = security.protect(site);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let serving = web::serve(listener, site, setup.serve, tls, tasks.clone(), stop.clone());
+        tasks.spawn("web", serving);
+        Self {
+            address,
+            intake,
+            store,
+            metrics,
+            readiness,
+            reload,
+            security,
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            stop,
+            reports,
+            bell: tokio::sync::Mutex::new(bell),
+            tasks,
+            _home: home,
+        }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Posts a webhook and returns the status and the answer.
+    pub async fn webhook(&self, path: &str, body: impl Into<String>) -> (u16, serde_json::Value) {
+        let request = self.http.post(self.url(path)).body(body.into());
+        answer(request.header("content-type", "application/json")).await
+    }
+
+    /// Returns the status and the JSON of a request without a body.
+    pub async fn ask(&self, method: &str, path: &str) -> (u16, serde_json::Value) {
+        answer(self.http.request(method.parse().unwrap(), self.url(path))).await
+    }
+
+    /// Returns the status and the text.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let response = self.http.get(self.url(path)).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    pub async fn dial(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// The next lane that delivery is woken for.
+    pub async fn woken(&self) -> LaneId {
+        let mut bell = self.bell.lock().await;
+        tokio::time::timeout(DEADLINE, bell.recv()).await.expect("nobody was woken").unwrap()
+    }
+
+    /// Plays delivery once: the next lane that is woken reports `outcome` for its entry.
+    pub async fn deliver(&self, outcome: Outcome) {
+        let lane = self.woken().await;
+        let leased = self.store.lease(&lane).await.unwrap().expect("the woken lane is empty");
+        let group = leased.entry.state.group;
+        self.reports.send(Report { lane, group, outcome }).unwrap();
+    }
+
+    /// Asks the server to stop, and waits until it and all it started have ended.
+    pub async fn stopped(&self) {
+        self.stop.cancel();
+        self.tasks.stop();
+        let ended = tokio::time::timeout(DEADLINE, self.tasks.finished()).await;
+        ended.expect("the server does not stop");
+    }
+}
+
+pub async fn answer(request: reqwest::RequestBuilder) -> (u16, serde_json::Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    let json = serde_json::from_str(&text);
+    (status, json.unwrap_or_else(|_| panic!("answered {status} without JSON: {text}")))
+}
+
+/// Sends raw bytes and reads until the peer closes, or for at most the test's deadline.
+pub async fn exchange(stream: &mut TcpStream, bytes: &[u8]) -> String {
+    // The peer may close before it has read everything.
+    let _ = stream.write_all(bytes).await;
+    read_to_end(stream).await
+}
+
+pub async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
+    // A reset is an end too.
+    let _ = read.expect("the server keeps the connection open");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Reads one answer with a `Content-Length` from a connection that stays open.
+pub async fn read_answer(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let reading = async {
+        loop {
+            let mut chunk = [0; 4096];
+            let length = stream.read(&mut chunk).await.unwrap();
+            assert!(length > 0, "closed after {:?}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&chunk[..length]);
+            let text = String::from_utf8_lossy(&answer).to_lowercase();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.trim().parse().unwrap()) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, reading).await.expect("no whole answer");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// How long short waits in these tests are: long enough for a busy machine.
+pub const SHORT: Duration = Duration::from_millis(300);

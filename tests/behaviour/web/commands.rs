@@ -1,0 +1,138 @@
+//! The commands that talk to a running nabat, run as a person runs them.
+
+use nabat::delivery::Outcome;
+use nabat::outbox::{DeathReason, EntryState, Outbox, Settlement};
+use nabat::telegram::{ChatId, MessageId};
+
+use crate::support::house::{BODY, House, Setup};
+
+struct Told {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+async fn nabat(url: &str, arguments: &[&str]) -> Told {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_nabat"));
+    command.args(arguments).env("NABAT_URL", url).kill_on_drop(true);
+    let output = tokio::time::timeout(crate::support::DEADLINE, command.output());
+    let output = output.await.expect("the command does not end").unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Told { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+impl House {
+    async fn told(&self, arguments: &[&str]) -> Told {
+        nabat(&self.url(""), arguments).await
+    }
+}
+
+#[tokio::test]
+async fn the_outbox_is_listed_shown_retried_and_dropped() {
+    let house = House::open(Setup::default()).await;
+    let empty = house.told(&["outbox", "list"]).await;
+    assert_eq!((empty.code, empty.out.lines().count()), (0, 1));
+    assert!(empty.out.contains("empty"), "{}", empty.out);
+
+    house.webhook("/alertmanager", BODY).await;
+    let lane = house.woken().await;
+    let leased = house.store.lease(&lane).await.unwrap().unwrap();
+    let dead = Settlement::Dead { reason: DeathReason::Unreachable, detail: "kicked".into() };
+    house.store.settle(leased.lease, dead).await.unwrap();
+
+    let listed = house.told(&["outbox", "list", "--state", "dead"]).await.out;
+    assert!(listed.contains("DiskFull") && listed.contains("unreachable"), "{listed}");
+    let json = house.told(&["outbox", "list", "--json"]).await.out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let id = json[0]["id"].to_string();
+    let shown = house.told(&["outbox", "show", &id]).await.out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["notification"]["group"]["receiver"], "web.hook");
+
+    let retried = house.told(&["outbox", "retry", "--all"]).await;
+    assert_eq!(retried.code, 0, "{}", retried.err);
+    let waiting = house.store.list(Some(EntryState::Waiting), 5).await.unwrap();
+    let id = waiting[0].id.to_string();
+    assert_eq!(house.told(&["outbox", "drop", &id]).await.code, 0);
+    let again = house.told(&["outbox", "drop", &id]).await;
+    assert_eq!(again.code, 1);
+    assert!(again.err.contains(&format!("there is no entry {id}")), "{}", again.err);
+}
+
+#[tokio::test]
+async fn refused_webhooks_are_listed_with_their_reason_and_their_head() {
+    let house = House::open(Setup::default()).await;
+    house.webhook("/alertmanager", "{\"alerts\": \u{1b}[31m").await;
+    let listed = house.told(&["outbox", "list", "--rejected"]).await.out;
+    assert!(listed.contains("400  /alertmanager  from 127.0.0.1:"), "{listed}");
+    assert!(
+        listed.contains("{\"alerts\": \u{fffd}[31m"),
+        "no control character reaches a terminal"
+    );
+}
+
+#[tokio::test]
+async fn a_test_alert_ends_with_0_only_when_it_was_delivered() {
+    let house = House::open(Setup::default()).await;
+    let (told, ()) = tokio::join!(house.told(&["test-alert", "--chat", "db"]), async {
+        let shown = Outcome::Shown { chat: ChatId(-100), message: MessageId(5) };
+        house.deliver(shown).await;
+    });
+    assert_eq!((told.code, told.out.as_str()), (0, "db: delivered, message 5\n"), "{}", told.err);
+    let arguments = ["test-alert", "--label", "team=web", "--severity", "critical"];
+    let (told, ()) = tokio::join!(house.told(&arguments), async {
+        house.deliver(Outcome::Dead { why: "bot was kicked".into() }).await;
+    });
+    assert_eq!((told.code, told.out.as_str()), (1, "ops: failed: bot was kicked\n"));
+    let unknown = house.told(&["test-alert", "--chat", "dbb"]).await;
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.err.contains("did you mean \"db\"?"), "{}", unknown.err);
+}
+
+#[tokio::test]
+async fn a_health_check_tells_by_its_exit_code() {
+    let house = House::open(Setup::default()).await;
+    assert_eq!(house.told(&["healthcheck"]).await.code, 0);
+    let _latch = house.readiness.hold("starting");
+    assert_eq!(house.told(&["healthcheck"]).await.code, 0, "healthy is not ready");
+    let told = house.told(&["healthcheck", "--ready"]).await;
+    assert_eq!((told.code, told.out.as_str()), (1, "nabat is not ready: starting\n"));
+    house.stopped().await;
+    let gone = house.told(&["healthcheck"]).await;
+    assert_eq!(gone.code, 1);
+    assert!(gone.err.contains("is \"nabat serve\" running there?"), "{}", gone.err);
+}
+
+#[tokio::test]
+async fn the_shells_get_their_completions() {
+    for shell in ["bash", "zsh", "fish"] {
+        let told = nabat("http://127.0.0.1:1", &["completions", shell]).await;
+        assert_eq!(told.code, 0, "{}", told.err);
+        assert!(told.out.contains("test-alert"), "{shell}");
+    }
+}
+
+#[tokio::test]
+async fn serve_with_a_broken_web_configuration_ends_with_2_and_names_the_fault() {
+    let home = tempfile::tempdir().unwrap();
+    let web = home.path().join("web.yml");
+    std::fs::write(&web, "basic_auth_user: {ann: x}\n").unwrap();
+    let config = home.path().join("nabat.yml");
+    let text = "telegram: {bot_token: {env: PATH}}\nchats: {ops: {id: -1001234567890}}\n\
+                route: {chats: [ops]}\n";
+    std::fs::write(&config, text).unwrap();
+    let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let arguments = [
+        "serve",
+        "--config.file",
+        &path(&config),
+        "--storage.path",
+        &path(&home.path().join("data")),
+        "--web.listen-address=127.0.0.1:0",
+        "--web.config.file",
+        &path(&web),
+    ];
+    let told = nabat("http://127.0.0.1:1", &arguments).await;
+    assert_eq!(told.code, 2, "{}", told.err);
+    assert!(told.err.contains("basic_auth_user") && told.err.contains("web.yml"), "{}", told.err);
+}

@@ -1,0 +1,111 @@
+use nabat::delivery::Outcome;
+use nabat::outbox::Outbox;
+use nabat::telegram::{ChatId, MessageId};
+use serde_json::{Value, json};
+
+use crate::support::house::{House, Setup, answer};
+
+async fn order(house: &House, query: &str, order: Value) -> (u16, Value) {
+    let url = house.url(&format!("/api/v1/test-alert{query}"));
+    answer(house.http.post(url).json(&order)).await
+}
+
+fn shown(message: i32) -> Outcome {
+    Outcome::Shown { chat: ChatId(-100), message: MessageId(message) }
+}
+
+#[tokio::test]
+async fn a_test_alert_is_answered_when_telegram_took_it_in_every_chat() {
+    let house = House::open(Setup::default()).await;
+    let labels = json!({"labels": {"team": "db"}});
+    let ((status, said), ()) = tokio::join!(order(&house, "", labels), async {
+        house.deliver(shown(1)).await;
+        house.deliver(shown(2)).await;
+    });
+    assert_eq!((status, &said["status"]), (200, &json!("delivered")));
+    let result = |chat, id| json!({"chat": chat, "topic": null, "outcome": "delivered", "message_id": id, "error": null});
+    let mut results = said["results"].as_array().unwrap().clone();
+    results.sort_by_key(|result| result["chat"].as_str().map(str::to_owned));
+    let ids: Vec<_> = results.iter().map(|result| result["message_id"].clone()).collect();
+    assert_eq!(results, [result("db", ids[0].clone()), result("ops", ids[1].clone())]);
+    assert!(ids.contains(&json!(1)) && ids.contains(&json!(2)), "{ids:?}");
+}
+
+#[tokio::test]
+async fn without_a_body_it_is_an_info_alert_through_the_routing_tree() {
+    let house = House::open(Setup::default()).await;
+    let asked = async { house.ask("POST", "/api/v1/test-alert?timeout=1").await };
+    let ((status, said), entry) = tokio::join!(asked, async {
+        house.woken().await;
+        house.store.list(None, 5).await.unwrap().remove(0)
+    });
+    assert_eq!((status, &said["status"]), (504, &json!("waiting")));
+    assert_eq!(said["results"][0]["outcome"], "waiting");
+    let state = house.store.show(entry.id).await.unwrap().notification.unwrap();
+    assert_eq!(state.common_labels["alertname"], "NabatTestAlert");
+    assert_eq!(state.common_labels["severity"], "info");
+    assert_eq!(state.group.source, nabat::alert::Source::Test);
+}
+
+#[tokio::test]
+async fn a_refusal_by_telegram_is_answered_with_its_reason() {
+    let house = House::open(Setup::default()).await;
+    let ((status, said), ()) = tokio::join!(order(&house, "", json!({"chat": "db"})), async {
+        house.deliver(Outcome::Dead { why: "bot was kicked".into() }).await;
+    });
+    assert_eq!((status, &said["status"]), (502, &json!("failed")));
+    assert_eq!(said["results"][0]["chat"], "db");
+    assert_eq!(said["results"][0]["error"], "bot was kicked");
+}
+
+#[tokio::test]
+async fn an_alert_that_still_waits_at_the_end_is_answered_with_the_last_failure() {
+    let house = House::open(Setup::default()).await;
+    let ((status, said), ()) = tokio::join!(order(&house, "?timeout=1s", json!({})), async {
+        house.deliver(Outcome::Waiting { why: "unauthorized".into() }).await;
+    });
+    assert_eq!((status, &said["status"]), (504, &json!("waiting")));
+    assert_eq!(said["results"][0]["error"], "unauthorized");
+}
+
+#[tokio::test]
+async fn an_order_that_can_not_be_understood_says_why_and_costs_nothing() {
+    let house = House::open(Setup::default()).await;
+    for (query, body, word) in [
+        ("", json!({"severty": "info"}), "did you mean \"severity\"?"),
+        ("", json!({"zzz": 1}), "known are chat"),
+        ("", json!({"status": "burning"}), "burning"),
+        ("", json!([1]), "no JSON object"),
+        ("?timeout=soon", json!({}), "soon"),
+        ("?patience=1", json!({}), "timeout"),
+    ] {
+        let (status, said) = order(&house, query, body).await;
+        assert_eq!(status, 400, "{said}");
+        assert!(said["error"].as_str().unwrap().contains(word), "{said}");
+    }
+    assert_eq!(house.store.list(None, 5).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_unknown_chat_is_404_and_a_closed_store_503() {
+    let house = House::open(Setup::default()).await;
+    let (status, said) = order(&house, "", json!({"chat": "opss"})).await;
+    assert_eq!(status, 404);
+    assert!(said["error"].as_str().unwrap().contains("\"ops\""), "{said}");
+    house.store.close().await;
+    assert_eq!(order(&house, "", json!({})).await.0, 503);
+}
+
+#[tokio::test]
+async fn the_fourth_test_alert_in_a_row_is_told_when_to_come_back() {
+    let house = House::open(Setup::default()).await;
+    for _ in 0..3 {
+        let (status, _) = order(&house, "", json!({"chat": "nowhere"})).await;
+        assert_eq!(status, 404);
+    }
+    let url = house.url("/api/v1/test-alert");
+    let response = house.http.post(url).send().await.unwrap();
+    assert_eq!(response.status(), 429);
+    let pause: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=11).contains(&pause), "{pause}");
+}
