@@ -7,6 +7,7 @@ mod documents;
 mod ingest;
 mod main_job;
 mod markup;
+mod outbox_contract;
 mod render_command;
 mod rendering;
 mod sandbox;
