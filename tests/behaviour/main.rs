@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
 
 mod chat_page;
+mod check_live;
 mod configuration;
 mod ingest;
 mod main_job;

@@ -2,8 +2,8 @@
 //! needs it, and what tests wait with.
 
 pub mod alertmanager;
-pub mod house;
 pub mod browser;
+pub mod house;
 pub mod logs;
 pub mod nabat;
 pub mod notifications;
