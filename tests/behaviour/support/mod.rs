@@ -9,6 +9,8 @@ pub mod nabat;
 pub mod notifications;
 pub mod openbao;
 pub mod process;
+pub mod tiny;
+pub mod webhook;
 pub mod tdlib;
 
 use std::time::Duration;
