@@ -9,9 +9,9 @@ pub mod nabat;
 pub mod notifications;
 pub mod openbao;
 pub mod process;
+pub mod tdlib;
 pub mod tiny;
 pub mod webhook;
-pub mod tdlib;
 
 use std::time::Duration;
 
