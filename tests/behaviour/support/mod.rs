@@ -10,6 +10,8 @@ pub mod notifications;
 pub mod openbao;
 pub mod process;
 pub mod tdlib;
+pub mod tiny;
+pub mod webhook;
 
 use std::time::Duration;
 
