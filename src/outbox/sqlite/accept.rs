@@ -47,12 +47,28 @@ impl Parcel {
 
 impl Desk {
     pub fn accept(&mut self, parcel: &Parcel) -> Result<Accepted, StoreError> {
+        self.room_for(parcel)?;
         let mut lanes = Vec::with_capacity(parcel.places.len());
         for (destination, place) in parcel.submission.destinations.iter().zip(&parcel.places) {
             let fate = self.accept_in(parcel, destination, place)?;
             lanes.push((destination.lane.clone(), fate));
         }
         Ok(Accepted { lanes })
+    }
+
+    /// Refuses what does not fit before anything of it is written: a refused event must neither
+    /// wait in some of its lanes nor be taken for a duplicate when it comes again.
+    fn room_for(&self, parcel: &Parcel) -> Result<(), StoreError> {
+        if self.room_for_more(parcel.places.len() as u64).is_ok() {
+            return Ok(());
+        }
+        let mut new = 0;
+        for place in &parcel.places {
+            let (_, duplicate) = self.recent(parcel, place).map_err(|error| self.judge(&error))?;
+            let waiting = self.waiting(place).map_err(|error| self.judge(&error))?;
+            new += u64::from(!duplicate && waiting.is_none());
+        }
+        if new == 0 { Ok(()) } else { self.room_for_more(new) }
     }
 
     fn accept_in(
@@ -70,8 +86,8 @@ impl Desk {
         }
     }
 
-    /// Whether the event came before within the window; remembers it when not.
-    fn is_duplicate(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<bool> {
+    /// The events of the place within the window, and whether this one is among them.
+    fn recent(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<(Vec<(u64, i64)>, bool)> {
         let now = millis(parcel.submission.at);
         let window =
             i64::try_from(self.options.load().dedup_window.as_millis()).unwrap_or(i64::MAX);
@@ -83,7 +99,15 @@ impl Desk {
         let mut events: Vec<(u64, i64)> = known.as_deref().map(unpack).unwrap_or_default();
         events.retain(|(_, at)| *at > now.saturating_sub(window));
         let repeat = parcel.submission.notification.reason == Reason::RepeatIntervalElapsed;
-        if !repeat && events.iter().any(|(event, _)| *event == parcel.event) {
+        let duplicate = !repeat && events.iter().any(|(event, _)| *event == parcel.event);
+        Ok((events, duplicate))
+    }
+
+    /// Whether the event came before within the window; remembers it when not.
+    fn is_duplicate(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<bool> {
+        let now = millis(parcel.submission.at);
+        let (mut events, duplicate) = self.recent(parcel, place)?;
+        if duplicate {
             return Ok(true);
         }
         events.push((parcel.event, now));
@@ -154,7 +178,6 @@ impl Desk {
         destination: &Destination,
         place: &Place,
     ) -> Result<Fate, StoreError> {
-        self.room_for_more()?;
         let now = millis(parcel.submission.at);
         let priority = parcel.submission.priority;
         let lane = &destination.lane;

@@ -2,11 +2,11 @@
 
 mod reference;
 
+use nabat::alert::{Alert, Reason, Status};
 use nabat::outbox::{
     Card, Class, DeathReason, EntryId, EntryState, Fate, Lease, Outbox, Priority, Settlement,
     Submission,
 };
-use nabat::alert::{Alert, Reason, Status};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;

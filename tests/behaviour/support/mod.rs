@@ -2,13 +2,14 @@
 //! needs it, and what tests wait with.
 
 pub mod alertmanager;
-pub mod house;
 pub mod browser;
+pub mod house;
 pub mod logs;
 pub mod nabat;
 pub mod notifications;
 pub mod openbao;
 pub mod process;
+pub mod stage;
 pub mod tdlib;
 
 use std::time::Duration;
