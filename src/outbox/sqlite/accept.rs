@@ -45,30 +45,34 @@ impl Parcel {
     }
 }
 
+/// What one lane has of a group before a parcel is accepted.
+struct Before {
+    /// The events within the window, with their times.
+    events: Vec<(u64, i64)>,
+    duplicate: bool,
+    /// The entry that waits: its number, class and alerts.
+    waiting: Option<(EntryId, i64, Vec<u8>)>,
+}
+
 impl Desk {
+    /// Accepts in every lane or in none. Everything that can refuse is looked at before
+    /// anything is changed.
     pub fn accept(&mut self, parcel: &Parcel) -> Result<Accepted, StoreError> {
-        self.room_for(parcel)?;
+        let mut before = Vec::with_capacity(parcel.places.len());
+        for place in &parcel.places {
+            before.push(self.before(parcel, place).map_err(|error| self.judge(&error))?);
+        }
+        let new = before.iter().filter(|lane| !lane.duplicate && lane.waiting.is_none()).count();
+        if new > 0 {
+            self.room_for_more(new as u64)?;
+        }
         let mut lanes = Vec::with_capacity(parcel.places.len());
-        for (destination, place) in parcel.submission.destinations.iter().zip(&parcel.places) {
-            let fate = self.accept_in(parcel, destination, place)?;
+        let places = parcel.submission.destinations.iter().zip(&parcel.places);
+        for ((destination, place), before) in places.zip(before) {
+            let fate = self.accept_in(parcel, destination, place, before)?;
             lanes.push((destination.lane.clone(), fate));
         }
         Ok(Accepted { lanes })
-    }
-
-    /// Refuses what does not fit before anything of it is written: a refused event must neither
-    /// wait in some of its lanes nor be taken for a duplicate when it comes again.
-    fn room_for(&self, parcel: &Parcel) -> Result<(), StoreError> {
-        if self.room_for_more(parcel.places.len() as u64).is_ok() {
-            return Ok(());
-        }
-        let mut new = 0;
-        for place in &parcel.places {
-            let (_, duplicate) = self.recent(parcel, place).map_err(|error| self.judge(&error))?;
-            let waiting = self.waiting(place).map_err(|error| self.judge(&error))?;
-            new += u64::from(!duplicate && waiting.is_none());
-        }
-        if new == 0 { Ok(()) } else { self.room_for_more(new) }
     }
 
     fn accept_in(
@@ -76,21 +80,22 @@ impl Desk {
         parcel: &Parcel,
         destination: &Destination,
         place: &Place,
+        before: Before,
     ) -> Result<Fate, StoreError> {
-        if self.is_duplicate(parcel, place).map_err(|error| self.judge(&error))? {
+        if before.duplicate {
             return Ok(Fate::Duplicate);
         }
-        match self.merge_into_waiting(parcel, destination, place)? {
-            Some(fate) => Ok(fate),
+        self.remember(parcel, place, before.events).map_err(|error| self.judge(&error))?;
+        match before.waiting {
+            Some(waiting) => self.merge_into(parcel, destination, waiting),
             None => self.queue(parcel, destination, place),
         }
     }
 
-    /// The events of the place within the window, and whether this one is among them.
-    fn recent(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<(Vec<(u64, i64)>, bool)> {
+    fn before(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<Before> {
         let now = millis(parcel.submission.at);
-        let window =
-            i64::try_from(self.options.load().dedup_window.as_millis()).unwrap_or(i64::MAX);
+        let window = self.options.load().dedup_window.as_millis();
+        let window = i64::try_from(window).unwrap_or(i64::MAX);
         let known: Option<Vec<u8>> = self
             .connection
             .prepare_cached("SELECT events FROM recent WHERE place = ?")?
@@ -100,16 +105,18 @@ impl Desk {
         events.retain(|(_, at)| *at > now.saturating_sub(window));
         let repeat = parcel.submission.notification.reason == Reason::RepeatIntervalElapsed;
         let duplicate = !repeat && events.iter().any(|(event, _)| *event == parcel.event);
-        Ok((events, duplicate))
+        let waiting = if duplicate { None } else { self.waiting(place)? };
+        Ok(Before { events, duplicate, waiting })
     }
 
-    /// Whether the event came before within the window; remembers it when not.
-    fn is_duplicate(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<bool> {
+    /// Remembers the event, so that its repetition is a duplicate.
+    fn remember(
+        &self,
+        parcel: &Parcel,
+        place: &Place,
+        mut events: Vec<(u64, i64)>,
+    ) -> rusqlite::Result<()> {
         let now = millis(parcel.submission.at);
-        let (mut events, duplicate) = self.recent(parcel, place)?;
-        if duplicate {
-            return Ok(true);
-        }
         events.push((parcel.event, now));
         let skip = events.len().saturating_sub(EVENTS_A_GROUP);
         let packed: Vec<u8> = events[skip..]
@@ -122,18 +129,16 @@ impl Desk {
                 "INSERT INTO recent (place, last_at, events) VALUES (?, ?, ?) \
                  ON CONFLICT (place) DO UPDATE SET last_at = excluded.last_at, events = excluded.events",
             )?
-            .execute(params![place, now, packed])?;
-        Ok(false)
+            .execute(params![place, now, packed])
+            .map(drop)
     }
 
-    fn merge_into_waiting(
+    fn merge_into(
         &mut self,
         parcel: &Parcel,
         destination: &Destination,
-        place: &Place,
-    ) -> Result<Option<Fate>, StoreError> {
-        let waiting = self.waiting(place).map_err(|error| self.judge(&error))?;
-        let Some((id, class, alerts)) = waiting else { return Ok(None) };
+        (id, class, alerts): (EntryId, i64, Vec<u8>),
+    ) -> Result<Fate, StoreError> {
         let now = millis(parcel.submission.at);
         let priority = parcel.submission.priority;
         // When the newer body lists every alert that waits, it is the merged state already.
@@ -169,7 +174,7 @@ impl Desk {
         if let Some(out) = self.out.get_mut(&id) {
             out.news_at.get_or_insert(now);
         }
-        Ok(Some(Fate::Merged))
+        Ok(Fate::Merged)
     }
 
     fn queue(
