@@ -42,6 +42,11 @@ pub(crate) fn nearest<'a>(candidates: impl Iterator<Item = &'a str>, word: &str)
 /// Tells delivery that something waits in a lane.
 pub trait Wake: fmt::Debug + Send + Sync + 'static {
     fn wake(&self, lane: &LaneId);
+
+    /// A person wants the lane to be tried at once, however often it failed.
+    fn urge(&self, lane: &LaneId) {
+        self.wake(lane);
+    }
 }
 
 /// Why a notification was not accepted.

@@ -62,8 +62,9 @@ impl Desk {
         for place in &parcel.places {
             before.push(self.before(parcel, place).map_err(|error| self.judge(&error))?);
         }
-        if before.iter().any(|lane| !lane.duplicate && lane.waiting.is_none()) {
-            self.room_for_more()?;
+        let new = before.iter().filter(|lane| !lane.duplicate && lane.waiting.is_none()).count();
+        if new > 0 {
+            self.room_for_more(new as u64)?;
         }
         let mut lanes = Vec::with_capacity(parcel.places.len());
         let places = parcel.submission.destinations.iter().zip(&parcel.places);

@@ -131,11 +131,11 @@ impl Desk {
         self.counts.entry(chat.to_owned()).or_default()
     }
 
-    /// Refuses when a cap is reached.
-    pub fn room_for_more(&self) -> Result<(), StoreError> {
+    /// Refuses when so many new entries would pass a cap.
+    pub fn room_for_more(&self, new: u64) -> Result<(), StoreError> {
         let options = self.options.load();
         let entries: u64 = self.counts.values().map(|count| count.waiting + count.dead).sum();
-        if entries >= options.max_entries {
+        if entries + new > options.max_entries {
             return Err(StoreError::Full(format!(
                 "it holds {entries} entries (delivery.max_entries); nothing accepted is lost"
             )));

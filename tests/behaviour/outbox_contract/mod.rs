@@ -32,7 +32,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { dedup_window: Duration::from_secs(120), max_entries: 1000 }
+        Self { dedup_window: Duration::from_mins(2), max_entries: 1000 }
     }
 }
 

@@ -9,7 +9,10 @@ pub mod nabat;
 pub mod notifications;
 pub mod openbao;
 pub mod process;
+pub mod stage;
 pub mod tdlib;
+pub mod tiny;
+pub mod webhook;
 
 use std::time::Duration;
 

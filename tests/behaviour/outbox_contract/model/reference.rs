@@ -75,7 +75,11 @@ impl Said {
     }
 }
 
+/// A chat and a group.
 type Spot = (usize, usize);
+
+/// Fingerprint → whether it fires, and since when.
+type Event = BTreeMap<usize, (bool, i64)>;
 
 #[derive(Debug)]
 pub struct Model {
@@ -84,7 +88,8 @@ pub struct Model {
     pub dead: Vec<Entry>,
     /// The message that shows each group.
     pub cards: BTreeMap<Spot, i32>,
-    recent: BTreeMap<Spot, Vec<(BTreeMap<usize, (bool, i64)>, i64)>>,
+    /// The events of each group, and when they came.
+    recent: BTreeMap<Spot, Vec<(Event, i64)>>,
 }
 
 impl Model {
