@@ -29,15 +29,14 @@ RUN touch src/lib.rs src/main.rs \
     && $BUILD --target "$(uname -m)-unknown-linux-musl" \
     && install -D "target/$(uname -m)-unknown-linux-musl/release/nabat" /image/nabat \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
-    && install -d -m 0700 -o 65532 -g 65532 /image/data \
-    && install -d -m 1777 /image/tmp \
-    && install -d /image/etc/nabat
+    && install -d -m 0700 /writable/data /writable/tmp
 
 FROM scratch
 LABEL org.opencontainers.image.title="nabat" \
       org.opencontainers.image.description="The bridge from Prometheus Alertmanager to Telegram that does not lose alerts" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /image/ /
+COPY --from=build --chown=65532:65532 /writable/ /
 # nabat.yml is looked for here; without one TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are enough.
 WORKDIR /etc/nabat
 ENV NABAT_STORAGE_PATH=/data \

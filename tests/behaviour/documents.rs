@@ -68,7 +68,7 @@ async fn metrics() -> BTreeMap<String, BTreeSet<String>> {
     let mut name = String::new();
     for line in text.lines() {
         if let Some(typed) = line.strip_prefix("# TYPE ") {
-            name = typed.split(' ').next().unwrap().to_owned();
+            typed.split(' ').next().unwrap().clone_into(&mut name);
             metrics.entry(name.clone()).or_default();
         } else if !line.starts_with('#') {
             let labels = label.captures_iter(line).map(|found| found[1].to_owned());
@@ -214,6 +214,17 @@ fn every_link_between_documents_leads_somewhere() {
                 continue;
             }
             assert!(home.parent().unwrap().join(target).exists(), "{document}: {target}");
+        }
+    }
+}
+
+#[test]
+fn every_file_that_a_document_names_exists() {
+    let file =
+        Regex::new(r"`((?:src|docs|tests|benches|scripts|config)/[A-Za-z0-9_./-]+)`").unwrap();
+    for (document, text) in documents() {
+        for found in file.captures_iter(&text) {
+            assert!(place(&found[1]).exists(), "{document}: {}", &found[1]);
         }
     }
 }
