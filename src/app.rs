@@ -24,7 +24,7 @@ use crate::telegram::ClientError;
 use crate::telemetry::{Metrics, Scrubber};
 use crate::web::{self, Doors, Readiness, Reload, Security, SecurityError, ServeOptions};
 
-pub use self::rooms::renderer;
+pub use self::rooms::{client, renderer};
 
 use self::reload::Reloader;
 use self::rooms::{Present, Waker};
@@ -101,7 +101,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let starting = readiness.hold("starting");
 
     let renderer = renderer(&config).map_err(StartError::Templates)?;
-    let client = Arc::new(ArcSwap::from_pointee(rooms::client(&config)?));
+    let client = Arc::new(ArcSwap::from_pointee(client(&config)?));
     let security = options.web_config_file.as_deref().map(Security::load).transpose()?;
     let listener = listen(options.listen_address).await?;
     let address = listener.local_addr().unwrap_or(options.listen_address);

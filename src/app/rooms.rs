@@ -82,6 +82,7 @@ pub fn renderer(config: &Config) -> Result<Renderer, Vec<TemplateError>> {
     Ok(Renderer::new(sources.collect())?.with_severities(severities))
 }
 
+/// Makes the client of the configured Bot API server.
 pub fn client(config: &Config) -> Result<Client, ClientError> {
     let proxy = config.telegram.proxy_url.as_ref().map(|proxy| proxy.expose().clone());
     Client::new(&ClientOptions::new(config.telegram.api_url.clone(), proxy))

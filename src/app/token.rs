@@ -14,12 +14,14 @@ use crate::config::{ChatIdSource, Config};
 use crate::delivery::{AskForToken, Chat, ChatNumber};
 use crate::lifecycle::Tasks;
 use crate::routing::ChatAlias;
-use crate::secrets::{Check, Checker, SecretRef, Secrets, SecretsOptions, Wanted};
+use crate::secrets::{Check, Checker, SecretRef, SecretWatch, Secrets, SecretsOptions, Wanted};
 use crate::telegram::{Answer, Client, Complaint, Method};
 use crate::telemetry::{Metrics, Scrubber};
 
 /// The bot token's name in the configuration and in metrics.
 pub const BOT_TOKEN: &str = "telegram.bot_token";
+
+type SecretSender = watch::Sender<Option<Arc<SecretString>>>;
 
 /// Keeps what is secret, through reloads that change where it is kept.
 #[derive(Debug)]
@@ -29,7 +31,10 @@ pub struct Keeper {
     clock: Arc<Clock>,
     client: Arc<ArcSwap<Client>>,
     tasks: Tasks,
-    token: watch::Sender<Option<Arc<SecretString>>>,
+    token: SecretSender,
+    /// The chats' secret numbers, by where they are kept. Like the token they stay in use
+    /// through a reload until the new configuration's Vault has answered.
+    numbers: Arc<Mutex<HashMap<SecretRef, SecretSender>>>,
     source: Arc<Mutex<Option<Source>>>,
 }
 
@@ -54,6 +59,7 @@ impl Keeper {
             client,
             tasks: tasks.clone(),
             token: watch::Sender::default(),
+            numbers: Arc::default(),
             source: Arc::default(),
         }
     }
@@ -86,35 +92,36 @@ impl Keeper {
             at: token_at.clone(),
             checker: Some(Arc::new(checker)),
         });
-        let chats = config
-            .chats
-            .iter()
-            .map(|(alias, chat)| {
-                let number = match &chat.id {
-                    ChatIdSource::Known(id) => ChatNumber::Known(*id),
-                    ChatIdSource::Secret(at) => ChatNumber::Secret(secrets.keep(Wanted {
-                        name: format!("chats.{alias}.id"),
-                        at: at.clone(),
-                        checker: None,
-                    })),
-                };
-                let timezone = chat.timezone.clone();
-                (alias.clone(), Chat { number, language: chat.language, timezone })
-            })
-            .collect();
+        let chats = config.chats.iter().map(|(alias, chat)| {
+            let number = match &chat.id {
+                ChatIdSource::Known(id) => ChatNumber::Known(*id),
+                ChatIdSource::Secret(at) => {
+                    let name = format!("chats.{alias}.id");
+                    let wanted = Wanted { name, at: at.clone(), checker: None };
+                    ChatNumber::Secret(self.number(at, secrets.keep(wanted)))
+                }
+            };
+            let timezone = chat.timezone.clone();
+            (alias.clone(), Chat { number, language: chat.language, timezone })
+        });
+        let chats = chats.collect();
         self.tasks.spawn("token", forward(token, self.token.clone(), self.tasks.clone()));
         let source = Source { secrets, token_at };
         *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
         chats
     }
+
+    /// The number kept at `at`: the last known one, and what arrives from now on.
+    fn number(&self, at: &SecretRef, arrives: SecretWatch) -> SecretWatch {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = numbers.entry(at.clone()).or_default();
+        self.tasks.spawn("chat id", forward(arrives, number.clone(), self.tasks.clone()));
+        number.subscribe()
+    }
 }
 
-/// Hands each new token on. Ends when the configuration that it came from is replaced.
-async fn forward(
-    mut from: watch::Receiver<Option<Arc<SecretString>>>,
-    to: watch::Sender<Option<Arc<SecretString>>>,
-    tasks: Tasks,
-) {
+/// Hands each new value on. Ends when the configuration that it came from is replaced.
+async fn forward(mut from: SecretWatch, to: SecretSender, tasks: Tasks) {
     loop {
         if let Some(token) = from.borrow_and_update().clone() {
             to.send_replace(Some(token));

@@ -132,7 +132,8 @@ impl Answer {
     }
 }
 
-fn root_cause(error: &dyn std::error::Error) -> String {
+/// What happened at the bottom of an error; what lies above says where.
+pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

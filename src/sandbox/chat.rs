@@ -171,6 +171,14 @@ impl Chat {
         }
     }
 
+    /// Whether the bot may look at it.
+    pub(super) fn admit_reader(&self) -> Result<(), Refusal> {
+        match self.access {
+            Access::Kicked | Access::Outside if self.kind != ChatKind::Private => self.admit(),
+            _ => Ok(()),
+        }
+    }
+
     /// The topic that a message with this thread id lands in. Chats without topics ignore it;
     /// in a forum the General topic (1) may not be named.
     pub(super) fn thread(&mut self, named: Option<TopicId>) -> Result<Option<TopicId>, Refusal> {

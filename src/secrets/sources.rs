@@ -47,6 +47,17 @@ impl Sources {
         Ok(secret)
     }
 
+    /// Logs in to Vault, unless that was done before or there is none in the configuration.
+    ///
+    /// # Errors
+    /// When Vault is away, sealed, or refuses the login; the text holds a remedy.
+    pub async fn log_in(&self) -> Result<(), SecretError> {
+        match &self.vault {
+            Some(vault) => vault.log_in_once().await,
+            None => Ok(()),
+        }
+    }
+
     /// Gives back the login to Vault that [`Sources::read`] made, if any.
     pub async fn close(&self) {
         if let Some(vault) = &self.vault {

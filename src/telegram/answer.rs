@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{ChatId, MessageId};
 
@@ -180,9 +182,19 @@ struct Parameters {
     migrate_to_chat_id: Option<i64>,
 }
 
+/// What came over the wire.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub status: u16,
+    pub body: Bytes,
+    /// Seconds in the header of this name.
+    pub retry_after: Option<u64>,
+}
+
 /// Reads an answer's body. Of a success only the message's number matters: a `Message` that
 /// holds something new must not make a delivered alert look lost.
-pub(super) fn read(status: u16, body: &[u8], retry_after_header: Option<u64>) -> Answer {
+pub(super) fn read(response: &Response) -> Answer {
+    let Response { status, ref body, retry_after } = *response;
     let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(body) else {
         let start = String::from_utf8_lossy(&body[..body.len().min(60)]).replace('\n', " ");
         let why = format!("HTTP {status} with a body that is no Bot API answer: {start:?}");
@@ -197,17 +209,39 @@ pub(super) fn read(status: u16, body: &[u8], retry_after_header: Option<u64>) ->
         .and_then(|raw| serde_json::from_str(raw.get()).ok())
         .unwrap_or_default();
     let description = envelope.description.unwrap_or_default();
+    let retry_after_header = retry_after.map(Duration::from_secs);
     let retry_after = parameters
         .retry_after
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .or_else(|| said_in(&description))
-        .or_else(|| retry_after_header.map(Duration::from_secs));
+        .or(retry_after_header);
     Answer::Refused(Refusal {
         code: envelope.error_code.unwrap_or(status),
         description,
         retry_after,
         migrate_to: parameters.migrate_to_chat_id.and_then(ChatId::new),
     })
+}
+
+/// Reads what a call that asks for something was told.
+///
+/// # Errors
+/// The answer, when there is no such result in it.
+pub(super) fn read_result<T: DeserializeOwned>(response: &Response) -> Result<T, Answer> {
+    #[derive(Deserialize)]
+    struct Told<T> {
+        result: T,
+    }
+    match read(response) {
+        Answer::Done(_) => serde_json::from_slice::<Told<T>>(&response.body)
+            .map(|told| told.result)
+            .map_err(|error| {
+                let status = response.status;
+                let why = format!("HTTP {status} with a result of another form: {error}");
+                Answer::Failed(Failure::Unreadable { status, why })
+            }),
+        answer => Err(answer),
+    }
 }
 
 /// The number in `Too Many Requests: retry after 35`.
@@ -220,6 +254,10 @@ fn said_in(description: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(status: u16, body: &[u8], retry_after: Option<u64>) -> Answer {
+        super::read(&Response { status, body: Bytes::copy_from_slice(body), retry_after })
+    }
 
     fn refused(code: u16, description: &str) -> Refusal {
         let body = serde_json::json!({"ok": false, "error_code": code, "description": description});

@@ -5,18 +5,20 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use teloxide_core::payloads::{
-    DeleteMessage, EditMessageText, EditMessageTextSetters, GetMe, SendMessage, SendMessageSetters,
+    DeleteMessage, EditMessageText, EditMessageTextSetters, GetChat, GetMe, SendChatAction,
+    SendMessage, SendMessageSetters,
 };
 use teloxide_core::requests::Payload;
 use teloxide_core::types::{self, LinkPreviewOptions, ParseMode, ReplyParameters, ThreadId};
 use url::Url;
 
-use super::answer::{self, Answer, Failure};
+use super::answer::{self, Answer, Failure, Response};
 use super::{ChatId, MessageId, TopicId};
 
 /// More of an answer than this is not read; real ones are a few kilobytes.
@@ -58,6 +60,15 @@ pub enum ClientError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Method {
     GetMe,
+    GetChat {
+        chat: ChatId,
+    },
+    /// Shows for five seconds that the bot writes: the one way to learn whether it may that
+    /// leaves no message.
+    Typing {
+        chat: ChatId,
+        topic: Option<TopicId>,
+    },
     Send {
         chat: ChatId,
         topic: Option<TopicId>,
@@ -83,6 +94,8 @@ impl Method {
     pub fn name(&self) -> &'static str {
         match self {
             Self::GetMe => "getMe",
+            Self::GetChat { .. } => "getChat",
+            Self::Typing { .. } => "sendChatAction",
             Self::Send { .. } => "sendMessage",
             Self::Edit { .. } => "editMessageText",
             Self::Delete { .. } => "deleteMessage",
@@ -122,29 +135,58 @@ impl Client {
     /// Makes one call. Never fails: whatever goes wrong is an [`Answer`]. When the future is
     /// dropped the request may have been carried out.
     pub async fn call(&self, token: &SecretString, method: &Method) -> Answer {
+        match self.request(token, method).await {
+            Ok(response) => answer::read(&response),
+            Err(failure) => Answer::Failed(failure),
+        }
+    }
+
+    /// Makes one call and reads its result, such as a [`Me`](super::Me) of [`Method::GetMe`].
+    ///
+    /// # Errors
+    /// The answer, when it is none that holds such a result.
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        token: &SecretString,
+        method: &Method,
+    ) -> Result<T, Answer> {
+        let response = self.request(token, method).await.map_err(Answer::Failed)?;
+        answer::read_result(&response)
+    }
+
+    async fn request(&self, token: &SecretString, method: &Method) -> Result<Response, Failure> {
+        let name = method.name();
         match method {
-            Method::GetMe => self.post(token, method.name(), &GetMe::new()).await,
+            Method::GetMe => self.post(token, name, &GetMe::new()).await,
+            Method::GetChat { chat } => {
+                self.post(token, name, &GetChat::new(recipient(*chat))).await
+            }
+            Method::Typing { chat, topic } => {
+                let mut payload = SendChatAction::new(recipient(*chat), types::ChatAction::Typing);
+                payload.message_thread_id = topic.map(thread);
+                self.post(token, name, &payload).await
+            }
             Method::Send { chat, topic, text, html, silent, reply_to } => {
                 let mut payload = SendMessage::new(recipient(*chat), text.clone())
                     .link_preview_options(no_preview());
                 payload.disable_notification = silent.then_some(true);
                 payload.parse_mode = html.then_some(ParseMode::Html);
-                payload.message_thread_id = topic.map(|topic| ThreadId(types::MessageId(topic.0)));
+                payload.message_thread_id = topic.map(thread);
                 payload.reply_parameters = reply_to.map(|message| {
                     ReplyParameters::new(types::MessageId(message.0)).allow_sending_without_reply()
                 });
-                self.post(token, method.name(), &payload).await
+                self.post(token, name, &payload).await
             }
             Method::Edit { chat, message, text, html } => {
                 let message = types::MessageId(message.0);
                 let mut payload = EditMessageText::new(recipient(*chat), message, text.clone())
                     .link_preview_options(no_preview());
                 payload.parse_mode = html.then_some(ParseMode::Html);
-                self.post(token, method.name(), &payload).await
+                self.post(token, name, &payload).await
             }
             Method::Delete { chat, message } => {
                 let payload = DeleteMessage::new(recipient(*chat), types::MessageId(message.0));
-                self.post(token, method.name(), &payload).await
+                self.post(token, name, &payload).await
             }
         }
     }
@@ -154,41 +196,41 @@ impl Client {
         token: &SecretString,
         name: &str,
         payload: &P,
-    ) -> Answer {
+    ) -> Result<Response, Failure> {
         let mut url = self.api_url.clone();
         match url.path_segments_mut() {
             Ok(mut path) => {
                 path.pop_if_empty().push(&format!("bot{}", token.expose_secret())).push(name);
             }
-            Err(()) => {
-                return Answer::Failed(Failure::NotSent("telegram.api_url has no host".into()));
-            }
+            Err(()) => return Err(Failure::NotSent("telegram.api_url has no host".into())),
         }
-        let answered = self.http.post(url).json(payload).send().await;
-        let mut response = match answered {
-            Ok(response) => response,
-            Err(error) => return Answer::Failed(failure(error)),
-        };
+        let mut response = self.http.post(url).json(payload).send().await.map_err(failure)?;
         let status = response.status().as_u16();
         let retry_after = response
             .headers()
             .get(http::header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok());
         let mut body = BytesMut::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= LONGEST_ANSWER => {
-                    body.extend_from_slice(&chunk);
-                }
-                Ok(Some(_)) => {
-                    let why = format!("HTTP {status} with more than {LONGEST_ANSWER} bytes");
-                    return Answer::Failed(Failure::Unreadable { status, why });
-                }
-                Ok(None) => return answer::read(status, &body, retry_after),
-                Err(error) => return Answer::Failed(failure(error)),
+        while let Some(chunk) = response.chunk().await.map_err(failure)? {
+            if body.len() + chunk.len() > LONGEST_ANSWER {
+                let why = format!("HTTP {status} with more than {LONGEST_ANSWER} bytes");
+                return Err(Failure::Unreadable { status, why });
             }
+            body.extend_from_slice(&chunk);
         }
+        Ok(Response { status, body: without_token(&body, token), retry_after })
     }
+}
+
+fn thread(topic: TopicId) -> ThreadId {
+    ThreadId(types::MessageId(topic.0))
+}
+
+/// A front's error page may repeat the address it was asked for, with the token in it.
+fn without_token(body: &[u8], token: &SecretString) -> Bytes {
+    let (text, token) = (String::from_utf8_lossy(body), token.expose_secret());
+    let encoded = token.replace(':', "%3A");
+    Bytes::from(text.replace(token, "[token]").replace(&encoded, "[token]"))
 }
 
 fn recipient(chat: ChatId) -> types::ChatId {

@@ -1,18 +1,24 @@
 //! How nabat behaves, seen from outside: one binary, a module a subject.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
 
+mod canary;
 mod chat_page;
+mod check_live;
 mod configuration;
 mod crash;
 mod delivery;
+mod demo;
+mod documents;
 mod ingest;
 mod lifecycle;
 mod main_job;
 mod markup;
 mod outbox_contract;
+mod reload;
 mod render_command;
 mod rendering;
 mod sandbox;
 mod support;
 mod vault;
+mod vault_end_to_end;
 mod web;

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{self, Options};
+use crate::app::{self, App, Options};
 use crate::clock::Clock;
 use crate::config::process_environment;
 use crate::ingest::BodyLimits;
@@ -98,23 +99,35 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
          Ctrl-C ends it; nothing is kept.\n",
         sandbox.url()
     );
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        told = tell(&args, &webhook) => told?,
+        told = tell(&args, &app, &webhook) => told?,
         interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
     }
     app.stop().await;
     tasks.stop();
     Ok(ExitCode::SUCCESS)
 }
 
-/// Plays the story, then waits for ever, unless it was asked to end.
-async fn tell(args: &DemoArgs, webhook: &str) -> anyhow::Result<()> {
+/// Plays the story, then waits for ever, or until everything is shown if it was asked to end.
+async fn tell(args: &DemoArgs, app: &App, webhook: &str) -> anyhow::Result<()> {
     if !args.no_story {
         story::play(webhook, args.speed).await?;
+        if args.once {
+            everything_shown(app).await?;
+            println!("The story is over.");
+            return Ok(());
+        }
         println!("The story is over. Post your own alerts, or press Ctrl-C.");
     }
-    if !args.once {
-        std::future::pending::<()>().await;
+    std::future::pending().await
+}
+
+/// The pace is Telegram's own: a fast story takes a while to be shown.
+async fn everything_shown(app: &App) -> anyhow::Result<()> {
+    while app.intake().outbox.totals().await?.chats.values().any(|chat| chat.waiting > 0) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(())
 }

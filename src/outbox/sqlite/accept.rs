@@ -12,7 +12,7 @@ use crate::outbox::merge;
 use crate::routing::{Destination, LaneId};
 
 /// How many events of one group are remembered within the window.
-const EVENTS_A_GROUP: usize = 64;
+const EVENTS_A_GROUP: usize = 16;
 
 /// A submission with all the work done that needs no store, so that it is done in parallel.
 pub(super) struct Parcel {

@@ -1,5 +1,6 @@
 //! The Bot API's methods.
 
+mod chat;
 mod edit;
 mod send;
 mod updates;
@@ -23,6 +24,8 @@ pub(super) async fn call(
     let bot = shared.bot(token);
     match method.to_ascii_lowercase().as_str() {
         "getme" => Ok(me(bot)),
+        "getchat" => chat::get_chat(shared, params),
+        "sendchataction" => chat::send_chat_action(shared, params),
         "sendmessage" => send::send_message(shared, &bot, params),
         "editmessagetext" => edit::edit_message_text(shared, &bot, params),
         "deletemessage" => edit::delete_message(shared, params),

@@ -78,6 +78,14 @@ impl VaultSession {
         result
     }
 
+    /// Makes a login when there is none.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub(in crate::secrets) async fn log_in_once(&self) -> Result<(), SecretError> {
+        self.logged_in().await.map(drop)
+    }
+
     async fn read_or_log_in_again(&self, at: &VaultField) -> Result<SecretString, SecretError> {
         let login = self.logged_in().await?;
         let error = match read::field(&login.client, at).await {

@@ -42,6 +42,11 @@ impl Alertmanager {
         Self { process, url, _directory: directory }
     }
 
+    /// Where it is, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Posts one alert as Prometheus would; `ends_at` (RFC 3339) resolves it.
     pub async fn alert(&self, labels: &Value, summary: &str, ends_at: Option<&str>) {
         let mut alert = json!({"labels": labels, "annotations": {"summary": summary}});

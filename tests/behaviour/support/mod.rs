@@ -11,6 +11,8 @@ pub mod openbao;
 pub mod process;
 pub mod stage;
 pub mod tdlib;
+pub mod tiny;
+pub mod webhook;
 
 use std::time::Duration;
 

@@ -1,101 +1,15 @@
-//! `nabat check`: reads the configuration as `serve` would, and says what was understood.
+//! What a configuration means, as people read it.
 
 use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
-use std::path::PathBuf;
-use std::process::ExitCode;
 
-use crate::app;
-use crate::config::{
-    Chat, ChatIdSource, Config, TOKEN_VARIABLE, VaultAuth, language_name, process_environment,
-    updates_name,
-};
+use super::Paint;
+use crate::config::{Chat, ChatIdSource, Config, VaultAuth, language_name, updates_name};
 use crate::routing::{ChatAlias, Route};
 use crate::secrets::SecretRef;
 use crate::telegram::ChatId;
 
-/// Check the configuration and the templates, without talking to anyone.
-#[derive(Debug, clap::Args)]
-pub struct CheckArgs {
-    /// The configuration file; by default nabat.yml if there is one, else the environment
-    #[arg(long = "config.file", env = "NABAT_CONFIG_FILE", value_name = "FILE")]
-    pub config_file: Option<PathBuf>,
-}
-
-/// Prints the summary to stdout, or the faults to stderr. Exits with 0, or with 2 when the
-/// configuration is faulty.
-pub fn run(args: &CheckArgs) -> ExitCode {
-    let file = Config::find(args.config_file.as_deref());
-    let config = match Config::load(file.as_deref(), &process_environment) {
-        Ok(config) => config,
-        Err(faults) => return refuse(&faults.0),
-    };
-    if let Err(errors) = app::renderer(&config) {
-        return refuse(&errors);
-    }
-    let mark = Paint::on(&io::stderr()).odd("warning:");
-    for warning in &config.warnings {
-        eprintln!("{mark} {warning}");
-    }
-    let source = match file {
-        Some(path) => path.display().to_string(),
-        None => format!("the environment ({TOKEN_VARIABLE}, …)"),
-    };
-    let summary = summary(&config, &source, Paint::on(&io::stdout()));
-    // A reader that went away (`nabat check | head`) is no failure of the configuration.
-    let _ = io::stdout().write_all(summary.as_bytes());
-    ExitCode::SUCCESS
-}
-
-/// Prints what is wrong, one a line.
-fn refuse(faults: &[impl fmt::Display]) -> ExitCode {
-    let mark = Paint::on(&io::stderr()).bad("error:");
-    for fault in faults {
-        eprintln!("{mark} {fault}");
-    }
-    ExitCode::from(2)
-}
-
-/// Colours, or none.
-#[derive(Debug, Clone, Copy)]
-struct Paint {
-    colours: bool,
-}
-
-impl Paint {
-    /// Colours only for a terminal, and not where `NO_COLOR` asks for none.
-    fn on(stream: &impl io::IsTerminal) -> Self {
-        let refused = process_environment("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { colours: stream.is_terminal() && !refused }
-    }
-
-    fn with(self, code: u8, text: impl fmt::Display) -> String {
-        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
-    }
-
-    fn title(self, text: impl fmt::Display) -> String {
-        self.with(1, text)
-    }
-
-    fn faint(self, text: impl fmt::Display) -> String {
-        self.with(2, text)
-    }
-
-    fn bad(self, text: impl fmt::Display) -> String {
-        self.with(31, text)
-    }
-
-    fn good(self, text: impl fmt::Display) -> String {
-        self.with(32, text)
-    }
-
-    fn odd(self, text: impl fmt::Display) -> String {
-        self.with(33, text)
-    }
-}
-
 /// What was understood, to be read by a person.
-fn summary(config: &Config, source: &str, paint: Paint) -> String {
+pub(super) fn summary(config: &Config, source: &str, paint: Paint) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = write_summary(&mut text, config, source, paint);
@@ -150,7 +64,7 @@ fn write_summary(out: &mut String, config: &Config, source: &str, paint: Paint) 
 }
 
 /// Where a secret is, in words.
-fn place(secret: &SecretRef) -> String {
+pub(super) fn place(secret: &SecretRef) -> String {
     match secret {
         SecretRef::Env(name) => format!("environment variable {name}"),
         SecretRef::File(path) => format!("file {}", path.display()),

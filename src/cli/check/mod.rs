@@ -1,0 +1,108 @@
+//! `nabat check`: reads the configuration as `serve` would, and says what was understood; with
+//! `--live` it asks everyone whom the running program would need.
+
+mod live;
+mod summary;
+mod telegram;
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::app;
+use crate::config::{Config, TOKEN_VARIABLE, process_environment};
+
+/// Check the configuration and the templates, without talking to anyone.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The configuration file; by default nabat.yml if there is one, else the environment
+    #[arg(long = "config.file", env = "NABAT_CONFIG_FILE", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+
+    /// Also ask Vault, Telegram and the Alertmanagers; chats see for a moment that the bot types
+    #[arg(long)]
+    pub live: bool,
+}
+
+/// Prints the summary and what was found live to stdout, or the faults to stderr. Exits with 0,
+/// with 1 when a live check failed, with 2 when the configuration is faulty.
+pub async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let file = Config::find(args.config_file.as_deref());
+    let config = match Config::load(file.as_deref(), &process_environment) {
+        Ok(config) => config,
+        Err(faults) => return Ok(refuse(&faults.0)),
+    };
+    if let Err(errors) = app::renderer(&config) {
+        return Ok(refuse(&errors));
+    }
+    let client = match app::client(&config) {
+        Ok(client) => client,
+        Err(error) => return Ok(refuse(&[error])),
+    };
+    let mark = Paint::on(&io::stderr()).odd("warning:");
+    for warning in &config.warnings {
+        eprintln!("{mark} {warning}");
+    }
+    let source = match file {
+        Some(path) => path.display().to_string(),
+        None => format!("the environment ({TOKEN_VARIABLE}, …)"),
+    };
+    let paint = Paint::on(&io::stdout());
+    // A reader that went away (`nabat check | head`) is no failure of the configuration.
+    let say = |text: &str| drop(io::stdout().write_all(text.as_bytes()));
+    say(&summary::summary(&config, &source, paint));
+    if !args.live {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = live::examine(&config, client).await?;
+    say(&report.shown(paint));
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints what is wrong, one a line.
+fn refuse(faults: &[impl fmt::Display]) -> ExitCode {
+    let mark = Paint::on(&io::stderr()).bad("error:");
+    for fault in faults {
+        eprintln!("{mark} {fault}");
+    }
+    ExitCode::from(2)
+}
+
+/// Colours, or none.
+#[derive(Debug, Clone, Copy)]
+struct Paint {
+    colours: bool,
+}
+
+impl Paint {
+    /// Colours only for a terminal, and not where `NO_COLOR` asks for none.
+    fn on(stream: &impl io::IsTerminal) -> Self {
+        let refused = process_environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { colours: stream.is_terminal() && !refused }
+    }
+
+    fn with(self, code: u8, text: impl fmt::Display) -> String {
+        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+    }
+
+    fn title(self, text: impl fmt::Display) -> String {
+        self.with(1, text)
+    }
+
+    fn faint(self, text: impl fmt::Display) -> String {
+        self.with(2, text)
+    }
+
+    fn bad(self, text: impl fmt::Display) -> String {
+        self.with(31, text)
+    }
+
+    fn good(self, text: impl fmt::Display) -> String {
+        self.with(32, text)
+    }
+
+    fn odd(self, text: impl fmt::Display) -> String {
+        self.with(33, text)
+    }
+}
