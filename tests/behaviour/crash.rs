@@ -106,17 +106,17 @@ fn doubled(sandbox: &Sandbox) -> usize {
     for group in 0..GROUPS {
         let (mut cards, mut named) = (0, BTreeSet::new());
         for shown in sandbox.messages(chat(group)) {
-            let names: Vec<usize> = (1..=VERSIONS)
+            let told: Vec<usize> = (1..=VERSIONS)
                 .filter(|version| shown.text.contains(&alert(group, *version)))
                 .collect();
-            if names.is_empty() {
+            if told.is_empty() {
                 continue;
             }
             if shown.reply_to.is_none() {
                 cards += 1;
             } else {
-                doubled += usize::from(names.iter().any(|name| named.contains(name)));
-                named.extend(names);
+                doubled += usize::from(told.iter().any(|version| named.contains(version)));
+                named.extend(told);
             }
         }
         doubled += cards - 1;

@@ -2,7 +2,9 @@
 
 mod chats;
 mod pace;
+mod panics;
 mod trouble;
+mod updates;
 
 use nabat::sandbox::{Fault, Trouble};
 

@@ -44,6 +44,27 @@ async fn a_chat_that_never_answers_does_not_hold_up_another() {
     assert!(stage.sandbox.messages(OPS).is_empty());
 }
 
+/// What is said is chosen when the pace allows it to be said, not before.
+#[tokio::test]
+async fn what_comes_while_the_pace_makes_a_lane_wait_is_merged_and_the_worst_goes_first() {
+    let stage = Stage::open("").await;
+    for group in ["One", "Two", "Three"] {
+        stage.post("ops", &webhook(group, &["db1"])).await;
+    }
+    stage.shows(OPS, |shown| shown.len() == 3).await;
+    let mut info = webhook("Harmless", &["db1"]);
+    info["alerts"][0]["labels"]["severity"] = "info".into();
+    stage.post("ops", &info).await;
+    stage.post("ops", &webhook("Four", &["db1"])).await;
+    stage.post("ops", &webhook("Four", &["db1", "db2"])).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    let texts: Vec<_> = shown.iter().skip(3).map(|shown| shown.text.as_str()).collect();
+    assert_eq!(texts.len(), 2, "{texts:#?}");
+    assert!(texts[0].contains("Four") && texts[0].contains("db2"), "{texts:#?}");
+    assert!(texts[1].contains("Harmless"), "{texts:#?}");
+}
+
 #[tokio::test]
 async fn sixty_groups_at_once_are_all_shown_without_one_429() {
     let sandbox = sandbox(Limits::Real);
