@@ -12,7 +12,8 @@ RUN apt-get update \
     && rustup target add "$(uname -m)-unknown-linux-musl"
 WORKDIR /src
 # musl's own allocator is slow with several threads, hence mimalloc.
-ENV BUILD="cargo build --release --locked --bin nabat --features mimalloc"
+# The dist profile takes longer to build and gives a smaller, faster program.
+ENV BUILD="cargo build --profile dist --locked --bin nabat --features mimalloc"
 
 # The dependencies in a layer of their own, which lasts as long as Cargo.lock.
 COPY Cargo.toml Cargo.lock ./
@@ -27,7 +28,7 @@ COPY src src
 # the newer one.
 RUN touch src/lib.rs src/main.rs \
     && $BUILD --target "$(uname -m)-unknown-linux-musl" \
-    && install -D "target/$(uname -m)-unknown-linux-musl/release/nabat" /image/nabat \
+    && install -D "target/$(uname -m)-unknown-linux-musl/dist/nabat" /image/nabat \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && install -d -m 0700 /writable/data /writable/tmp
 
