@@ -61,7 +61,7 @@ impl Reloader {
         self.store.set_options(rooms::store_options(&config));
         rooms::introduce(&config, &with.metrics, &with.clock);
         self.present.replace(config);
-        self.delivery.wake_all();
+        self.delivery.urge_all();
         Ok(())
     }
 }

@@ -64,6 +64,10 @@ impl Wake for Waker {
     fn wake(&self, lane: &LaneId) {
         self.0.wake(lane);
     }
+
+    fn urge(&self, lane: &LaneId) {
+        self.0.urge(lane);
+    }
 }
 
 /// Compiles the configured templates.

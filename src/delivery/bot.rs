@@ -104,3 +104,84 @@ impl Bot {
         (self.ask)();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn token(text: &str) -> Arc<SecretString> {
+        Arc::new(SecretString::from(text))
+    }
+
+    /// A bot, what hands it tokens, and how often it asked for a fresh one.
+    fn bot() -> (Bot, watch::Sender<Option<Arc<SecretString>>>, Arc<AtomicU32>) {
+        let (tokens, watched) = watch::channel(None);
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let ask = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        (Bot::new(watched, Arc::new(ask)), tokens, asked)
+    }
+
+    /// How long [`Bot::usable`] waits, on the paused clock; `None` when longer than a day.
+    async fn wait(bot: &Bot) -> Option<Duration> {
+        let asked = Instant::now();
+        let usable = tokio::time::timeout(Duration::from_hours(24), bot.usable()).await;
+        usable.is_ok().then(|| asked.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_comes_late_is_waited_for() {
+        let (bot, tokens, _) = bot();
+        assert!(!bot.is_usable());
+        assert_eq!(wait(&bot).await, None);
+        let first = token("1:a");
+        let (usable, ()) = tokio::join!(bot.usable(), async {
+            tokens.send_replace(Some(first.clone()));
+        });
+        assert!(Arc::ptr_eq(&usable, &first));
+        assert!(bot.is_usable());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_token_pauses_everyone_and_asks_once_a_pause() {
+        let (bot, tokens, asked) = bot();
+        let first = token("1:a");
+        tokens.send_replace(Some(first.clone()));
+        for _ in 0..5 {
+            bot.was_refused(&first);
+        }
+        assert!(!bot.is_usable());
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        assert_eq!(wait(&bot).await, Some(FIRST_PAUSE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pauses_of_a_token_that_stays_refused_double_up_to_the_longest() {
+        let (bot, tokens, asked) = bot();
+        let first = token("1:a");
+        tokens.send_replace(Some(first.clone()));
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            bot.was_refused(&first);
+            pauses.push(wait(&bot).await.unwrap().as_secs());
+        }
+        assert_eq!(pauses, [30, 60, 120, 240, 480, 600, 600]);
+        assert_eq!(asked.load(Ordering::Relaxed), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_token_is_used_at_once() {
+        let (bot, tokens, _) = bot();
+        let (first, second) = (token("1:a"), token("1:b"));
+        tokens.send_replace(Some(first.clone()));
+        bot.was_refused(&first);
+        tokens.send_replace(Some(second.clone()));
+        assert_eq!(wait(&bot).await, Some(Duration::ZERO));
+        bot.was_refused(&second);
+        assert_eq!(wait(&bot).await, Some(FIRST_PAUSE), "its pauses start anew");
+    }
+}

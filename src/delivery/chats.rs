@@ -91,3 +91,35 @@ impl Chats {
         moves.insert(from, to);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_are_followed_to_their_end_and_a_circle_ends() {
+        let chats = Chats::new(HashMap::new(), vec![(ChatId(-1), ChatId(-2))]);
+        chats.moved(ChatId(-2), ChatId(-3));
+        assert_eq!(chats.follow(ChatId(-1)), ChatId(-3));
+        assert_eq!(chats.follow(ChatId(-9)), ChatId(-9));
+        chats.moved(ChatId(-3), ChatId(-1));
+        for chat in [-1, -2, -3] {
+            assert_eq!(chats.follow(ChatId(chat)), ChatId(-1), "from {chat}");
+        }
+    }
+
+    #[test]
+    fn a_secret_number_is_known_once_it_is_a_chats_number() {
+        let (secrets, watched) = watch::channel(None);
+        let number = ChatNumber::Secret(watched);
+        assert_eq!(number.get(), None);
+        for (text, known) in [
+            ("not a number", None),
+            ("0", None),
+            (" -1001234567890\n", Some(ChatId(-1_001_234_567_890))),
+        ] {
+            secrets.send_replace(Some(Arc::new(SecretString::from(text))));
+            assert_eq!(number.get(), known, "{text:?}");
+        }
+    }
+}

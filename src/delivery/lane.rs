@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::Delivery;
 use super::report::{Outcome, Report};
 use super::speaker::{Interruption, Speaker};
+use super::{Bell, Delivery};
 use crate::alert::{GroupId, Status};
 use crate::outbox::{DeathReason, EntryId, Lease, Settlement, StoreError};
 use crate::routing::LaneId;
@@ -32,7 +31,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Worker {
     delivery: Delivery,
     lane: LaneId,
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
     trouble: Trouble,
     /// The lease that is out, to be given back when its handling panics.
     held: Arc<Mutex<Option<Lease>>>,
@@ -57,11 +56,11 @@ enum Next {
 }
 
 impl Worker {
-    pub fn new(delivery: Delivery, lane: LaneId, wake: Arc<Notify>) -> Self {
+    pub fn new(delivery: Delivery, lane: LaneId, bell: Arc<Bell>) -> Self {
         Self {
             delivery,
             lane,
-            wake,
+            bell,
             trouble: Trouble::default(),
             held: Arc::default(),
             panics: HashMap::new(),
@@ -76,15 +75,16 @@ impl Worker {
                 Ok(next) => next,
                 Err(_) => self.after_panic().await,
             };
-            let wake = Arc::clone(&self.wake);
+            let bell = Arc::clone(&self.bell);
             match next {
                 Next::Again => {}
                 Next::Idle => tokio::select! {
-                    () = wake.notified() => {}
+                    () = bell.news.notified() => {}
                     () = tasks.stopping() => {}
                 },
                 Next::Pause(pause) => tokio::select! {
                     () = tokio::time::sleep(pause) => {}
+                    () = bell.urge.notified() => self.trouble.until = None,
                     () = tasks.stopping() => {}
                 },
             }

@@ -75,7 +75,16 @@ struct Shared {
     with: Surroundings,
     paces: Paces,
     reports: broadcast::Sender<Report>,
-    lanes: Mutex<HashMap<LaneId, Arc<Notify>>>,
+    lanes: Mutex<HashMap<LaneId, Arc<Bell>>>,
+}
+
+/// How a lane's worker is called.
+#[derive(Debug, Default)]
+struct Bell {
+    /// Something waits.
+    news: Notify,
+    /// A person changed something: what failed before is worth trying now.
+    urge: Notify,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -110,22 +119,32 @@ impl Delivery {
     /// Something waits in the lane.
     pub fn wake(&self, lane: &LaneId) {
         let mut lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(wake) = lanes.get(lane) {
-            wake.notify_one();
+        if let Some(bell) = lanes.get(lane) {
+            bell.news.notify_one();
             return;
         }
-        let wake = Arc::new(Notify::new());
-        wake.notify_one();
-        lanes.insert(lane.clone(), Arc::clone(&wake));
-        let worker = lane::Worker::new(self.clone(), lane.clone(), wake);
+        let bell = Arc::new(Bell::default());
+        bell.news.notify_one();
+        lanes.insert(lane.clone(), Arc::clone(&bell));
+        let worker = lane::Worker::new(self.clone(), lane.clone(), bell);
         drop(self.shared.with.tasks.spawn("lane", worker.run()));
     }
 
-    /// Wakes every lane that was ever awake, e.g. after the chats were configured anew.
-    pub fn wake_all(&self) {
+    /// A person wants the lane to be tried now, whatever pause its failures have earned it.
+    pub fn urge(&self, lane: &LaneId) {
+        self.wake(lane);
         let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        for wake in lanes.values() {
-            wake.notify_one();
+        if let Some(bell) = lanes.get(lane) {
+            bell.urge.notify_one();
+        }
+    }
+
+    /// Urges every lane that was ever awake, e.g. after the chats were configured anew.
+    pub fn urge_all(&self) {
+        let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        for bell in lanes.values() {
+            bell.news.notify_one();
+            bell.urge.notify_one();
         }
     }
 

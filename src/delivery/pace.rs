@@ -122,6 +122,8 @@ struct State {
     slowness: f64,
     last_change: Instant,
     blocked_until: Option<Instant>,
+    /// A turn of the even pace that was taken and not used yet.
+    reserved: bool,
 }
 
 impl ChatPace {
@@ -139,6 +141,7 @@ impl ChatPace {
                 slowness: 1.0,
                 last_change: now,
                 blocked_until: None,
+                reserved: false,
             }),
         }
     }
@@ -146,29 +149,16 @@ impl ChatPace {
     /// Takes a slot now, or says when to ask again.
     pub fn take(&self, now: Instant) -> Result<(), Instant> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(until) = state.blocked_until {
-            if now < until {
-                return Err(until);
-            }
-            state.blocked_until = None;
-        }
-        state.recover(now);
-        let free_at = state.window.free_at(now);
-        if free_at > now {
-            return Err(free_at);
-        }
-        if let Err(early) = state.even.check() {
-            return Err(now + early.wait_time_from(state.clock.now()).max(Duration::from_millis(1)));
-        }
+        state.reserve(now)?;
+        state.reserved = false;
         state.window.take(now);
         Ok(())
     }
 
-    /// When to ask again, if a slot is certainly not free now. Takes nothing.
+    /// When to ask again, if a slot is not free now. One that is free is kept for the next
+    /// [`ChatPace::take`], however much later that comes.
     pub fn free_at(&self, now: Instant) -> Option<Instant> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let blocked = state.blocked_until.filter(|until| *until > now);
-        blocked.or(Some(state.window.free_at(now)).filter(|at| *at > now))
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).reserve(now).err()
     }
 
     /// Telegram said 429: nothing for a while, then slower than before.
@@ -188,6 +178,28 @@ impl ChatPace {
 }
 
 impl State {
+    /// Makes sure that a send now is within every limit, or says when to ask again.
+    fn reserve(&mut self, now: Instant) -> Result<(), Instant> {
+        if let Some(until) = self.blocked_until {
+            if now < until {
+                return Err(until);
+            }
+            self.blocked_until = None;
+        }
+        self.recover(now);
+        let free_at = self.window.free_at(now);
+        if free_at > now {
+            return Err(free_at);
+        }
+        if !self.reserved
+            && let Err(early) = self.even.check()
+        {
+            return Err(now + early.wait_time_from(self.clock.now()).max(Duration::from_millis(1)));
+        }
+        self.reserved = true;
+        Ok(())
+    }
+
     fn recover(&mut self, now: Instant) {
         while self.slowness > 1.0 && now.saturating_duration_since(self.last_change) >= RECOVERY {
             let at = self.last_change + RECOVERY;
@@ -199,6 +211,7 @@ impl State {
         self.slowness = slowness;
         self.last_change = at;
         self.even = even(self.limit, slowness, &self.clock);
+        self.reserved = false;
         if slowness > 1.0 {
             // A changed limiter starts with its burst; a slowed chat gets none.
             let _ = self.even.check();
@@ -246,81 +259,4 @@ impl Paces {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Sends as fast as the pace allows for `span`; returns when.
-    async fn greedy(pace: &ChatPace, span: Duration) -> Vec<Instant> {
-        let start = Instant::now();
-        let mut sent = Vec::new();
-        while start.elapsed() < span {
-            match pace.take(Instant::now()) {
-                Ok(()) => sent.push(Instant::now()),
-                Err(when) => tokio::time::sleep_until(when).await,
-            }
-        }
-        sent
-    }
-
-    fn fullest(sent: &[Instant], span: Duration) -> usize {
-        let held =
-            |from: &Instant| sent.iter().filter(|at| *at >= from && **at <= *from + span).count();
-        sent.iter().map(held).max().unwrap_or(0)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_minute_of_a_group_holds_more_than_twenty_and_the_pace_is_used() {
-        let sent = greedy(&ChatPace::new(Limit::GROUP), Duration::from_mins(30)).await;
-        assert!(fullest(&sent, Limit::GROUP.span) <= 20);
-        assert!(sent.len() >= 20 * 30 * 95 / 100, "{} of 600", sent.len());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_second_of_a_private_chat_holds_more_than_one() {
-        let sent = greedy(&ChatPace::new(Limit::PRIVATE), Duration::from_mins(2)).await;
-        assert!(fullest(&sent, Limit::PRIVATE.span) <= 1);
-        assert!(sent.len() >= 120 * 95 / 100, "{} of 120", sent.len());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_quiet_group_gets_its_first_messages_at_once() {
-        let pace = ChatPace::new(Limit::GROUP);
-        for _ in 0..Limit::GROUP.burst {
-            assert_eq!(pace.take(Instant::now()), Ok(()));
-        }
-        assert!(pace.take(Instant::now()).is_err());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_second_of_the_bot_holds_more_than_thirty() {
-        let paces = Paces::default();
-        let mut sent = Vec::new();
-        for _ in 0..300 {
-            paces.bot_slot().await;
-            sent.push(Instant::now());
-        }
-        assert!(fullest(&sent, Limit::BOT.span) <= 30);
-        let took = sent[299] - sent[0];
-        assert!(took <= Duration::from_secs(10), "{took:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_429_is_waited_out_then_the_pace_is_lower_and_recovers() {
-        let pace = ChatPace::new(Limit::GROUP);
-        let now = Instant::now();
-        assert_eq!(pace.rate_limited(Some(Duration::from_secs(35)), now), Duration::from_secs(35));
-        assert_eq!(pace.take(now), Err(now + Duration::from_secs(35)));
-        tokio::time::advance(Duration::from_secs(35)).await;
-        let slow = greedy(&pace, Duration::from_mins(1)).await;
-        assert!((10..=14).contains(&slow.len()), "{}", slow.len());
-        tokio::time::advance(Duration::from_mins(10)).await;
-        let _ = pace.take(Instant::now());
-        assert!((pace.slowness() - 1.0).abs() < f64::EPSILON);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_429_that_does_not_say_how_long_is_waited_out_for_five_seconds() {
-        let pace = ChatPace::new(Limit::PRIVATE);
-        assert_eq!(pace.rate_limited(None, Instant::now()), UNSAID_RETRY_AFTER);
-    }
-}
+mod tests;

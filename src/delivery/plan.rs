@@ -136,3 +136,6 @@ fn remembered(card: &Card) -> Notification {
     firing.append(&mut ended);
     Notification { alerts: firing, ..card.state.clone() }
 }
+
+#[cfg(test)]
+mod tests;

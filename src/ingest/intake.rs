@@ -42,6 +42,11 @@ pub(crate) fn nearest<'a>(candidates: impl Iterator<Item = &'a str>, word: &str)
 /// Tells delivery that something waits in a lane.
 pub trait Wake: fmt::Debug + Send + Sync + 'static {
     fn wake(&self, lane: &LaneId);
+
+    /// A person wants the lane to be tried at once, however often it failed.
+    fn urge(&self, lane: &LaneId) {
+        self.wake(lane);
+    }
 }
 
 /// Why a notification was not accepted.
@@ -70,8 +75,8 @@ impl Intake {
     /// Routes the notification (to the chat `direct` alone, when given) and stores it durably in
     /// all its lanes.
     ///
-    /// Once called it runs to its end even if the caller goes away: a sender that gives up during
-    /// the commit must not leave an entry behind that nobody was woken for.
+    /// When the caller goes away in the middle, the store may still accept: then the lanes are
+    /// woken all the same, so that no entry waits for the next notification.
     ///
     /// # Errors
     /// [`IntakeError`]; then nothing was stored, or the store does not know whether it was.
@@ -85,14 +90,39 @@ impl Intake {
             severity: self.router.severity(&notification),
             class: class_of(&notification),
         };
+        // Kept here, so that it is freed by the thread that made it and not by the store's.
+        let notification = Arc::new(notification);
         let submission = Submission {
-            notification: Arc::new(notification),
+            notification: notification.clone(),
             destinations,
             priority,
             at: self.clock.now(),
         };
-        let stored = self.tasks.spawn("accept", self.clone().store(submission)).await;
-        stored.map_err(|_| StoreError::Commit("accepting panicked".into()))?
+        let mut watched = Abandoned { intake: self, lanes: lanes(&submission) };
+        let accepted = self.outbox.accept(submission).await;
+        watched.lanes.clear();
+        let accepted = accepted?;
+        self.accepted(&notification, &accepted);
+        Ok(accepted)
+    }
+
+    fn accepted(&self, notification: &Notification, accepted: &Accepted) {
+        for (lane, fate) in &accepted.lanes {
+            if *fate != Fate::Duplicate {
+                self.wake.wake(lane);
+            }
+        }
+        if accepted.is_duplicate() {
+            self.metrics.notifications_deduplicated.inc();
+        }
+        tracing::debug!(
+            source = notification.group.source.as_str(),
+            receiver = notification.group.receiver,
+            group = notification.group.key,
+            alerts = notification.alerts.len(),
+            fates = ?accepted.lanes,
+            "notification accepted"
+        );
     }
 
     fn destinations(
@@ -118,27 +148,33 @@ impl Intake {
         }
         if destinations.is_empty() { Err(IntakeError::Nowhere) } else { Ok(destinations) }
     }
+}
 
-    async fn store(self, submission: Submission) -> Result<Accepted, IntakeError> {
-        let notification = submission.notification.clone();
-        let accepted = self.outbox.accept(submission).await?;
-        for (lane, fate) in &accepted.lanes {
-            if *fate != Fate::Duplicate {
-                self.wake.wake(lane);
+fn lanes(submission: &Submission) -> Vec<LaneId> {
+    submission.destinations.iter().map(|destination| destination.lane.clone()).collect()
+}
+
+/// Notices that nobody waits for the store's answer any more.
+struct Abandoned<'a> {
+    intake: &'a Intake,
+    /// Empty once the answer has come.
+    lanes: Vec<LaneId>,
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        let lanes = std::mem::take(&mut self.lanes);
+        if lanes.is_empty() {
+            return;
+        }
+        let (outbox, wake) = (self.intake.outbox.clone(), self.intake.wake.clone());
+        self.intake.tasks.spawn("abandoned", async move {
+            // The store works in the order in which it is asked: behind this, the entry is there.
+            let _ = outbox.probe().await;
+            for lane in &lanes {
+                wake.wake(lane);
             }
-        }
-        if accepted.is_duplicate() {
-            self.metrics.notifications_deduplicated.inc();
-        }
-        tracing::debug!(
-            source = notification.group.source.as_str(),
-            receiver = notification.group.receiver,
-            group = notification.group.key,
-            alerts = notification.alerts.len(),
-            fates = ?accepted.lanes,
-            "notification accepted"
-        );
-        Ok(accepted)
+        });
     }
 }
 

@@ -36,3 +36,6 @@ pub fn merge(older: &Notification, newer: &Notification) -> Notification {
     }
     merged
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,7 @@ pub(super) fn is_built_in(name: &str) -> bool {
 }
 
 /// A registry a language.
+#[derive(Clone)]
 pub(super) struct Catalogue {
     en: Handlebars<'static>,
     ru: Handlebars<'static>,
@@ -70,7 +71,10 @@ impl Catalogue {
             faults.extend(sources.iter().filter_map(|source| includes.check(source).err()));
         }
         if faults.is_empty() {
-            let whole = sources.iter().filter(|source| !includes.has_includer(&source.name));
+            let whole = user.iter().filter(|source| {
+                source.language.is_none_or(|of| of == language)
+                    && !includes.has_includer(&source.name)
+            });
             faults.extend(whole.filter_map(|source| try_out(&registry, source, language).err()));
         }
         if faults.is_empty() { Ok(registry) } else { Err(faults) }

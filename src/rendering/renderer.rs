@@ -55,9 +55,11 @@ impl Renderer {
     ///
     /// Everything that is wrong with any of them.
     pub fn new(user: Vec<TemplateSource>) -> Result<Self, Vec<TemplateError>> {
+        let built_in = Catalogue::new(&[])?;
+        let on_top = if user.is_empty() { built_in.clone() } else { Catalogue::new(&user)? };
         Ok(Self {
-            built_in: Catalogue::new(&[])?,
-            user: Catalogue::new(&user)?,
+            built_in,
+            user: on_top,
             names: user.into_iter().map(|source| source.name).collect(),
             severities: SEVERITIES.map(str::to_owned).to_vec(),
         })

@@ -9,7 +9,7 @@ use super::details::Details;
 use super::excerpt::{MAX_LINE, capped, line, pairs};
 use super::subject::Subject;
 use super::{Kind, words};
-use crate::alert::{Alert, Reason, Source};
+use crate::alert::{Alert, Labels, Reason, Source};
 
 /// After this many seconds a notification is late enough to say so.
 const LATE_AFTER: i64 = 60;
@@ -86,12 +86,13 @@ struct AlertView<'a> {
 }
 
 impl<'a> View<'a> {
-    /// Shows at most `most` alerts. `everything` adds `alerts`, which only user templates need.
+    /// Shows at most `most` alerts. `everything` adds `alerts` and each alert's
+    /// labels and annotations, which only users' templates need.
     pub fn new(subject: &'a Subject<'a>, most: usize, everything: bool) -> Self {
         let scene = subject.scene;
         let (firing, resolved) = subject.shares(most);
         let show = |alerts: &[&'a Alert]| -> Vec<AlertView<'a>> {
-            alerts.iter().map(|alert| AlertView::new(alert, subject)).collect()
+            alerts.iter().map(|alert| AlertView::new(alert, subject, everything)).collect()
         };
         let more = Counts {
             firing: subject.firing.len() - firing,
@@ -151,11 +152,12 @@ impl<'a> View<'a> {
 }
 
 impl<'a> AlertView<'a> {
-    fn new(alert: &'a Alert, subject: &Subject<'a>) -> Self {
+    fn new(alert: &'a Alert, subject: &Subject<'a>, everything: bool) -> Self {
         let own = |name: &str| {
             let text = alert.annotations.get(name).filter(|text| !text.trim().is_empty())?;
             (!subject.annotations.contains_key(name)).then_some(text)
         };
+        let map = |labels: &'a Labels| if everything { capped(labels) } else { BTreeMap::new() };
         let started = plausible(alert.starts_at);
         let ended = alert.ends_at.and_then(plausible);
         let until = ended.unwrap_or(subject.scene.now);
@@ -169,8 +171,8 @@ impl<'a> AlertView<'a> {
         Self {
             roomy: summary.is_some() || values.is_some() || details.has_text(),
             status: alert.status.as_str(),
-            labels: capped(&alert.labels),
-            annotations: capped(&alert.annotations),
+            labels: map(&alert.labels),
+            annotations: map(&alert.annotations),
             starts_at: alert.starts_at,
             ends_at: alert.ends_at,
             generator_url: &alert.generator_url,

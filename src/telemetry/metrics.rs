@@ -55,7 +55,7 @@ pub const OUTCOMES: [&str; 9] = [
 pub const METHODS: [&str; 4] = ["sendMessage", "editMessageText", "deleteMessage", "getMe"];
 
 /// Why a letter died, as `dead_letters_total{reason}` says it.
-pub const DEATHS: [&str; 5] = ["unreachable", "refused", "poisonous", "expired", "no_such_chat"];
+pub const DEATHS: [&str; 4] = ["unreachable", "refused", "poisonous", "no_such_chat"];
 
 impl Metrics {
     /// Registers every metric and the series whose labels are fixed words.

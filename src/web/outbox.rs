@@ -63,7 +63,7 @@ pub(super) async fn retry(State(doors): State<Arc<Doors>>, Path(id): Path<String
     };
     match doors.outbox().retry(id).await {
         Ok(lane) => {
-            doors.intake.wake.wake(&lane);
+            doors.intake.wake.urge(&lane);
             tracing::info!(entry = %id, %lane, "entry retried by a person");
             answer::ok(serde_json::json!({"chat": lane.chat, "topic": lane.topic}))
         }

@@ -51,7 +51,7 @@ fn markup_soup() -> impl Strategy<Value = String> {
 }
 
 /// Markup whose tags are balanced, so that what comes after the reading is tried too.
-fn balanced_markup() -> impl Strategy<Value = String> {
+pub fn balanced_markup() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
         "a", "b c", " ", "\n", "ы", "🔥", "\r", "\t", "\u{202e}", "\u{30a}", "&lt;", "\u{200f}",
         "\u{200e}", "", "ё x",

@@ -1,13 +1,15 @@
 //! Rendering, judged by Telegram's own parser.
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use nabat::alert::Notification;
-use nabat::rendering::{Kind, Language, Limits, Part, Renderer, Scene};
+use nabat::rendering::{Kind, Language, Limits, Part, Renderer, Scene, TemplateSource};
 use nabat::telegram::markup::{self, EntityKind, FormattedText};
 use proptest::prelude::*;
 
+use crate::markup::balanced_markup;
 use crate::support::notifications::{all_of, any_notification, corpus, now};
 use crate::support::tdlib::tdlib;
 
@@ -117,10 +119,39 @@ fn outside_code(shown: &FormattedText) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_a_notification_holds_telegram_takes_what_is_made_of_it(state in any_notification()) {
             judge(&state, Limits::TELEGRAM).map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn a_long_text_with_any_formatting_is_cut_into_parts_that_telegram_takes(
+        pieces in prop::collection::vec(
+            prop_oneof![balanced_markup(), "[a-zё🔥 \n.]{1,80}", Just("\n\n".to_owned())],
+            20..120,
+        ),
+    ) {
+        let text = pieces.concat();
+        let template = TemplateSource::from_file(Path::new("default.hbs"), text.clone());
+        let renderer = Renderer::new(vec![template]).expect("a template without expressions");
+        let state = all_of("x");
+        let scene = &scenes(&state, "")[0];
+        let limits = Limits { characters: 400, entities: 24 };
+        let message = renderer.render_within(scene, limits);
+        let visible = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+        if message.fell_back.is_none() {
+            let total = message.parts.len();
+            let mut said = String::new();
+            for (index, part) in message.parts.iter().enumerate() {
+                let shown = accepted(part, limits).map_err(TestCaseError::fail)?;
+                let number = if total > 1 { format!("({}/{total})", index + 1) } else { String::new() };
+                let rest = shown.text.strip_suffix(&number);
+                said.push_str(rest.ok_or_else(|| TestCaseError::fail(shown.text.clone()))?);
+            }
+            let whole = markup::parse_unbounded_html(&text).expect("balanced markup").text;
+            prop_assert_eq!(visible(&said), visible(&whole));
+        }
     }
 }

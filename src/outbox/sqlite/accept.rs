@@ -12,7 +12,7 @@ use crate::outbox::merge;
 use crate::routing::{Destination, LaneId};
 
 /// How many events of one group are remembered within the window.
-const EVENTS_A_GROUP: usize = 64;
+const EVENTS_A_GROUP: usize = 16;
 
 /// A submission with all the work done that needs no store, so that it is done in parallel.
 pub(super) struct Parcel {
@@ -45,11 +45,31 @@ impl Parcel {
     }
 }
 
+/// What one lane has of a group before a parcel is accepted.
+struct Before {
+    /// The events within the window, with their times.
+    events: Vec<(u64, i64)>,
+    duplicate: bool,
+    /// The entry that waits: its number, class and alerts.
+    waiting: Option<(EntryId, i64, Vec<u8>)>,
+}
+
 impl Desk {
+    /// Accepts in every lane or in none. Everything that can refuse is looked at before
+    /// anything is changed.
     pub fn accept(&mut self, parcel: &Parcel) -> Result<Accepted, StoreError> {
+        let mut before = Vec::with_capacity(parcel.places.len());
+        for place in &parcel.places {
+            before.push(self.before(parcel, place).map_err(|error| self.judge(&error))?);
+        }
+        let new = before.iter().filter(|lane| !lane.duplicate && lane.waiting.is_none()).count();
+        if new > 0 {
+            self.room_for_more(new as u64)?;
+        }
         let mut lanes = Vec::with_capacity(parcel.places.len());
-        for (destination, place) in parcel.submission.destinations.iter().zip(&parcel.places) {
-            let fate = self.accept_in(parcel, destination, place)?;
+        let places = parcel.submission.destinations.iter().zip(&parcel.places);
+        for ((destination, place), before) in places.zip(before) {
+            let fate = self.accept_in(parcel, destination, place, before)?;
             lanes.push((destination.lane.clone(), fate));
         }
         Ok(Accepted { lanes })
@@ -60,21 +80,22 @@ impl Desk {
         parcel: &Parcel,
         destination: &Destination,
         place: &Place,
+        before: Before,
     ) -> Result<Fate, StoreError> {
-        if self.is_duplicate(parcel, place).map_err(|error| self.judge(&error))? {
+        if before.duplicate {
             return Ok(Fate::Duplicate);
         }
-        match self.merge_into_waiting(parcel, destination, place)? {
-            Some(fate) => Ok(fate),
+        self.remember(parcel, place, before.events).map_err(|error| self.judge(&error))?;
+        match before.waiting {
+            Some(waiting) => self.merge_into(parcel, destination, waiting),
             None => self.queue(parcel, destination, place),
         }
     }
 
-    /// Whether the event came before within the window; remembers it when not.
-    fn is_duplicate(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<bool> {
+    fn before(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<Before> {
         let now = millis(parcel.submission.at);
-        let window =
-            i64::try_from(self.options.load().dedup_window.as_millis()).unwrap_or(i64::MAX);
+        let window = self.options.load().dedup_window.as_millis();
+        let window = i64::try_from(window).unwrap_or(i64::MAX);
         let known: Option<Vec<u8>> = self
             .connection
             .prepare_cached("SELECT events FROM recent WHERE place = ?")?
@@ -83,9 +104,19 @@ impl Desk {
         let mut events: Vec<(u64, i64)> = known.as_deref().map(unpack).unwrap_or_default();
         events.retain(|(_, at)| *at > now.saturating_sub(window));
         let repeat = parcel.submission.notification.reason == Reason::RepeatIntervalElapsed;
-        if !repeat && events.iter().any(|(event, _)| *event == parcel.event) {
-            return Ok(true);
-        }
+        let duplicate = !repeat && events.iter().any(|(event, _)| *event == parcel.event);
+        let waiting = if duplicate { None } else { self.waiting(place)? };
+        Ok(Before { events, duplicate, waiting })
+    }
+
+    /// Remembers the event, so that its repetition is a duplicate.
+    fn remember(
+        &self,
+        parcel: &Parcel,
+        place: &Place,
+        mut events: Vec<(u64, i64)>,
+    ) -> rusqlite::Result<()> {
+        let now = millis(parcel.submission.at);
         events.push((parcel.event, now));
         let skip = events.len().saturating_sub(EVENTS_A_GROUP);
         let packed: Vec<u8> = events[skip..]
@@ -98,18 +129,16 @@ impl Desk {
                 "INSERT INTO recent (place, last_at, events) VALUES (?, ?, ?) \
                  ON CONFLICT (place) DO UPDATE SET last_at = excluded.last_at, events = excluded.events",
             )?
-            .execute(params![place, now, packed])?;
-        Ok(false)
+            .execute(params![place, now, packed])
+            .map(drop)
     }
 
-    fn merge_into_waiting(
+    fn merge_into(
         &mut self,
         parcel: &Parcel,
         destination: &Destination,
-        place: &Place,
-    ) -> Result<Option<Fate>, StoreError> {
-        let waiting = self.waiting(place).map_err(|error| self.judge(&error))?;
-        let Some((id, class, alerts)) = waiting else { return Ok(None) };
+        (id, class, alerts): (EntryId, i64, Vec<u8>),
+    ) -> Result<Fate, StoreError> {
         let now = millis(parcel.submission.at);
         let priority = parcel.submission.priority;
         // When the newer body lists every alert that waits, it is the merged state already.
@@ -145,7 +174,7 @@ impl Desk {
         if let Some(out) = self.out.get_mut(&id) {
             out.news_at.get_or_insert(now);
         }
-        Ok(Some(Fate::Merged))
+        Ok(Fate::Merged)
     }
 
     fn queue(
@@ -154,7 +183,6 @@ impl Desk {
         destination: &Destination,
         place: &Place,
     ) -> Result<Fate, StoreError> {
-        self.room_for_more()?;
         let now = millis(parcel.submission.at);
         let priority = parcel.submission.priority;
         let lane = &destination.lane;

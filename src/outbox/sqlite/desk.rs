@@ -41,7 +41,7 @@ pub(super) enum End {
     Done,
     /// It was refused before it changed anything.
     Refused,
-    /// SQLite failed in the middle: what it changed is taken back.
+    /// SQLite failed in the middle: the whole transaction is taken back.
     Failed,
 }
 
@@ -131,11 +131,11 @@ impl Desk {
         self.counts.entry(chat.to_owned()).or_default()
     }
 
-    /// Refuses when a cap is reached.
-    pub fn room_for_more(&self) -> Result<(), StoreError> {
+    /// Refuses when so many new entries would pass a cap.
+    pub fn room_for_more(&self, new: u64) -> Result<(), StoreError> {
         let options = self.options.load();
         let entries: u64 = self.counts.values().map(|count| count.waiting + count.dead).sum();
-        if entries >= options.max_entries {
+        if entries + new > options.max_entries {
             return Err(StoreError::Full(format!(
                 "it holds {entries} entries (delivery.max_entries); nothing accepted is lost"
             )));
@@ -163,20 +163,27 @@ impl Desk {
         }
         let leases_before = self.out.clone();
         let mut replies = Vec::with_capacity(batch.len());
+        let mut broken = false;
         for job in batch.drain(..) {
-            replies.push(self.run_alone(job));
+            if broken {
+                let why = "another piece of work in the same transaction failed";
+                replies.push((job.run)(Err(StoreError::Commit(why.into()))).reply);
+                continue;
+            }
+            let ran = (job.run)(Ok(self));
+            broken = ran.end == End::Failed;
+            replies.push(ran.reply);
         }
-        let started = crate::clock::monotonic();
-        let committed = self.statement("COMMIT");
-        if durable {
-            self.commits.observe(started.elapsed().as_secs_f64());
-        }
-        let failure = committed.err().map(|error| {
+        let failure = if broken {
+            Some(StoreError::Commit("a statement failed; the log says which".into()))
+        } else {
+            self.commit(durable).err()
+        };
+        if failure.is_some() {
             let _ = self.connection.execute_batch("ROLLBACK");
             self.out = leases_before;
             let _ = self.count_anew();
-            self.judge(&error)
-        });
+        }
         for reply in replies {
             reply(failure.clone().map_or(Ok(()), Err));
         }
@@ -184,24 +191,13 @@ impl Desk {
         self.upkeep(durable);
     }
 
-    /// Runs one job so that its failure takes back only its own changes.
-    fn run_alone(&mut self, job: Job) -> Reply {
-        if let Err(error) = self.statement("SAVEPOINT job") {
-            let failure = self.judge(&error);
-            return (job.run)(Err(failure)).reply;
+    fn commit(&self, durable: bool) -> Result<(), StoreError> {
+        let started = crate::clock::monotonic();
+        let committed = self.statement("COMMIT");
+        if durable {
+            self.commits.observe(started.elapsed().as_secs_f64());
         }
-        let ran = (job.run)(Ok(self));
-        if ran.end == End::Failed {
-            let _ = self.statement("ROLLBACK TO job");
-            let _ = self.count_anew();
-        }
-        match self.statement("RELEASE job") {
-            Ok(()) => ran.reply,
-            Err(error) => {
-                let failure = self.judge(&error);
-                Box::new(move |_| (ran.reply)(Err(failure)))
-            }
-        }
+        committed.map_err(|error| self.judge(&error))
     }
 
     fn statement(&self, sql: &str) -> rusqlite::Result<()> {
@@ -231,6 +227,7 @@ impl Desk {
             tracing::error!(%error, path = %self.path.display(), "the outbox's disk can't be trusted; stopping");
             self.fatal.cancel();
         }
+        tracing::debug!(%error, "a statement of the outbox failed");
         StoreError::Commit(error.to_string())
     }
 

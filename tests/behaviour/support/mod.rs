@@ -9,6 +9,7 @@ pub mod nabat;
 pub mod notifications;
 pub mod openbao;
 pub mod process;
+pub mod stage;
 pub mod tdlib;
 pub mod tiny;
 pub mod webhook;

@@ -31,7 +31,7 @@ pub fn all_of(text: &str) -> Notification {
     let field = || text.to_owned();
     let alert = |number: usize| Alert {
         fingerprint: format!("{number:016x}"),
-        status: if number % 2 == 0 { Status::Firing } else { Status::Resolved },
+        status: if number.is_multiple_of(2) { Status::Firing } else { Status::Resolved },
         labels: [
             ("alertname".to_owned(), field()),
             ("severity".to_owned(), field()),
@@ -46,7 +46,7 @@ pub fn all_of(text: &str) -> Notification {
         ends_at: (number % 2 == 1).then(now),
         generator_url: field(),
         grafana: Some(Box::new(GrafanaExtras { value_string: field(), ..extras(text) })),
-        unlisted: number % 3 == 0,
+        unlisted: number.is_multiple_of(3),
     };
     Notification {
         group: GroupId { source: Source::Grafana, receiver: field(), key: field() },

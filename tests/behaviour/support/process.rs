@@ -66,9 +66,12 @@ impl Process {
             }
             let ended = self.child.try_wait().expect("a child can be asked");
             let change = tokio::time::timeout_at(deadline, self.lines.changed()).await;
-            if change.is_err() || (ended.is_some() && !matches!(change, Ok(Ok(())))) {
-                panic!("{} never said it ({ended:?}):\n{}", self.name, self.output());
-            }
+            assert!(
+                change.is_ok() && (ended.is_none() || matches!(change, Ok(Ok(())))),
+                "{} never said it ({ended:?}):\n{}",
+                self.name,
+                self.output()
+            );
         }
     }
 

@@ -1,0 +1,110 @@
+use super::*;
+
+/// Sends as fast as the pace allows for `span`; returns when.
+async fn greedy(pace: &ChatPace, span: Duration) -> Vec<Instant> {
+    let start = Instant::now();
+    let mut sent = Vec::new();
+    while start.elapsed() < span {
+        match pace.take(Instant::now()) {
+            Ok(()) => sent.push(Instant::now()),
+            Err(when) => tokio::time::sleep_until(when).await,
+        }
+    }
+    sent
+}
+
+fn fullest(sent: &[Instant], span: Duration) -> usize {
+    let held =
+        |from: &Instant| sent.iter().filter(|at| *at >= from && **at <= *from + span).count();
+    sent.iter().map(held).max().unwrap_or(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_minute_of_a_group_holds_more_than_twenty_and_the_pace_is_used() {
+    let sent = greedy(&ChatPace::new(Limit::GROUP), Duration::from_mins(30)).await;
+    assert!(fullest(&sent, Limit::GROUP.span) <= 20);
+    assert!(sent.len() >= 20 * 30 * 95 / 100, "{} of 600", sent.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_second_of_a_private_chat_holds_more_than_one() {
+    let sent = greedy(&ChatPace::new(Limit::PRIVATE), Duration::from_mins(2)).await;
+    assert!(fullest(&sent, Limit::PRIVATE.span) <= 1);
+    assert!(sent.len() >= 120 * 95 / 100, "{} of 120", sent.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_group_gets_its_first_messages_at_once() {
+    let pace = ChatPace::new(Limit::GROUP);
+    for _ in 0..Limit::GROUP.burst {
+        assert_eq!(pace.take(Instant::now()), Ok(()));
+    }
+    assert!(pace.take(Instant::now()).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_was_asked_about_is_kept_and_counted_once() {
+    let pace = ChatPace::new(Limit::GROUP);
+    let now = Instant::now();
+    for _ in 0..Limit::GROUP.burst {
+        for _ in 0..10 {
+            assert_eq!(pace.free_at(now), None);
+        }
+        assert_eq!(pace.take(now), Ok(()));
+    }
+    let next = pace.free_at(now).expect("the burst is used up");
+    assert_eq!(pace.take(now), Err(next), "both know of the even pace");
+    assert!(next > now + Duration::from_secs(2), "{:?}", next - now);
+    tokio::time::advance(next - now).await;
+    assert_eq!(pace.free_at(Instant::now()), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn asking_before_each_send_changes_neither_limit_nor_pace() {
+    let pace = ChatPace::new(Limit::GROUP);
+    let start = Instant::now();
+    let mut sent = Vec::new();
+    while start.elapsed() < Duration::from_mins(30) {
+        if let Some(at) = pace.free_at(Instant::now()) {
+            tokio::time::sleep_until(at).await;
+        } else {
+            assert_eq!(pace.take(Instant::now()), Ok(()));
+            sent.push(Instant::now());
+        }
+    }
+    assert!(fullest(&sent, Limit::GROUP.span) <= 20);
+    assert!(sent.len() >= 20 * 30 * 95 / 100, "{} of 600", sent.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_second_of_the_bot_holds_more_than_thirty() {
+    let paces = Paces::default();
+    let mut sent = Vec::new();
+    for _ in 0..300 {
+        paces.bot_slot().await;
+        sent.push(Instant::now());
+    }
+    assert!(fullest(&sent, Limit::BOT.span) <= 30);
+    let took = sent[299] - sent[0];
+    assert!(took <= Duration::from_secs(10), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_is_waited_out_then_the_pace_is_lower_and_recovers() {
+    let pace = ChatPace::new(Limit::GROUP);
+    let now = Instant::now();
+    assert_eq!(pace.rate_limited(Some(Duration::from_secs(35)), now), Duration::from_secs(35));
+    assert_eq!(pace.take(now), Err(now + Duration::from_secs(35)));
+    tokio::time::advance(Duration::from_secs(35)).await;
+    let slow = greedy(&pace, Duration::from_mins(1)).await;
+    assert!((10..=14).contains(&slow.len()), "{}", slow.len());
+    tokio::time::advance(Duration::from_mins(10)).await;
+    let _ = pace.take(Instant::now());
+    assert!((pace.slowness() - 1.0).abs() < f64::EPSILON);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_that_does_not_say_how_long_is_waited_out_for_five_seconds() {
+    let pace = ChatPace::new(Limit::PRIVATE);
+    assert_eq!(pace.rate_limited(None, Instant::now()), UNSAID_RETRY_AFTER);
+}

@@ -1,0 +1,279 @@
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+use crate::alert::{GroupId, Labels, Reason, Source};
+use crate::outbox::{EntryId, ShownPart};
+use crate::routing::{ChatAlias, LaneId};
+use crate::telegram::MessageId;
+
+const CHAT: ChatId = ChatId(-1_001);
+const HOUR: Duration = Duration::from_hours(1);
+
+fn at(minutes: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes)
+}
+
+fn fires(name: &str) -> Alert {
+    Alert {
+        fingerprint: name.into(),
+        status: Status::Firing,
+        labels: Labels::new(),
+        annotations: Labels::new(),
+        starts_at: at(0),
+        ends_at: None,
+        generator_url: String::new(),
+        grafana: None,
+        unlisted: false,
+    }
+}
+
+fn ended(name: &str) -> Alert {
+    Alert { status: Status::Resolved, ends_at: Some(at(5)), ..fires(name) }
+}
+
+fn refired(name: &str) -> Alert {
+    Alert { starts_at: at(9), ..fires(name) }
+}
+
+fn unlisted(name: &str) -> Alert {
+    Alert { unlisted: true, ..fires(name) }
+}
+
+fn state(alerts: &[Alert]) -> Notification {
+    let fires = alerts.iter().any(|alert| alert.fires() && !alert.unlisted);
+    Notification {
+        group: GroupId { source: Source::Alertmanager, receiver: "r".into(), key: "g".into() },
+        status: if fires { Status::Firing } else { Status::Resolved },
+        reason: Reason::Unknown,
+        alerts: alerts.to_vec(),
+        group_labels: Labels::new(),
+        common_labels: Labels::new(),
+        common_annotations: Labels::new(),
+        external_url: String::new(),
+        truncated_alerts: 0,
+    }
+}
+
+fn entry(alerts: &[Alert]) -> Entry {
+    Entry {
+        id: EntryId(2),
+        lane: LaneId { chat: ChatAlias("ops".into()), topic: None },
+        template: "default".into(),
+        updates: Updates::Thread,
+        state: state(alerts),
+        merged: 1,
+        version: 1,
+        first_accepted_at: at(10),
+        last_accepted_at: at(10),
+        attempts: 0,
+    }
+}
+
+/// A card of an earlier entry, complete and told.
+fn card(alerts: &[Alert]) -> Card {
+    Card {
+        chat: CHAT,
+        parts: vec![ShownPart { id: MessageId(1), digest: 0 }],
+        state: state(alerts),
+        told: Some((EntryId(1), 1)),
+        unfinished: None,
+        updated_at: at(0),
+        closed_at: None,
+    }
+}
+
+/// The same card after everything on it had ended.
+fn closed(alerts: &[Alert]) -> Card {
+    Card { closed_at: Some(at(5)), ..card(alerts) }
+}
+
+fn planned(entry: &Entry, card: Option<&Card>) -> Plan {
+    plan(entry, card, CHAT, at(10), HOUR)
+}
+
+fn open() -> Step {
+    Step::Open { silent: false }
+}
+
+fn reply(kind: Kind, news: &[usize]) -> Step {
+    Step::Reply { kind, news: news.to_vec(), silent: kind == Kind::Ended }
+}
+
+#[test]
+fn in_a_thread_each_change_has_its_step() {
+    let a = card(&[fires("a")]);
+    let ab = card(&[fires("a"), fires("b")]);
+    let closed_a = closed(&[ended("a")]);
+    let table: [(&str, Vec<Alert>, Option<&Card>, Step); 14] = [
+        ("the first notification opens a card", vec![fires("a")], None, open()),
+        (
+            "a group that ended before it was shown is shown without a sound",
+            vec![ended("a")],
+            None,
+            Step::Open { silent: true },
+        ),
+        ("what fires is news although something ended", vec![ended("a"), fires("b")], None, open()),
+        (
+            "a new alert is a reply with sound",
+            vec![fires("a"), fires("b")],
+            Some(&a),
+            reply(Kind::News, &[1]),
+        ),
+        ("a re-fire is news", vec![refired("a")], Some(&a), reply(Kind::News, &[0])),
+        (
+            "a re-fire after the end is news",
+            vec![refired("a")],
+            Some(&closed_a),
+            reply(Kind::News, &[0]),
+        ),
+        (
+            "an alert listed again is news",
+            vec![fires("a"), fires("b")],
+            Some(&card(&[unlisted("a"), fires("b")])),
+            reply(Kind::News, &[0]),
+        ),
+        (
+            "an alert that ended beside one that fires is an edit",
+            vec![ended("a"), fires("b")],
+            Some(&ab),
+            Step::Edit,
+        ),
+        (
+            "the same without one that is silenced now is a reminder",
+            vec![fires("b")],
+            Some(&card(&[fires("a"), fires("b"), ended("c")])),
+            reply(Kind::Reminder, &[]),
+        ),
+        (
+            "the end of the group is told silently",
+            vec![ended("a")],
+            Some(&a),
+            reply(Kind::Ended, &[]),
+        ),
+        (
+            "the end of the last that fired is the end of the group",
+            vec![ended("b")],
+            Some(&card(&[ended("a"), fires("b")])),
+            reply(Kind::Ended, &[]),
+        ),
+        ("the same again is a reminder", vec![fires("a")], Some(&a), reply(Kind::Reminder, &[])),
+        ("the same end again is an edit at most", vec![ended("a")], Some(&closed_a), Step::Edit),
+        (
+            "one that ended while another began is news",
+            vec![ended("a"), fires("b")],
+            Some(&a),
+            reply(Kind::News, &[1]),
+        ),
+    ];
+    for (name, alerts, card, step) in table {
+        let plan = planned(&entry(&alerts), card);
+        assert_eq!(plan.next.as_ref(), Some(&step), "{name}");
+        let rest = matches!(step, Step::Reply { .. }).then_some(Class::Edit);
+        assert_eq!(plan.then, rest, "{name}: after a reply the card is brought up to date");
+    }
+}
+
+#[test]
+fn after_the_reply_the_card_is_edited_and_nothing_more() {
+    let entry = entry(&[fires("a"), fires("b")]);
+    let told = Card { told: Some((entry.id, entry.version)), ..card(&entry.state.alerts) };
+    let plan = planned(&entry, Some(&told));
+    assert_eq!((plan.next, plan.then), (Some(Step::Edit), None));
+}
+
+#[test]
+fn what_came_after_the_reply_is_told_as_well() {
+    let entry = Entry { version: 2, ..entry(&[fires("a"), fires("b")]) };
+    let told = Card { told: Some((entry.id, 1)), ..card(&[fires("a")]) };
+    assert_eq!(planned(&entry, Some(&told)).next, Some(reply(Kind::News, &[1])));
+}
+
+#[test]
+fn a_long_ended_group_gets_a_new_card_and_a_lately_ended_one_keeps_its_own() {
+    let entry = entry(&[refired("a")]);
+    let old = closed(&[ended("a")]);
+    let later = |minutes| plan(&entry, Some(&old), CHAT, at(minutes), HOUR).next;
+    assert_eq!(later(64), Some(reply(Kind::News, &[0])));
+    assert_eq!(later(65), Some(open()));
+    let long_open = card(&[fires("a")]);
+    let still = plan(&entry, Some(&long_open), CHAT, at(10_000), HOUR).next;
+    assert_eq!(still, Some(reply(Kind::News, &[0])), "only a closed card grows old");
+}
+
+#[test]
+fn an_old_card_is_finished_when_its_entry_was_begun() {
+    let entry = entry(&[ended("a")]);
+    let begun = Card { told: Some((entry.id, entry.version)), ..closed(&[ended("a")]) };
+    assert_eq!(plan(&entry, Some(&begun), CHAT, at(500), HOUR).next, Some(Step::Edit));
+}
+
+#[test]
+fn a_card_in_another_chat_is_left_alone() {
+    let elsewhere = Card { chat: ChatId(-1_002), ..card(&[fires("a")]) };
+    assert_eq!(planned(&entry(&[fires("a")]), Some(&elsewhere)).next, Some(open()));
+}
+
+#[test]
+fn an_unfinished_card_is_finished() {
+    let unfinished = Card { told: None, ..card(&[fires("a")]) };
+    for updates in [Updates::Thread, Updates::Edit, Updates::New] {
+        let entry = Entry { updates, ..entry(&[fires("a")]) };
+        assert_eq!(planned(&entry, Some(&unfinished)).next, Some(open()), "{updates:?}");
+    }
+    let nothing_sent = Card { parts: Vec::new(), ..unfinished };
+    assert_eq!(planned(&entry(&[fires("a")]), Some(&nothing_sent)).next, Some(open()));
+}
+
+#[test]
+fn with_edits_only_the_card_changes() {
+    let table = [
+        (vec![fires("a"), fires("b")], Step::Edit),
+        (vec![ended("a")], Step::Edit),
+        (vec![fires("a")], Step::Edit),
+    ];
+    for (alerts, step) in table {
+        let entry = Entry { updates: Updates::Edit, ..entry(&alerts) };
+        let plan = planned(&entry, Some(&card(&[fires("a")])));
+        assert_eq!((plan.next, plan.then), (Some(step), None), "{alerts:?}");
+        assert_eq!(planned(&entry, None).then, None);
+    }
+}
+
+#[test]
+fn with_new_messages_every_notification_is_one_and_rings_while_something_fires() {
+    for (alerts, silent) in [([fires("a")], false), ([ended("a")], true)] {
+        let entry = Entry { updates: Updates::New, ..entry(&alerts) };
+        let plan = planned(&entry, Some(&card(&[fires("a")])));
+        assert_eq!((plan.next, plan.then), (Some(Step::Open { silent }), None));
+        let told = Card { told: Some((entry.id, entry.version)), ..card(&alerts) };
+        assert_eq!(planned(&entry, Some(&told)).next, None, "it was told before a crash");
+    }
+}
+
+#[test]
+fn the_card_keeps_what_ended_and_forgets_the_oldest_ends_alone() {
+    let old: Vec<Alert> = (0..40)
+        .map(|minute| Alert { ends_at: Some(at(minute)), ..ended(&format!("old {minute}")) })
+        .collect();
+    let before = card(&[&old[..], &[fires("a")]].concat());
+    let present = planned(&entry(&[fires("b")]), Some(&before)).present;
+    let names: Vec<&str> = present.alerts.iter().map(|alert| alert.fingerprint.as_str()).collect();
+    assert_eq!(names.len(), 2 + ENDED_KEPT, "{names:?}");
+    assert!(names.contains(&"a") && names.contains(&"b"));
+    assert!(names.contains(&"old 39") && names.contains(&"old 20"));
+    assert!(!names.contains(&"old 19"));
+}
+
+#[test]
+fn what_is_said_rings_only_when_the_sender_still_lists_something_that_fires() {
+    let quiet = planned(&entry(&[unlisted("a"), ended("b")]), None);
+    assert_eq!(quiet.next, Some(Step::Open { silent: true }));
+    let mut truncated = entry(&[ended("a")]);
+    truncated.state.truncated_alerts = 3;
+    truncated.state.status = Status::Firing;
+    assert_eq!(planned(&truncated, None).next, Some(open()), "what was left out fires");
+    let after = planned(&truncated, Some(&card(&[fires("a")])));
+    assert_eq!(after.next, Some(Step::Edit), "the end of a part is no end of the group");
+}

@@ -1,0 +1,147 @@
+//! Chats that move, close, shut the bot out, or are configured no more.
+
+use nabat::sandbox::{Access, ChatKind, Fault, Limits, Trouble};
+use nabat::telegram::{ChatId, TopicId};
+
+use super::next_send;
+use crate::support::eventually;
+use crate::support::nabat::client;
+use crate::support::stage::{BOSS, CHATS, OPS, Stage, configuration, sandbox, webhook};
+
+#[tokio::test]
+async fn a_group_that_became_a_supergroup_is_followed_also_after_a_restart() {
+    const OLD: ChatId = ChatId(-4242);
+    let sandbox = sandbox(Limits::Real);
+    sandbox.add_chat(OLD, ChatKind::Group, "ops");
+    sandbox.migrate_chat(OLD, OPS);
+    let text = configuration(&sandbox, "  ops: {id: -4242}", "");
+    let mut stage = Stage::with(sandbox, text).await;
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    stage.shows_text(OPS, "DiskFull").await;
+    assert_eq!(stage.requests(OLD).len(), 1);
+
+    assert_eq!(stage.stop().await, Some(0));
+    stage.restart().await;
+    stage.post("ops", &webhook("NetDown", &["sw1"])).await;
+    stage.shows_text(OPS, "NetDown").await;
+    assert_eq!(stage.requests(OLD).len(), 1, "the old id is not asked again");
+}
+
+#[tokio::test]
+async fn what_is_for_a_closed_topic_goes_to_the_main_chat_with_a_note() {
+    let sandbox = sandbox(Limits::Real);
+    sandbox.add_chat(OPS, ChatKind::Supergroup { forum: true }, "ops");
+    sandbox.add_topic(OPS, TopicId(7), "alerts");
+    let text = configuration(&sandbox, "  ops: {id: -1001234567890, topic: 7}", "");
+    let stage = Stage::with(sandbox, text).await;
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    assert_eq!(stage.shows_text(OPS, "DiskFull").await[0].topic, Some(TopicId(7)));
+    stage.drained().await;
+
+    stage.sandbox.close_topic(OPS, TopicId(7));
+    stage.post("ops", &webhook("NetDown", &["sw1"])).await;
+    let shown = stage.shows_text(OPS, "NetDown").await.pop().unwrap();
+    assert_eq!(shown.topic, None);
+    assert!(shown.text.contains("topic 7 is closed or gone"), "{}", shown.text);
+    assert_eq!(stage.metric("topic_fallbacks_total").await, 1);
+}
+
+#[tokio::test]
+async fn a_chat_that_shut_the_bot_out_is_parked_told_of_and_recovers() {
+    let stage = Stage::open("fallback_chat: boss\ndelivery: {dead_after: 8s}").await;
+    stage.sandbox.kick(OPS);
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    let told = stage.shows_text(BOSS, "NabatChatUnreachable").await.remove(0);
+    assert!(told.text.contains("ops") && told.text.contains("kicked"), "{}", told.text);
+    assert_eq!(stage.entries("dead").await.len(), 0, "it waits");
+    assert_eq!(stage.entries("waiting").await.len(), 1);
+
+    stage.sandbox.set_access(OPS, Access::Open);
+    stage.shows_text(OPS, "DiskFull").await;
+    let held = stage.shows(BOSS, |shown| shown.len() >= 2 && shown[0].edits >= 1).await;
+    assert!(held[1].silent, "its end is told silently: {held:?}");
+}
+
+#[tokio::test]
+async fn what_is_too_old_for_an_unreachable_chat_dies_visibly_and_can_be_revived() {
+    let stage = Stage::open("delivery: {dead_after: 1s}").await;
+    stage.sandbox.kick(BOSS);
+    stage.post("boss", &webhook("DiskFull", &["db1"])).await;
+    eventually("a dead letter", async || !stage.entries("dead").await.is_empty()).await;
+    let dead = &stage.entries("dead").await[0];
+    assert_eq!(dead["reason"], "unreachable");
+    assert_eq!(dead["chat"], "boss");
+    let died = "dead_letters_total{chat=\"boss\",reason=\"unreachable\"}";
+    assert_eq!(stage.metric(died).await, 1);
+    assert_eq!(stage.metric("outbox_entries{chat=\"boss\",state=\"dead\"}").await, 1);
+
+    stage.sandbox.set_access(BOSS, Access::Open);
+    let url = format!("{}/api/v1/outbox/{}/retry", stage.nabat.url, dead["id"]);
+    assert_eq!(client().post(url).send().await.unwrap().status(), 200);
+    stage.shows_text(BOSS, "DiskFull").await;
+    eventually("no dead letter", async || stage.entries("dead").await.is_empty()).await;
+}
+
+/// A parked chat waits for half a minute and more; a person who has mended it does not.
+#[tokio::test]
+async fn a_retry_and_a_reload_by_a_person_end_the_pause_of_a_parked_chat() {
+    for by in ["retry", "reload"] {
+        let stage = Stage::open("").await;
+        stage.sandbox.kick(OPS);
+        stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+        let failed = async || {
+            let waiting = stage.entries("waiting").await;
+            waiting.first().is_some_and(|entry| entry["attempts"] == 1)
+        };
+        eventually("a failed attempt", failed).await;
+        stage.sandbox.set_access(OPS, Access::Open);
+        let id = stage.entries("waiting").await[0]["id"].clone();
+        let path = match by {
+            "retry" => format!("/api/v1/outbox/{id}/retry"),
+            _ => "/-/reload".to_owned(),
+        };
+        let url = format!("{}{path}", stage.nabat.url);
+        assert_eq!(client().post(url).send().await.unwrap().status(), 200);
+        stage.shows_text(OPS, "DiskFull").await;
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_a_chat_that_is_configured_no_more_is_a_dead_letter() {
+    let mut stage = Stage::open("").await;
+    let fault = Fault::new(Trouble::internal_server_error()).chat(BOSS).always();
+    stage.sandbox.inject(fault);
+    stage.post("boss", &webhook("DiskFull", &["db1"])).await;
+    let without = configuration(&stage.sandbox, "  ops: {id: -1001234567890}", "");
+    let with = configuration(&stage.sandbox, CHATS, "");
+    stage.rewrite(without);
+    let reload = format!("{}/-/reload", stage.nabat.url);
+    assert_eq!(client().post(&reload).send().await.unwrap().status(), 200);
+    eventually("a dead letter", async || !stage.entries("dead").await.is_empty()).await;
+    let dead = &stage.entries("dead").await[0];
+    assert_eq!(dead["reason"], "no_such_chat");
+
+    stage.sandbox.clear_faults();
+    stage.rewrite(with);
+    assert_eq!(client().post(&reload).send().await.unwrap().status(), 200);
+    let url = format!("{}/api/v1/outbox/{}/retry", stage.nabat.url, dead["id"]);
+    assert_eq!(client().post(url).send().await.unwrap().status(), 200);
+    stage.shows_text(BOSS, "DiskFull").await;
+}
+
+#[tokio::test]
+async fn what_waited_is_sent_as_the_present_state() {
+    let stage = Stage::open("").await;
+    stage.sandbox.inject(next_send(Trouble::too_many_requests(Some(2))));
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    stage.post("ops", &webhook("DiskFull", &["db1", "db2"])).await;
+    stage.post("ops", &webhook("DiskFull", &["-db1", "db2", "db3"])).await;
+    stage.post("ops", &webhook("DiskFull", &["-db2", "-db3"])).await;
+    let shown = stage.shows(OPS, |shown| !shown.is_empty()).await;
+    stage.drained().await;
+    assert_eq!(stage.sandbox.messages(OPS).len(), 1, "one message, not four");
+    for name in ["db1", "db2", "db3"] {
+        assert!(shown[0].text.contains(name), "no alert's end is hidden: {}", shown[0].text);
+    }
+    assert!(shown[0].silent, "it ended before anyone was told");
+}

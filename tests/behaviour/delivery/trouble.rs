@@ -1,0 +1,173 @@
+//! Answers that are errors, answers that are none, messages that are gone.
+
+use nabat::sandbox::{Limits, Trouble};
+use serde_json::json;
+use tempfile::NamedTempFile;
+
+use super::next_send;
+use crate::support::eventually;
+use crate::support::stage::{BOSS, CHATS, OPS, Stage, a_moment, configuration, sandbox, webhook};
+
+#[tokio::test]
+async fn a_server_error_an_html_page_and_a_cut_connection_are_retried() {
+    let stage = Stage::open("").await;
+    for trouble in [Trouble::internal_server_error(), Trouble::bad_gateway(), Trouble::DropBefore] {
+        stage.sandbox.inject(next_send(trouble));
+    }
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    let shown = stage.shows_text(OPS, "DiskFull").await;
+    assert_eq!(shown.len(), 1);
+    let answers: Vec<_> = stage.requests(OPS).into_iter().map(|(_, status)| status).collect();
+    assert_eq!(answers, [Some(500), Some(502), None, Some(200)]);
+    stage.drained().await;
+    assert_eq!(stage.metric("ambiguous_sends_total").await, 1, "the cut one may have arrived");
+}
+
+#[tokio::test]
+async fn a_send_whose_answer_was_cut_is_counted_and_sent_again() {
+    let stage = Stage::open("").await;
+    stage.sandbox.inject(next_send(Trouble::DropAfter));
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    let shown = stage.shows(OPS, |shown| shown.len() == 2).await;
+    assert_eq!(shown[0].text, shown[1].text, "at least once");
+    stage.drained().await;
+    assert_eq!(stage.metric("ambiguous_sends_total").await, 1);
+    stage.post("ops", &webhook("DiskFull", &["-db1"])).await;
+    stage.shows(OPS, |shown| shown.last().is_some_and(|last| last.silent)).await;
+    let ended = stage.sandbox.messages(OPS).pop().unwrap();
+    assert_eq!(ended.reply_to, Some(shown[1].id), "the card is the one that was confirmed");
+}
+
+#[tokio::test]
+async fn a_success_that_does_not_read_is_ambiguous() {
+    let stage = Stage::open("").await;
+    let torn = Trouble::AnswerAfter { status: 200, body: "{\"ok\":true,\"resu".into() };
+    stage.sandbox.inject(next_send(torn));
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    stage.shows(OPS, |shown| shown.len() == 2).await;
+    assert_eq!(stage.metric("ambiguous_sends_total").await, 1);
+}
+
+#[tokio::test]
+async fn text_that_telegram_cannot_parse_goes_out_plain_at_once() {
+    let stage = Stage::open("").await;
+    let refusal = "Bad Request: can't parse entities: Unsupported start tag \"x\"";
+    stage.sandbox.inject(next_send(Trouble::refusal(400, refusal)));
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    let shown = stage.shows_text(OPS, "db1 of DiskFull").await;
+    assert!(shown[0].entities.is_empty(), "plain: {:?}", shown[0].entities);
+    let requests = stage.requests(OPS);
+    assert_eq!(requests.len(), 2);
+    assert!(requests[1].0 - requests[0].0 < 1500, "at once: {requests:?}");
+    assert_eq!(stage.metric("plain_fallbacks_total").await, 1);
+}
+
+#[tokio::test]
+async fn text_refused_in_every_form_is_a_dead_letter_that_says_why() {
+    let stage = Stage::open("").await;
+    let refusal = Trouble::refusal(400, "Bad Request: a wording of tomorrow");
+    stage.sandbox.inject(next_send(refusal).times(3));
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    stage.post("boss", &webhook("Other", &["db1"])).await;
+    stage.shows_text(BOSS, "Other").await;
+    eventually("a dead letter", async || !stage.entries("dead").await.is_empty()).await;
+    let dead = &stage.entries("dead").await[0];
+    assert_eq!(dead["reason"], "refused");
+    assert!(dead["last_error"].as_str().unwrap().contains("a wording of tomorrow"), "{dead}");
+    let deaths = stage.metric("dead_letters_total{chat=\"ops\",reason=\"refused\"}").await;
+    assert_eq!(deaths, 1);
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_is_split_smaller() {
+    // No limits, or the parts would come three seconds apart.
+    let sandbox = sandbox(Limits::None);
+    let stage = Stage::with(sandbox.clone(), configuration(&sandbox, CHATS, "")).await;
+    let refusal = Trouble::refusal(400, "Bad Request: message is too long");
+    stage.sandbox.inject(next_send(refusal));
+    let names: Vec<String> = (0..12).map(|number| format!("db{number}x")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut body = webhook("DiskFull", &names);
+    for alert in body["alerts"].as_array_mut().unwrap() {
+        let summary = format!("{} {}", alert["labels"]["instance"], "long ".repeat(50));
+        alert["annotations"] = json!({"summary": summary});
+    }
+    stage.post("ops", &body).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    assert!(shown.len() >= 2, "{shown:?}");
+    assert!(shown.iter().all(|shown| shown.text.chars().count() <= 2048));
+    for name in names {
+        assert!(shown.iter().any(|shown| shown.text.contains(name)), "{name} is shown");
+    }
+    assert_eq!(shown.iter().filter(|shown| !shown.silent).count(), 1, "one sound");
+}
+
+#[tokio::test]
+async fn a_deleted_card_is_replaced_and_news_come_without_their_reply() {
+    let stage = Stage::open("").await;
+    stage.post("boss", &webhook("DiskFull", &["db1"])).await;
+    let card = stage.shows_text(BOSS, "db1").await.remove(0);
+    stage.drained().await;
+    stage.sandbox.delete_message(BOSS, card.id);
+    stage.post("boss", &webhook("DiskFull", &["db1", "db2"])).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(BOSS);
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    let (news, card) = (&shown[0], &shown[1]);
+    assert!(news.text.contains("db2") && news.reply_to.is_none() && !news.silent, "{news:?}");
+    assert!(card.text.contains("db1") && card.text.contains("db2") && card.silent, "{card:?}");
+    stage.post("boss", &webhook("DiskFull", &["-db1", "-db2"])).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(BOSS);
+    assert_eq!(shown[2].reply_to, Some(card.id), "the new card is the card now");
+    assert_eq!(shown[1].edits, 1);
+}
+
+const FRESH: &str = "700000001:FRESH-FRESH-FRESH-FRESH-FRESH-00000";
+
+/// A stage whose token is in a file of its own.
+async fn with_token_file() -> (Stage, NamedTempFile) {
+    let sandbox = sandbox(Limits::Real);
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(&file, sandbox.token()).unwrap();
+    let at = format!("{{file: {}}}", file.path().display());
+    let text = configuration(&sandbox, CHATS, "").replace("{env: TEST_BOT_TOKEN}", &at);
+    let stage = Stage::with(sandbox, text).await;
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    stage.shows_text(OPS, "DiskFull").await;
+    (stage, file)
+}
+
+async fn unauthorized(stage: &Stage) -> u64 {
+    let series = "telegram_requests_total{method=\"sendMessage\",outcome=\"unauthorized\"}";
+    stage.metric(series).await
+}
+
+#[tokio::test]
+async fn a_rotated_token_is_in_use_at_once_after_a_401() {
+    let (stage, file) = with_token_file().await;
+    std::fs::write(&file, FRESH).unwrap();
+    stage.sandbox.set_token(FRESH);
+    stage.post("boss", &webhook("NetDown", &["sw1"])).await;
+    stage.shows_text(BOSS, "NetDown").await;
+    assert_eq!(unauthorized(&stage).await, 1);
+}
+
+#[tokio::test]
+async fn while_the_token_is_refused_nothing_is_lost_and_telegram_is_not_hammered() {
+    let (stage, file) = with_token_file().await;
+    stage.sandbox.set_token(FRESH);
+    stage.post("ops", &webhook("NetDown", &["sw1"])).await;
+    eventually("a 401", async || unauthorized(&stage).await > 0).await;
+    stage.post("boss", &webhook("Power", &["ups"])).await;
+    a_moment(1500).await;
+    assert_eq!(unauthorized(&stage).await, 1, "the whole bot is paused");
+    assert_eq!(stage.entries("waiting").await.len(), 2, "everything is kept");
+
+    std::fs::write(&file, FRESH).unwrap();
+    stage.nabat.process.signal("HUP");
+    stage.shows_text(OPS, "NetDown").await;
+    stage.shows_text(BOSS, "Power").await;
+    assert_eq!(unauthorized(&stage).await, 1);
+}

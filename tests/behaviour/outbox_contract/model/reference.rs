@@ -1,0 +1,231 @@
+//! What a store is meant to do, said as plainly as it can be.
+
+use std::collections::BTreeMap;
+
+use nabat::alert::{Notification, Status};
+use nabat::outbox::{Class, EntryId, EntryState, Fate};
+
+use super::Said;
+
+/// Fingerprint → whether it fires, since when, and whether it is no longer listed.
+pub type Alerts = BTreeMap<usize, (bool, i64, bool)>;
+
+/// The alerts of a real notification, for comparison.
+pub fn alerts(notification: &Notification) -> Alerts {
+    notification
+        .alerts
+        .iter()
+        .map(|alert| {
+            let since = alert.starts_at.duration_since(super::at(0)).as_secs();
+            let fires = alert.status == Status::Firing;
+            (alert.fingerprint.parse().unwrap(), (fires, since, alert.unlisted))
+        })
+        .collect()
+}
+
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Learned from the store when it is first listed.
+    pub id: Option<EntryId>,
+    pub chat: usize,
+    pub group: usize,
+    pub alerts: Alerts,
+    truncated: bool,
+    pub merged: u32,
+    pub first: i64,
+    pub severity: u8,
+    pub class: Class,
+    pub attempts: u32,
+    /// How many notifications the lease that is out covers.
+    leased: Option<u32>,
+    /// When the first came that it does not cover.
+    news_at: Option<i64>,
+}
+
+impl Entry {
+    fn new(chat: usize, said: &Said, now: i64) -> Self {
+        Self {
+            id: None,
+            chat,
+            group: said.group,
+            alerts: said.listed(),
+            truncated: said.truncated,
+            merged: 1,
+            first: now,
+            severity: said.severity,
+            class: said.class,
+            attempts: 0,
+            leased: None,
+            news_at: None,
+        }
+    }
+
+    /// What `older` knew stays beneath.
+    fn put_on_top_of(&mut self, older: &Alerts) {
+        for (name, (fires, since, unlisted)) in older {
+            let unlisted = *unlisted || (*fires && !self.truncated);
+            self.alerts.entry(*name).or_insert((*fires, *since, unlisted));
+        }
+    }
+}
+
+impl Said {
+    fn listed(&self) -> Alerts {
+        self.alerts.iter().map(|(name, (fires, since))| (*name, (*fires, *since, false))).collect()
+    }
+}
+
+/// A chat and a group.
+type Spot = (usize, usize);
+
+/// Fingerprint → whether it fires, and since when.
+type Event = BTreeMap<usize, (bool, i64)>;
+
+#[derive(Debug)]
+pub struct Model {
+    window: i64,
+    pub waiting: BTreeMap<Spot, Entry>,
+    pub dead: Vec<Entry>,
+    /// The message that shows each group.
+    pub cards: BTreeMap<Spot, i32>,
+    /// The events of each group, and when they came.
+    recent: BTreeMap<Spot, Vec<(Event, i64)>>,
+}
+
+impl Model {
+    pub fn new(window: i64) -> Self {
+        Self {
+            window,
+            waiting: BTreeMap::new(),
+            dead: Vec::new(),
+            cards: BTreeMap::new(),
+            recent: BTreeMap::new(),
+        }
+    }
+
+    pub fn accept(&mut self, chat: usize, said: &Said, now: i64) -> Fate {
+        let spot = (chat, said.group);
+        let recent = self.recent.entry(spot).or_default();
+        recent.retain(|(_, at)| now - at < self.window);
+        if !said.repeat && recent.iter().any(|(event, _)| *event == said.alerts) {
+            return Fate::Duplicate;
+        }
+        recent.push((said.alerts.clone(), now));
+        let Some(entry) = self.waiting.get_mut(&spot) else {
+            self.waiting.insert(spot, Entry::new(chat, said, now));
+            return Fate::Queued;
+        };
+        let older = std::mem::replace(&mut entry.alerts, said.listed());
+        entry.truncated = said.truncated;
+        entry.put_on_top_of(&older);
+        entry.merged += 1;
+        entry.severity = said.severity;
+        entry.class = entry.class.min(said.class);
+        if entry.leased.is_some() {
+            entry.news_at.get_or_insert(now);
+        }
+        Fate::Merged
+    }
+
+    /// The entry that speaks next in a chat.
+    pub fn lease(&mut self, chat: usize) -> Option<Entry> {
+        let waiting = self.waiting.values_mut();
+        let entry = waiting
+            .filter(|entry| entry.chat == chat && entry.leased.is_none())
+            .min_by_key(|entry| (entry.severity, entry.class, entry.first))?;
+        entry.leased = Some(entry.merged);
+        entry.news_at = None;
+        Some(entry.clone())
+    }
+
+    pub fn shown(&mut self, spot: Spot, message: i32) {
+        self.cards.insert(spot, message);
+        let entry = self.waiting.get_mut(&spot).unwrap();
+        match (entry.leased.take(), entry.news_at.take()) {
+            (Some(covered), Some(news_at)) => {
+                entry.merged = entry.merged.saturating_sub(covered).max(1);
+                entry.first = news_at;
+                entry.attempts = 0;
+            }
+            _ => drop(self.waiting.remove(&spot)),
+        }
+    }
+
+    pub fn partly(&mut self, spot: Spot, message: i32, class: Class) {
+        self.cards.insert(spot, message);
+        let entry = self.waiting.get_mut(&spot).unwrap();
+        entry.class = if entry.news_at.is_some() { Class::News } else { class };
+        entry.leased = None;
+        entry.attempts = 0;
+    }
+
+    pub fn released(&mut self, spot: Spot, failed: bool) {
+        let entry = self.waiting.get_mut(&spot).unwrap();
+        entry.leased = None;
+        entry.attempts += u32::from(failed);
+    }
+
+    pub fn died(&mut self, spot: Spot) {
+        let entry = self.waiting.remove(&spot).unwrap();
+        self.dead.push(Entry { leased: None, ..entry });
+    }
+
+    pub fn bury(&mut self, chat: usize, before: i64) -> u64 {
+        let old: Vec<Spot> = self
+            .waiting
+            .iter()
+            .filter(|(_, entry)| entry.chat == chat && entry.leased.is_none())
+            .filter(|(_, entry)| entry.first < before)
+            .map(|(spot, _)| *spot)
+            .collect();
+        for spot in &old {
+            self.died(*spot);
+        }
+        old.len() as u64
+    }
+
+    pub fn retry(&mut self, id: EntryId) {
+        let Some(index) = self.dead.iter().position(|entry| entry.id == Some(id)) else {
+            let waits = self.waiting.values_mut().find(|entry| entry.id == Some(id));
+            waits.unwrap().attempts = 0;
+            return;
+        };
+        let older = self.dead.remove(index);
+        let spot = (older.chat, older.group);
+        let Some(entry) = self.waiting.get_mut(&spot) else {
+            self.waiting.insert(spot, Entry { class: Class::News, attempts: 0, ..older });
+            return;
+        };
+        entry.put_on_top_of(&older.alerts);
+        entry.merged += older.merged;
+        entry.first = entry.first.min(older.first);
+        if entry.leased.is_some() {
+            entry.news_at.get_or_insert(older.first);
+        }
+    }
+
+    pub fn drop_entry(&mut self, id: EntryId) {
+        self.dead.retain(|entry| entry.id != Some(id));
+        self.waiting.retain(|_, entry| entry.id != Some(id));
+    }
+
+    pub fn reopened(&mut self) {
+        for entry in self.waiting.values_mut() {
+            entry.leased = None;
+        }
+    }
+
+    pub fn ids(&self) -> Vec<EntryId> {
+        self.waiting.values().chain(&self.dead).filter_map(|entry| entry.id).collect()
+    }
+
+    /// The entries in a state, sorted by chat and group.
+    pub fn held(&self, state: EntryState) -> Vec<&Entry> {
+        let mut held: Vec<&Entry> = match state {
+            EntryState::Waiting => self.waiting.values().collect(),
+            EntryState::Dead => self.dead.iter().collect(),
+        };
+        held.sort_by_key(|entry| (entry.chat, entry.group, entry.id));
+        held
+    }
+}
