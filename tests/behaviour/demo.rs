@@ -100,14 +100,15 @@ async fn the_story_is_shown_in_a_browser_from_the_first_alert_to_the_last_end() 
                  return {
                    edited: all('.edited') > 0, replies: all('.reply') >= 1, silent: all('.silent') > 0,
                    foreign: all('script') + all('img') + all('b.injected'),
-                   links: [...document.querySelectorAll('#messages a')]
-                     .filter((link) => link.href.includes('evil.example')).length,
+                   disguised: [...document.querySelectorAll('#messages a')]
+                     .filter((link) => link.href.includes('evil.example'))
+                     .filter((link) => !link.textContent.includes('evil.example')).length,
                    sideways: document.documentElement.scrollWidth > innerWidth,
                  }",
             )
             .await;
         let expected = json!({
-            "edited": true, "replies": true, "silent": true, "foreign": 0, "links": 0,
+            "edited": true, "replies": true, "silent": true, "foreign": 0, "disguised": 0,
             "sideways": false,
         });
         assert_eq!(seen, expected, "{title}");

@@ -36,8 +36,8 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    pub fn bad(problem: impl ToString, remedy: impl Into<String>) -> Self {
-        Self::Bad { problem: problem.to_string(), remedy: remedy.into() }
+    pub fn bad(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Bad { problem: problem.into(), remedy: remedy.into() }
     }
 }
 
@@ -117,7 +117,7 @@ async fn secrets_and_chats(
         }
         match tokio::time::timeout(PATIENCE, sources.read(at)).await {
             Ok(Ok(secret)) => Ok(secret),
-            Ok(Err(error)) => Err(Outcome::bad(error, remedy(at))),
+            Ok(Err(error)) => Err(Outcome::bad(error.to_string(), remedy(at))),
             Err(_) => Err(Outcome::bad("no answer in time", remedy(at))),
         }
     };
@@ -178,7 +178,7 @@ async fn vault_login(sources: &Sources, address: &Url) -> Outcome {
                           accepts alerts meanwhile and keeps trying";
     match tokio::time::timeout(PATIENCE, sources.log_in()).await {
         Ok(Ok(())) => Outcome::Good(format!("logged in at {address}")),
-        Ok(Err(error)) => Outcome::bad(error, REMEDY),
+        Ok(Err(error)) => Outcome::bad(error.to_string(), REMEDY),
         Err(_) => Outcome::bad(format!("no answer from {address}"), REMEDY),
     }
 }

@@ -72,11 +72,12 @@ impl Telegram {
         }
         let mut shown = format!("{} {:?} ({chat})", plain(&info.kind), plain(info.name()));
         for topic in topics.iter().flatten() {
-            if info.is_forum {
-                shown.push_str(&format!(", topic {topic}"));
+            shown.push_str(if info.is_forum {
+                ", topic "
             } else {
-                shown.push_str(&format!(", which has no topics: {topic} is ignored"));
-            }
+                ", without topics: ignored is "
+            });
+            shown.push_str(&topic.to_string());
         }
         Ok(shown)
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
@@ -18,6 +19,7 @@ pub async fn play(webhook: &str, speed: u32) -> anyhow::Result<()> {
 
     println!("· an alert fires");
     let db1 = Alert::new("DiskWillFillSoon", "db1", "critical", "db1: disk full in 4 hours")
+        .fires_since(SignedDuration::from_mins(4))
         .with("description", "/var/lib/postgresql has 6 % left and grows by 1.4 GB an hour")
         .with("runbook", "https://runbooks.example.org/disk-will-fill")
         .with("action", "ssh db1 'journalctl --vacuum-size=1G && du -sh /var/* | sort -h'");
@@ -26,6 +28,7 @@ pub async fn play(webhook: &str, speed: u32) -> anyhow::Result<()> {
 
     println!("· it grows");
     let db2 = Alert::new("DiskWillFillSoon", "db2", "critical", "db2: disk full in 6 hours")
+        .fires_since(SignedDuration::from_mins(1))
         .with("description", "the replica follows its primary");
     story.tell("DiskWillFillSoon", &[&db1, &db2]).await?;
     story.pause(5).await;
@@ -39,7 +42,8 @@ pub async fn play(webhook: &str, speed: u32) -> anyhow::Result<()> {
     println!("· a burst: {} services at once", BURST.len());
     for service in BURST {
         let summary = format!("{service}: 5xx above 2 %");
-        let alert = Alert::new("HttpErrors", service, "warning", &summary);
+        let alert = Alert::new("HttpErrors", service, "warning", &summary)
+            .fires_since(SignedDuration::from_secs(30));
         story.tell(&format!("HttpErrors/{service}"), &[&alert]).await?;
     }
     story.pause(20).await;
@@ -92,13 +96,19 @@ impl Alert {
         Self(json!({
             "status": "firing",
             "labels": {
-                "alertname": name, "instance": instance, "severity": severity, "job": "demo",
+                "alertname": name, "instance": instance, "severity": severity,
             },
             "annotations": {"summary": summary},
             "startsAt": Clock::system().now().to_string(),
             "endsAt": "0001-01-01T00:00:00Z",
             "generatorURL": "http://prometheus.example.org:9090/graph?g0.expr=up",
         }))
+    }
+
+    /// It has been firing for so long: rules wait before they alert.
+    fn fires_since(mut self, ago: SignedDuration) -> Self {
+        self.0["startsAt"] = json!((Clock::system().now() - ago).to_string());
+        self
     }
 
     fn with(mut self, annotation: &str, text: &str) -> Self {
