@@ -79,6 +79,7 @@ fn card(alerts: &[Alert]) -> Card {
         state: state(alerts),
         told: Some((EntryId(1), 1)),
         unfinished: None,
+        as_of: at(0),
         updated_at: at(0),
         closed_at: None,
     }
