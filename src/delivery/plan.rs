@@ -125,8 +125,9 @@ fn ended_before(card: &Card, now: Timestamp, new_card_after: Duration) -> bool {
     })
 }
 
-fn occurrences(state: &Notification) -> HashSet<(&str, Status, Timestamp)> {
-    state.alerts.iter().map(Alert::occurrence).collect()
+/// What tells a state from another; an alert that is not reported any more is a change, too.
+fn occurrences(state: &Notification) -> HashSet<((&str, Status, Timestamp), bool)> {
+    state.alerts.iter().map(|alert| (alert.occurrence(), alert.unlisted)).collect()
 }
 
 /// What of the card's state is worth showing beneath a newer notification: what fires, and the
