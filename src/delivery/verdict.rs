@@ -98,8 +98,6 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
         (Complaint::TopicGone, Attempt::Send { topic: true, .. }) => Verdict::WithoutTopic,
         // The main topic is closed: nothing reaches this chat until a person opens it.
         (Complaint::TopicGone, Attempt::Send { .. }) => Verdict::Park(said()),
-        // Even the plainest text is refused in words nobody knows: it is not about the text.
-        (Complaint::Other, Attempt::Send { form: Form::Minimal, .. }) => Verdict::Park(said()),
         (Complaint::TooLong, Attempt::Send { form, .. } | Attempt::Edit { form })
             if form != Form::Minimal =>
         {
@@ -226,6 +224,11 @@ mod tests {
                 refused(400, "Bad Request: chat not found"),
                 park("400 Bad Request: chat not found"),
             ),
+            (
+                SEND,
+                refused(400, "Bad Request: TOPIC_CLOSED"),
+                park("400 Bad Request: TOPIC_CLOSED"),
+            ),
             (SEND, refused(401, "Unauthorized"), Verdict::PauseBot),
             (EDIT, refused(404, "Not Found"), Verdict::PauseBot),
             (
@@ -245,7 +248,7 @@ mod tests {
         let mut tried = 1;
         loop {
             let attempt = Attempt::Send { form, reply: false, topic: false };
-            match judge(attempt, &refused(400, "Bad Request: message text is empty")) {
+            match judge(attempt, &refused(400, "Bad Request: whatever")) {
                 Verdict::Plainer(next) => form = next,
                 Verdict::Refused(_) => break,
                 other => panic!("{other:?}"),

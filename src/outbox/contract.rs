@@ -308,8 +308,8 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     /// One entry with its notification.
     async fn show(&self, id: EntryId) -> Result<EntryView, StoreError>;
 
-    /// Lets a dead letter wait again; merged beneath what waits for its group by now. Returns
-    /// its lane. An entry that waits already only loses its count of attempts.
+    /// Lets a dead letter wait again, as news; merged beneath what waits for its group by now,
+    /// which keeps its age. Returns its lane. An entry that waits already only loses its count of attempts.
     async fn retry(&self, id: EntryId) -> Result<LaneId, StoreError>;
 
     /// Forgets an entry for good.

@@ -83,7 +83,7 @@ async fn a_dead_letter_retried_is_merged_beneath_what_waits(place: &impl Place) 
         ("c", Status::Firing, false),
     ];
     assert_eq!(alerts(&leased.entry.state), state);
-    assert_eq!((leased.entry.merged, leased.entry.first_accepted_at), (2, at(0)));
+    assert_eq!((leased.entry.merged, leased.entry.first_accepted_at), (2, at(5)));
     show(&*store, &leased, 1).await;
     assert!(store.list(None, 10).await.unwrap().is_empty());
 }

@@ -198,7 +198,8 @@ impl Model {
         };
         entry.put_on_top_of(&older.alerts);
         entry.merged += older.merged;
-        entry.first = entry.first.min(older.first);
+        entry.class = Class::News;
+        entry.severity = entry.severity.min(older.severity);
         if entry.leased.is_some() {
             entry.news_at.get_or_insert(older.first);
         }
