@@ -80,9 +80,7 @@ impl Scene {
              route: {{chats: [ops], updates: new}}\nfallback_chat: ops\nchats:\n  ops: {{id: {OPS}}}\n",
             self.token_at
         );
-        for number in 0..CHATS {
-            text.push_str(&format!("  c{number}: {{id: {}}}\n", chat(number)));
-        }
+        text.extend((0..CHATS).map(|number| format!("  c{number}: {{id: {}}}\n", chat(number))));
         std::fs::write(self.path().join("nabat.yml"), text).unwrap();
     }
 
