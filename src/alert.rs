@@ -162,6 +162,13 @@ impl Notification {
         self.alerts.iter().filter(|alert| !alert.fires())
     }
 
+    /// Whether every alert of the group is told of: nothing was truncated, or the sender says
+    /// that all of them ended.
+    pub fn is_complete(&self) -> bool {
+        self.truncated_alerts == 0
+            || (self.status == Status::Resolved && self.reason == Reason::AllAlertsResolved)
+    }
+
     /// A label that all alerts share, from the common labels or else the group labels.
     pub fn shared_label(&self, name: &str) -> Option<&str> {
         self.common_labels.get(name).or_else(|| self.group_labels.get(name)).map(String::as_str)

@@ -10,6 +10,14 @@
 //!
 //! Everything runs on loopback, bounded in time and count.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a load program asks the time itself, owns its tasks, and rounds what it prints"
+)]
+
 mod baseline;
 mod ingest;
 mod latency;

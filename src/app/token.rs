@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 
 use super::Options;
@@ -15,7 +15,7 @@ use crate::delivery::{AskForToken, Chat, ChatNumber};
 use crate::lifecycle::Tasks;
 use crate::routing::ChatAlias;
 use crate::secrets::{Check, Checker, SecretRef, SecretWatch, Secrets, SecretsOptions, Wanted};
-use crate::telegram::{Answer, Client, Complaint, Method};
+use crate::telegram::{Answer, ChatId, Client, Complaint, Method};
 use crate::telemetry::{Metrics, Scrubber};
 
 /// The bot token's name in the configuration and in metrics.
@@ -97,7 +97,8 @@ impl Keeper {
                 ChatIdSource::Known(id) => ChatNumber::Known(*id),
                 ChatIdSource::Secret(at) => {
                     let name = format!("chats.{alias}.id");
-                    let wanted = Wanted { name, at: at.clone(), checker: None };
+                    let checker: Arc<dyn Checker> = Arc::new(IsChatId);
+                    let wanted = Wanted { name, at: at.clone(), checker: Some(checker) };
                     ChatNumber::Secret(self.number(at, secrets.keep(wanted)))
                 }
             };
@@ -152,6 +153,20 @@ impl Checker for AsksTelegram {
                 Check::Bad(format!("Telegram refuses it: {} {}", refusal.code, refusal.description))
             }
             Answer::Refused(_) | Answer::Failed(_) => Check::CannotTell,
+        }
+    }
+}
+
+/// A chat's id is good when it is one.
+struct IsChatId;
+
+#[async_trait]
+impl Checker for IsChatId {
+    async fn check(&self, candidate: &SecretString) -> Check {
+        let id = candidate.expose_secret().trim().parse().ok().and_then(ChatId::new);
+        match id {
+            Some(_) => Check::Good,
+            None => Check::Bad("it is no chat id: a number such as -1001234567890".to_owned()),
         }
     }
 }

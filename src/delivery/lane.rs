@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::report::{Outcome, Report};
 use super::speaker::{Interruption, Speaker};
+use super::verdict::Form;
 use super::{Bell, Delivery};
 use crate::alert::{GroupId, Status};
 use crate::outbox::{DeathReason, EntryId, Lease, Settlement, StoreError};
@@ -25,6 +26,9 @@ const FIRST_PARKING: Duration = Duration::from_secs(30);
 const LONGEST_PARKING: Duration = Duration::from_mins(30);
 /// An entry that makes its worker panic this often becomes a dead letter.
 const PANICS_ALLOWED: u32 = 3;
+/// How often Telegram itself may fail (5xx) on an entry before plainer forms are tried.
+const FAILURES_BEFORE_PLAIN: u32 = 5;
+const FAILURES_BEFORE_MINIMAL: u32 = 8;
 /// How long to wait for the store when it fails.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -43,8 +47,29 @@ pub(super) struct Worker {
 struct Trouble {
     failures: u32,
     until: Option<Instant>,
-    /// The chat can't be written to; the reason was told.
-    parked: bool,
+    /// Since when the chat can't be written to.
+    parked_since: Option<Instant>,
+    /// The fallback chat was told of it.
+    told: bool,
+    /// The entry that Telegram itself failed on last, and how often in a row.
+    stubborn: Option<(EntryId, u32)>,
+}
+
+impl Trouble {
+    /// The richest form worth trying for an entry: a server that fails on a text again and
+    /// again may take a plainer one.
+    fn form(&self, entry: EntryId) -> Form {
+        match self.stubborn {
+            Some((of, times)) if of == entry && times >= FAILURES_BEFORE_MINIMAL => Form::Minimal,
+            Some((of, times)) if of == entry && times >= FAILURES_BEFORE_PLAIN => Form::Plain,
+            _ => Form::Rich,
+        }
+    }
+
+    fn failed_on(&mut self, entry: EntryId) {
+        let before = self.stubborn.filter(|(of, _)| *of == entry).map_or(0, |(_, times)| times);
+        self.stubborn = Some((entry, before + 1));
+    }
 }
 
 /// What the worker does next.
@@ -138,14 +163,17 @@ impl Worker {
         let group = leased.entry.state.group.clone();
         let lease = leased.lease.clone();
         let accepted_at = leased.entry.first_accepted_at;
+        let form = self.trouble.form(leased.entry.id);
         let mut speaker =
-            Speaker::new(&self.delivery, &self.lane, chat, number, &pace, token, leased);
+            Speaker::new(&self.delivery, &self.lane, chat, number, &pace, token, leased, form);
         let (settlement, next) = match speaker.speak().await {
             Ok(settlement) => {
                 self.recovered().await;
                 (settlement, Next::Again)
             }
-            Err(interruption) => self.interrupted(interruption, &group, number, accepted_at).await,
+            Err(interruption) => {
+                self.interrupted(interruption, lease.entry, &group, number, accepted_at).await
+            }
         };
         self.settle(lease, settlement).await;
         next
@@ -155,6 +183,7 @@ impl Worker {
     async fn interrupted(
         &mut self,
         interruption: Interruption,
+        entry: EntryId,
         group: &GroupId,
         number: ChatId,
         accepted_at: jiff::Timestamp,
@@ -170,7 +199,10 @@ impl Worker {
                 self.chat_moved(number, to).await;
                 (quietly, Next::Again)
             }
-            Interruption::Failed { why } => {
+            Interruption::Failed { why, answered } => {
+                if answered {
+                    self.trouble.failed_on(entry);
+                }
                 self.fail(&why, FIRST_BACKOFF, LONGEST_BACKOFF);
                 self.report(group, Outcome::Waiting { why: why.clone() });
                 (Settlement::Released { attempt: Some(why) }, Next::Again)
@@ -196,10 +228,18 @@ impl Worker {
         let dead_after = self.delivery.shared.with.options.load().dead_after;
         let longest = LONGEST_PARKING.min((dead_after / 4).max(Duration::from_millis(100)));
         self.fail(why, FIRST_PARKING.min(longest), longest);
-        if !self.trouble.parked {
-            self.trouble.parked = true;
+        let now = Instant::now();
+        if self.trouble.parked_since.is_none() {
             tracing::error!(lane = %self.lane, %why, "the chat can't be written to; its alerts wait");
-            self.delivery.tell_fallback(&self.lane, why, Status::Firing).await;
+        }
+        let since = *self.trouble.parked_since.get_or_insert(now);
+        if !self.trouble.told {
+            self.trouble.told = self.delivery.tell_fallback(&self.lane, why, Status::Firing).await;
+        }
+        // An entry may be old because something else was wrong before.
+        if now - since < dead_after {
+            self.report(group, Outcome::Waiting { why: why.into() });
+            return (Settlement::Released { attempt: Some(why.into()) }, Next::Again);
         }
         let Some(cutoff) = self.cutoff(dead_after) else {
             return (Settlement::Released { attempt: Some(why.into()) }, Next::Again);
@@ -281,10 +321,9 @@ impl Worker {
         if before.failures > 0 {
             tracing::info!(lane = %self.lane, failures = before.failures, "messages get through again");
         }
-        if before.parked {
-            self.delivery
-                .tell_fallback(&self.lane, "it can be written to again", Status::Resolved)
-                .await;
+        if before.told {
+            let why = "it can be written to again";
+            self.delivery.tell_fallback(&self.lane, why, Status::Resolved).await;
         }
     }
 

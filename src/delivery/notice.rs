@@ -9,12 +9,13 @@ use crate::routing::{Destination, LaneId, Updates};
 use super::Delivery;
 
 impl Delivery {
-    /// Tells the fallback chat that a lane can't be reached, or can again.
-    pub(super) async fn tell_fallback(&self, lane: &LaneId, why: &str, status: Status) {
+    /// Tells the fallback chat that a lane can't be reached, or can again. False when that
+    /// could not be stored; nothing to tell counts as told.
+    pub(super) async fn tell_fallback(&self, lane: &LaneId, why: &str, status: Status) -> bool {
         let with = &self.shared.with;
-        let Some(fallback) = with.options.load().fallback.clone() else { return };
+        let Some(fallback) = with.options.load().fallback.clone() else { return true };
         if fallback == *lane {
-            return;
+            return true;
         }
         let now = with.clock.now();
         let submission = Submission {
@@ -28,8 +29,14 @@ impl Delivery {
             at: now,
         };
         match with.outbox.accept(submission).await {
-            Ok(_) => self.wake(&fallback),
-            Err(error) => tracing::warn!(%error, "the fallback chat could not be told"),
+            Ok(_) => {
+                self.wake(&fallback);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the fallback chat could not be told");
+                false
+            }
         }
     }
 }

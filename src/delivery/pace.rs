@@ -80,6 +80,13 @@ impl Window {
         self.sent.front().map_or(now, |oldest| (*oldest + self.limit.span + margin).max(now))
     }
 
+    /// The last send has only now arrived.
+    fn arrived(&mut self, now: Instant) {
+        if let Some(last) = self.sent.back_mut() {
+            *last = now.max(*last);
+        }
+    }
+
     fn take(&mut self, now: Instant) {
         if self.sent.len() >= self.limit.sends as usize {
             self.sent.pop_front();
@@ -153,6 +160,12 @@ impl ChatPace {
         state.reserved = false;
         state.window.take(now);
         Ok(())
+    }
+
+    /// Telegram has answered the send that was taken last. It counted it somewhere on the way:
+    /// from now on is the safe reading, however long the request travelled.
+    pub fn arrived(&self, now: Instant) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).window.arrived(now);
     }
 
     /// When to ask again, if a slot is not free now. One that is free is kept for the next

@@ -11,6 +11,8 @@ use crate::rendering::Kind;
 use crate::routing::Updates;
 use crate::telegram::ChatId;
 
+/// The same for alerts that fired when they were last heard of.
+const UNLISTED_KEPT: usize = 20;
 /// How many ended alerts a card keeps showing that later notifications do not list any more.
 const ENDED_KEPT: usize = 20;
 
@@ -59,7 +61,12 @@ pub fn plan(
         return Plan { present, next: Some(Step::Open { silent }), then: None };
     };
     let before = remembered(card);
-    let present = merge(&before, &entry.state);
+    // A dead letter that is tried again may be older than what people have seen since.
+    let present = if entry.last_accepted_at < card.as_of {
+        merge(&entry.state, &before)
+    } else {
+        merge(&before, &entry.state)
+    };
     if card.told.is_none() {
         let silent = !rings(&present);
         return Plan { present, next: Some(Step::Open { silent }), then: None };
@@ -103,13 +110,13 @@ fn reply(card: &Card, before: &Notification, present: &Notification) -> Option<S
 
 /// Whether nothing of the group fires, as far as the sender told everything.
 pub fn has_ended(state: &Notification) -> bool {
-    state.truncated_alerts == 0 && !rings(state)
+    state.is_complete() && !rings(state)
 }
 
 /// Whether something fires that the sender still lists.
 fn rings(state: &Notification) -> bool {
     state.firing().any(|alert| !alert.unlisted)
-        || (state.truncated_alerts > 0 && state.status == Status::Firing)
+        || (!state.is_complete() && state.status == Status::Firing)
 }
 
 fn ended_before(card: &Card, now: Timestamp, new_card_after: Duration) -> bool {
@@ -118,23 +125,30 @@ fn ended_before(card: &Card, now: Timestamp, new_card_after: Duration) -> bool {
     })
 }
 
-fn occurrences(state: &Notification) -> HashSet<(&str, Status, Timestamp)> {
-    state.alerts.iter().map(Alert::occurrence).collect()
+/// What tells a state from another; an alert that is not reported any more is a change, too.
+fn occurrences(state: &Notification) -> HashSet<((&str, Status, Timestamp), bool)> {
+    state.alerts.iter().map(|alert| (alert.occurrence(), alert.unlisted)).collect()
 }
 
 /// What of the card's state is worth showing beneath a newer notification: what fires, and the
-/// latest of what ended. Of a card whose group had ended only the latest ends are.
+/// latest of what ended or is not reported any more. Of a card whose group had ended only the
+/// latest ends are.
 fn remembered(card: &Card) -> Notification {
-    let closed = card.closed_at.is_some();
-    let (mut ended, mut firing): (Vec<Alert>, Vec<Alert>) =
-        card.state.alerts.iter().cloned().partition(|alert| !alert.fires());
-    if closed {
-        firing.clear();
-    }
+    let alerts = || card.state.alerts.iter();
+    let mut ended: Vec<&Alert> = alerts().filter(|alert| !alert.fires()).collect();
     ended.sort_by_key(|alert| std::cmp::Reverse(alert.ends_at));
     ended.truncate(ENDED_KEPT);
-    firing.append(&mut ended);
-    Notification { alerts: firing, ..card.state.clone() }
+    let mut kept: Vec<Alert> = Vec::new();
+    if card.closed_at.is_none() {
+        kept.extend(alerts().filter(|alert| alert.fires() && !alert.unlisted).cloned());
+        let mut unlisted: Vec<&Alert> =
+            alerts().filter(|alert| alert.fires() && alert.unlisted).collect();
+        unlisted.sort_by_key(|alert| std::cmp::Reverse(alert.starts_at));
+        unlisted.truncate(UNLISTED_KEPT);
+        kept.extend(unlisted.into_iter().cloned());
+    }
+    kept.extend(ended.into_iter().cloned());
+    Notification { alerts: kept, ..card.state.clone() }
 }
 
 #[cfg(test)]

@@ -28,9 +28,17 @@ pub(super) enum Interruption {
     RateLimited,
     TokenRefused,
     Moved(ChatId),
-    Failed { why: String },
-    Unreachable { why: String },
-    Refused { why: String },
+    /// `answered`: Telegram itself failed on it (5xx), so it may be the message's fault.
+    Failed {
+        why: String,
+        answered: bool,
+    },
+    Unreachable {
+        why: String,
+    },
+    Refused {
+        why: String,
+    },
 }
 
 /// What became of one message.
@@ -60,6 +68,8 @@ pub(super) struct Speaker<'a> {
     topic: Option<TopicId>,
     note: Option<String>,
     shrinks: u32,
+    /// The richest form worth trying.
+    form: Form,
 }
 
 impl<'a> Speaker<'a> {
@@ -71,9 +81,22 @@ impl<'a> Speaker<'a> {
         pace: &'a ChatPace,
         token: Arc<SecretString>,
         leased: Leased,
+        form: Form,
     ) -> Self {
         let topic = lane.topic;
-        Self { delivery, lane, chat, number, pace, token, leased, topic, note: None, shrinks: 0 }
+        Self {
+            delivery,
+            lane,
+            chat,
+            number,
+            pace,
+            token,
+            leased,
+            topic,
+            note: None,
+            shrinks: 0,
+            form,
+        }
     }
 
     /// Says the next thing about the leased entry; the answer is how the lease ends.
@@ -209,7 +232,7 @@ impl<'a> Speaker<'a> {
         target: Target,
         present: &Notification,
     ) -> Result<Said, Interruption> {
-        let mut form = if self.shrinks > MOST_SHRINKS { Form::Minimal } else { Form::Rich };
+        let mut form = if self.shrinks > MOST_SHRINKS { Form::Minimal } else { self.form };
         let mut target = target;
         loop {
             let text = match form {
@@ -271,6 +294,7 @@ impl<'a> Speaker<'a> {
         let with = &self.delivery.shared.with;
         let started = Instant::now();
         let answer = with.client.load().call(&self.token, method).await;
+        self.pace.arrived(Instant::now());
         let metrics = &with.metrics;
         let name = method.name();
         metrics.telegram_requests.with_label_values(&[name, answer.outcome()]).inc();
@@ -324,12 +348,12 @@ impl<'a> Speaker<'a> {
                 );
                 Interruption::RateLimited
             }
-            Verdict::Retry { why, ambiguous } => {
+            Verdict::Retry { why, ambiguous, answered } => {
                 if ambiguous {
                     with.metrics.ambiguous_sends.inc();
                     tracing::warn!(lane = %self.lane, %why, "it is unknown whether a message arrived; it is sent again");
                 }
-                Interruption::Failed { why }
+                Interruption::Failed { why, answered }
             }
             Verdict::Moved(to) => Interruption::Moved(to),
             Verdict::Park(why) => Interruption::Unreachable { why },
@@ -344,7 +368,8 @@ impl<'a> Speaker<'a> {
             | Verdict::NewCard
             | Verdict::WithoutReply
             | Verdict::WithoutTopic => {
-                Interruption::Failed { why: "Telegram's answer does not fit what was tried".into() }
+                let why = "Telegram's answer does not fit what was tried".into();
+                Interruption::Failed { why, answered: true }
             }
         }
     }
@@ -404,6 +429,7 @@ impl<'a> Speaker<'a> {
             state: present.clone(),
             told: None,
             unfinished: None,
+            as_of: self.leased.entry.last_accepted_at,
             updated_at: self.delivery.shared.with.clock.now(),
             closed_at: None,
         }
@@ -412,6 +438,7 @@ impl<'a> Speaker<'a> {
     fn told(&self, card: &mut Card, present: &Notification) {
         card.state = present.clone();
         card.told = Some((self.leased.entry.id, self.leased.entry.version));
+        card.as_of = card.as_of.max(self.leased.entry.last_accepted_at);
         card.updated_at = self.delivery.shared.with.clock.now();
     }
 

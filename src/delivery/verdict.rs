@@ -52,6 +52,8 @@ pub enum Verdict {
         why: String,
         /// It may have been shown: the repetition may be a second message.
         ambiguous: bool,
+        /// Telegram itself said that it failed, so the message may be at fault.
+        answered: bool,
     },
     /// The chat has another id from now on.
     Moved(ChatId),
@@ -82,7 +84,7 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
     let said = || format!("{} {}", refusal.code, refusal.description);
     match (refusal.complaint(), attempt) {
         (Complaint::TooManyRequests, _) => Verdict::Wait(refusal.retry_after),
-        (Complaint::Server, _) => Verdict::Retry { why: said(), ambiguous: false },
+        (Complaint::Server, _) => Verdict::Retry { why: said(), ambiguous: false, answered: true },
         (Complaint::Unauthorized, _) => Verdict::PauseBot,
         (Complaint::Migrated, _) => match refusal.migrate_to {
             Some(chat) => Verdict::Moved(chat),
@@ -94,6 +96,10 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
         (Complaint::EditGone | Complaint::TopicGone, Attempt::Edit { .. }) => Verdict::NewCard,
         (Complaint::ReplyGone, Attempt::Send { reply: true, .. }) => Verdict::WithoutReply,
         (Complaint::TopicGone, Attempt::Send { topic: true, .. }) => Verdict::WithoutTopic,
+        // The main topic is closed: nothing reaches this chat until a person opens it.
+        (Complaint::TopicGone, Attempt::Send { .. }) => Verdict::Park(said()),
+        // Even the plainest text is refused in words nobody knows: it is not about the text.
+        (Complaint::Other, Attempt::Send { form: Form::Minimal, .. }) => Verdict::Park(said()),
         (Complaint::TooLong, Attempt::Send { form, .. } | Attempt::Edit { form })
             if form != Form::Minimal =>
         {
@@ -109,13 +115,15 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
 
 fn judge_failure(failure: &Failure) -> Verdict {
     match failure {
-        Failure::NotSent(why) => Verdict::Retry { why: why.clone(), ambiguous: false },
-        Failure::Lost { why, .. } => Verdict::Retry { why: why.clone(), ambiguous: true },
+        Failure::NotSent(why) => retry(why, false),
+        Failure::Lost { why, .. } => retry(why, true),
         // A success that does not read may have been shown; a front's error page was not.
-        Failure::Unreadable { status, why } => {
-            Verdict::Retry { why: why.clone(), ambiguous: *status < 300 }
-        }
+        Failure::Unreadable { status, why } => retry(why, *status < 300),
     }
+}
+
+fn retry(why: &str, ambiguous: bool) -> Verdict {
+    Verdict::Retry { why: why.to_owned(), ambiguous, answered: false }
 }
 
 #[cfg(test)]
@@ -139,7 +147,8 @@ mod tests {
 
     #[test]
     fn every_answer_has_the_verdict_of_the_design() {
-        let retry = |why: &str, ambiguous| Verdict::Retry { why: why.into(), ambiguous };
+        let failed =
+            |why: &str| Verdict::Retry { why: why.into(), ambiguous: false, answered: true };
         let park = |why: &str| Verdict::Park(why.into());
         let message = Some(MessageId(5));
         let table = [
@@ -149,11 +158,7 @@ mod tests {
                 refused(429, "Too Many Requests: retry after 7"),
                 Verdict::Wait(Some(Duration::from_secs(7))),
             ),
-            (
-                SEND,
-                refused(500, "Internal Server Error"),
-                retry("500 Internal Server Error", false),
-            ),
+            (SEND, refused(500, "Internal Server Error"), failed("500 Internal Server Error")),
             (SEND, Answer::Failed(Failure::NotSent("refused".into())), retry("refused", false)),
             (
                 SEND,
@@ -240,7 +245,7 @@ mod tests {
         let mut tried = 1;
         loop {
             let attempt = Attempt::Send { form, reply: false, topic: false };
-            match judge(attempt, &refused(400, "Bad Request: whatever")) {
+            match judge(attempt, &refused(400, "Bad Request: message text is empty")) {
                 Verdict::Plainer(next) => form = next,
                 Verdict::Refused(_) => break,
                 other => panic!("{other:?}"),

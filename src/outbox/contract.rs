@@ -126,6 +126,8 @@ pub struct Card {
     /// How many parts of an unfinished reply were sent for which entry and version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<(EntryId, u64, u32)>,
+    /// When the newest notification it shows was accepted; what is older goes beneath it.
+    pub as_of: Timestamp,
     /// When it was last sent or edited.
     pub updated_at: Timestamp,
     /// When the whole group had ended and that was shown.

@@ -20,7 +20,7 @@ pub fn merge(older: &Notification, newer: &Notification) -> Notification {
     }
     let known: HashSet<&str> =
         newer.alerts.iter().map(|alert| alert.fingerprint.as_str()).collect();
-    let complete = newer.truncated_alerts == 0;
+    let complete = newer.is_complete();
     let left_over: Vec<Alert> = older
         .alerts
         .iter()

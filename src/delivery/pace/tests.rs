@@ -108,3 +108,19 @@ async fn a_429_that_does_not_say_how_long_is_waited_out_for_five_seconds() {
     let pace = ChatPace::new(Limit::PRIVATE);
     assert_eq!(pace.rate_limited(None, Instant::now()), UNSAID_RETRY_AFTER);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_travelled_long_counts_from_its_arrival() {
+    let pace = ChatPace::new(Limit::GROUP);
+    let mut arrived = Vec::new();
+    for number in 0..21 {
+        while let Err(when) = pace.take(Instant::now()) {
+            tokio::time::sleep_until(when).await;
+        }
+        // The connection was cold at first.
+        tokio::time::advance(Duration::from_secs(if number == 0 { 2 } else { 0 })).await;
+        pace.arrived(Instant::now());
+        arrived.push(Instant::now());
+    }
+    assert!(fullest(&arrived, Limit::GROUP.span) <= 20);
+}

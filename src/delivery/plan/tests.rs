@@ -79,6 +79,7 @@ fn card(alerts: &[Alert]) -> Card {
         state: state(alerts),
         told: Some((EntryId(1), 1)),
         unfinished: None,
+        as_of: at(0),
         updated_at: at(0),
         closed_at: None,
     }
@@ -141,10 +142,10 @@ fn in_a_thread_each_change_has_its_step() {
             Step::Edit,
         ),
         (
-            "the same without one that is silenced now is a reminder",
+            "one that is silenced now is an edit, and rings nobody",
             vec![fires("b")],
             Some(&card(&[fires("a"), fires("b"), ended("c")])),
-            reply(Kind::Reminder, &[]),
+            Step::Edit,
         ),
         (
             "the end of the group is told silently",
@@ -276,4 +277,33 @@ fn what_is_said_rings_only_when_the_sender_still_lists_something_that_fires() {
     assert_eq!(planned(&truncated, None).next, Some(open()), "what was left out fires");
     let after = planned(&truncated, Some(&card(&[fires("a")])));
     assert_eq!(after.next, Some(Step::Edit), "the end of a part is no end of the group");
+}
+
+#[test]
+fn the_end_of_a_truncated_group_is_told_when_the_sender_says_that_all_ended() {
+    let mut over = entry(&[ended("a")]);
+    over.state.truncated_alerts = 20;
+    over.state.reason = Reason::AllAlertsResolved;
+    let plan = planned(&over, Some(&card(&[fires("a"), fires("b")])));
+    assert!(
+        matches!(plan.next, Some(Step::Reply { kind: Kind::Ended, silent: true, .. })),
+        "{:?}",
+        plan.next
+    );
+}
+
+#[test]
+fn a_truncated_group_that_says_resolved_may_still_fire() {
+    let mut partial = entry(&[ended("a")]);
+    partial.state.truncated_alerts = 20;
+    let plan = planned(&partial, Some(&card(&[fires("a"), fires("b")])));
+    assert_eq!(plan.next, Some(Step::Edit));
+}
+
+#[test]
+fn a_dead_letter_tried_again_does_not_undo_what_was_shown_since() {
+    let newer = Card { as_of: at(60), ..closed(&[ended("a")]) };
+    let plan = planned(&entry(&[fires("a")]), Some(&newer));
+    assert!(plan.present.alerts.iter().all(|alert| !alert.fires()), "{:?}", plan.present);
+    assert!(!matches!(plan.next, Some(Step::Reply { kind: Kind::News, .. })));
 }

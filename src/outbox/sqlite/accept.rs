@@ -58,6 +58,7 @@ impl Desk {
     /// Accepts in every lane or in none. Everything that can refuse is looked at before
     /// anything is changed.
     pub fn accept(&mut self, parcel: &Parcel) -> Result<Accepted, StoreError> {
+        self.saw(millis(parcel.submission.at));
         let mut before = Vec::with_capacity(parcel.places.len());
         for place in &parcel.places {
             before.push(self.before(parcel, place).map_err(|error| self.judge(&error))?);
@@ -103,8 +104,7 @@ impl Desk {
             .optional()?;
         let mut events: Vec<(u64, i64)> = known.as_deref().map(unpack).unwrap_or_default();
         events.retain(|(_, at)| *at > now.saturating_sub(window));
-        let repeat = parcel.submission.notification.reason == Reason::RepeatIntervalElapsed;
-        let duplicate = !repeat && events.iter().any(|(event, _)| *event == parcel.event);
+        let duplicate = events.iter().any(|(event, _)| *event == parcel.event);
         let waiting = if duplicate { None } else { self.waiting(place)? };
         Ok(Before { events, duplicate, waiting })
     }
@@ -145,9 +145,16 @@ impl Desk {
         let merged = if covers(&parcel.alerts, &alerts) {
             None
         } else {
-            let older = self.body(id)?;
-            let merged = merge(&older, &parcel.submission.notification);
-            Some((alert_hashes(&merged), encode(&merged)?))
+            match self.body(id) {
+                Ok(older) => {
+                    let merged = merge(&older, &parcel.submission.notification);
+                    Some((alert_hashes(&merged), encode(&merged)?))
+                }
+                Err(error) => {
+                    tracing::error!(entry = %id, %error, "replaced by its group's newer state");
+                    None
+                }
+            }
         };
         let (alerts, body) = match &merged {
             Some((alerts, body)) => (alerts, body),
@@ -276,7 +283,9 @@ pub(super) fn place(lane: &LaneId, group: &GroupId) -> Place {
     place
 }
 
-/// What makes an event the same: the set of (fingerprint, status, startsAt).
+/// What makes an event the same: the set of (fingerprint, status, startsAt), how many alerts
+/// were left out, and whether the sender repeats itself: a repeat is another event than what it
+/// repeats, but the same as its own retry.
 fn event(notification: &Notification) -> u64 {
     let mut occurrences: Vec<_> =
         notification.alerts.iter().map(crate::alert::Alert::occurrence).collect();
@@ -285,6 +294,8 @@ fn event(notification: &Notification) -> u64 {
     // after an upgrade a retry in flight could be shown twice at worst.
     let mut hasher = DefaultHasher::new();
     occurrences.hash(&mut hasher);
+    notification.truncated_alerts.hash(&mut hasher);
+    (notification.reason == Reason::RepeatIntervalElapsed).hash(&mut hasher);
     hasher.finish()
 }
 

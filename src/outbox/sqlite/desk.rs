@@ -75,7 +75,7 @@ pub(super) struct Desk {
     next_token: u64,
     commits: Histogram,
     fatal: CancellationToken,
-    closing: bool,
+    latest: i64,
     since_upkeep: u32,
 }
 
@@ -102,7 +102,7 @@ impl Desk {
             next_token: 0,
             commits,
             fatal,
-            closing: false,
+            latest: 0,
             since_upkeep: 0,
         };
         desk.count_anew()?;
@@ -110,12 +110,9 @@ impl Desk {
         Ok(desk)
     }
 
-    pub fn is_closing(&self) -> bool {
-        self.closing
-    }
-
-    pub fn begin_closing(&mut self) {
-        self.closing = true;
+    /// Notes the time of a submission: the tidying's idea of the present.
+    pub fn saw(&mut self, at: i64) {
+        self.latest = at;
     }
 
     pub fn new_token(&mut self) -> u64 {
@@ -279,19 +276,23 @@ impl Desk {
     }
 
     fn forget_old(&self) -> rusqlite::Result<()> {
-        let newest: Option<i64> =
-            self.connection.query_row("SELECT max(last_at) FROM recent", [], |row| row.get(0))?;
-        let Some(newest) = newest else { return Ok(()) };
+        if self.latest == 0 {
+            return Ok(());
+        }
         let options = self.options.load();
         let limit = |age: std::time::Duration| {
-            newest.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+            self.latest.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
         };
         self.connection
             .prepare_cached(
                 "DELETE FROM recent WHERE place IN \
-                 (SELECT place FROM recent WHERE last_at < ? LIMIT 1000)",
+                 (SELECT place FROM recent WHERE last_at < ?1 OR last_at > ?2 LIMIT 1000)",
             )?
-            .execute(params![limit(options.dedup_window)])?;
+            // What a clock that was ahead for a while left behind is of no use either.
+            .execute(params![
+                limit(options.dedup_window),
+                self.latest.saturating_mul(2).saturating_sub(limit(options.dedup_window)),
+            ])?;
         self.connection
             .prepare_cached(
                 "DELETE FROM cards WHERE place IN \

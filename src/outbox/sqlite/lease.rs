@@ -12,8 +12,23 @@ use crate::routing::{LaneId, Updates};
 
 impl Desk {
     pub fn lease(&mut self, lane: &LaneId) -> Result<Option<Leased>, StoreError> {
-        let found = self
-            .connection
+        loop {
+            let Some((entry, place, body)) = self.first_of(lane)? else { return Ok(None) };
+            match decode(&body) {
+                Ok(state) => return self.hand_out(Entry { state, ..entry }, &place).map(Some),
+                Err(error) => {
+                    // It must not hold up the lane for ever; it stays for a person to look at.
+                    tracing::error!(entry = %entry.id, %error, "dead letter");
+                    let (reason, detail) = (DeathReason::Poisonous, error.to_string());
+                    self.die(entry.id, lane.chat.as_str(), reason, &detail)?;
+                }
+            }
+        }
+    }
+
+    /// The entry of the lane that is to be spoken for first, its place and its body.
+    fn first_of(&self, lane: &LaneId) -> Result<Option<(Entry, Place, Vec<u8>)>, StoreError> {
+        self.connection
             .prepare_cached(
                 "SELECT id, place, template, updates, body, merged, version, first_at, last_at, \
                  attempts FROM entries WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 \
@@ -26,14 +41,33 @@ impl Desk {
                     })
                     .optional()
             })
-            .map_err(|error| self.judge(&error))?;
-        let Some((entry, place)) = found else { return Ok(None) };
-        self.mark_leased(entry.id, true)?;
-        let card = self.card(&place)?;
+            .map_err(|error| self.judge(&error))
+    }
+
+    fn hand_out(&mut self, entry: Entry, place: &Place) -> Result<Leased, StoreError> {
+        self.change("UPDATE entries SET leased = 1 WHERE id = ?", [entry.id.0])?;
+        let card = self.card(place)?;
         let token = self.new_token();
         self.out.insert(entry.id, Out { token, merged: entry.merged, news_at: None });
         let lease = Lease { entry: entry.id, version: entry.version, token };
-        Ok(Some(Leased { lease, entry, card }))
+        Ok(Leased { lease, entry, card })
+    }
+
+    fn die(
+        &mut self,
+        id: EntryId,
+        chat: &str,
+        reason: DeathReason,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        self.change(
+            "UPDATE entries SET state = ?, leased = 0, reason = ?, last_error = ? WHERE id = ?",
+            params![DEAD, reason.as_str(), detail, id.0],
+        )?;
+        let count = self.count(chat);
+        count.waiting -= 1;
+        count.dead += 1;
+        Ok(())
     }
 
     pub fn progress(&mut self, lease: &Lease, card: &Card) -> Result<(), StoreError> {
@@ -70,15 +104,7 @@ impl Desk {
                     params![i64::from(attempt.is_some()), attempt, lease.entry.0],
                 )?;
             }
-            Settlement::Dead { reason, detail } => {
-                self.change(
-                    "UPDATE entries SET state = ?, leased = 0, reason = ?, last_error = ? WHERE id = ?",
-                    params![DEAD, reason.as_str(), detail, lease.entry.0],
-                )?;
-                let count = self.count(&chat);
-                count.waiting -= 1;
-                count.dead += 1;
-            }
+            Settlement::Dead { reason, detail } => self.die(lease.entry, &chat, reason, &detail)?,
         }
         self.out.remove(&lease.entry);
         Ok(())
@@ -133,10 +159,6 @@ impl Desk {
         }
     }
 
-    fn mark_leased(&mut self, id: EntryId, leased: bool) -> Result<(), StoreError> {
-        self.change("UPDATE entries SET leased = ? WHERE id = ?", params![leased, id.0]).map(drop)
-    }
-
     /// The place and chat of an entry.
     fn where_is(&self, id: EntryId) -> Result<(Place, String), StoreError> {
         self.connection
@@ -154,7 +176,11 @@ impl Desk {
             .prepare_cached("SELECT body FROM cards WHERE place = ?")
             .and_then(|mut statement| statement.query_row([place], |row| row.get(0)).optional())
             .map_err(|error| self.judge(&error))?;
-        body.map(|body| decode(&body)).transpose()
+        Ok(body.and_then(|body| {
+            decode(&body)
+                .inspect_err(|error| tracing::error!(%error, "a card is not known any more"))
+                .ok()
+        }))
     }
 
     fn save_card(&mut self, place: &Place, card: &Card) -> Result<(), StoreError> {
@@ -176,8 +202,8 @@ impl Desk {
     }
 }
 
-/// An entry and its place.
-fn read(row: &Row<'_>, lane: LaneId) -> rusqlite::Result<(Entry, Place)> {
+/// An entry without its state, its place, and its body, which may not decode.
+fn read(row: &Row<'_>, lane: LaneId) -> rusqlite::Result<(Entry, Place, Vec<u8>)> {
     let updates: String = row.get(3)?;
     let entry = Entry {
         id: EntryId(row.get(0)?),
@@ -188,12 +214,12 @@ fn read(row: &Row<'_>, lane: LaneId) -> rusqlite::Result<(Entry, Place)> {
             "new" => Updates::New,
             _ => Updates::Thread,
         },
-        state: super::queries::notification(row, 4)?,
+        state: super::queries::nothing(),
         merged: row.get(5)?,
         version: row.get(6)?,
         first_accepted_at: timestamp(row.get(7)?),
         last_accepted_at: timestamp(row.get(8)?),
         attempts: row.get(9)?,
     };
-    Ok((entry, row.get(1)?))
+    Ok((entry, row.get(1)?, row.get(4)?))
 }

@@ -70,6 +70,7 @@ pub struct SqliteOutbox {
     work: mpsc::Sender<Job>,
     cut_sends: u64,
     fatal: CancellationToken,
+    closing: CancellationToken,
     finished: CancellationToken,
     bytes: Arc<AtomicU64>,
     options: Arc<ArcSwap<SqliteOptions>>,
@@ -101,12 +102,13 @@ impl SqliteOutbox {
         .map_err(|source| OpenError::Sqlite { path, source })?;
         let cut_sends = desk.cut_sends;
         let (work, jobs) = mpsc::channel(BACKLOG);
-        let done = finished.clone();
+        let closing = CancellationToken::new();
+        let (close, done) = (closing.clone(), finished.clone());
         std::thread::Builder::new()
             .name("outbox".into())
-            .spawn(move || keep(desk, jobs, lock, &done))
+            .spawn(move || keep(desk, jobs, lock, &close, done))
             .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
-        Ok(Self { work, cut_sends, fatal, finished, bytes, options })
+        Ok(Self { work, cut_sends, fatal, closing, finished, bytes, options })
     }
 
     /// Changes windows and caps from now on; what is stored already stays.
@@ -147,8 +149,16 @@ impl SqliteOutbox {
     }
 }
 
-/// The store's thread.
-fn keep(mut desk: Desk, mut jobs: mpsc::Receiver<Job>, lock: File, finished: &CancellationToken) {
+/// The store's thread: works until every handle is gone or it is asked to close. However it
+/// ends, `finished` says so.
+fn keep(
+    mut desk: Desk,
+    mut jobs: mpsc::Receiver<Job>,
+    lock: File,
+    closing: &CancellationToken,
+    finished: CancellationToken,
+) {
+    let finished = finished.drop_guard();
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(first) = jobs.blocking_recv() {
         batch.push(first);
@@ -159,13 +169,13 @@ fn keep(mut desk: Desk, mut jobs: mpsc::Receiver<Job>, lock: File, finished: &Ca
             }
         }
         desk.work_off(&mut batch);
-        if desk.is_closing() {
+        if closing.is_cancelled() {
             jobs.close();
         }
     }
     drop(desk);
     drop(lock);
-    finished.cancel();
+    drop(finished);
 }
 
 #[async_trait]
@@ -258,12 +268,9 @@ impl Outbox for SqliteOutbox {
     }
 
     async fn close(&self) {
-        let _ = self
-            .ask(true, |desk| {
-                desk.begin_closing();
-                Ok(())
-            })
-            .await;
+        self.closing.cancel();
+        // Wakes the thread, if it waits for work; whether this succeeds does not matter.
+        let _ = self.ask(true, |_| Ok(())).await;
         self.finished.cancelled().await;
     }
 }

@@ -1,11 +1,11 @@
 //! What people and the other rooms ask: lists, dead letters, moves, refused bodies, totals.
 
-use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};
+use serde::Deserialize;
 
 use super::accept::{alert_hashes, decode, encode, place};
 use super::desk::{DEAD, Desk, WAITING, millis, timestamp};
-use crate::alert::Notification;
+use crate::alert::{GroupId, Labels, Notification, Reason, Source, Status};
 use crate::outbox::contract::{
     ChatTotals, Class, EntryId, EntryState, EntryView, Rejected, StoreError, Totals,
 };
@@ -16,6 +16,8 @@ use crate::telegram::{ChatId, TopicId};
 const VIEW: &str = "SELECT id, chat, topic, state, severity, class, merged, attempts, first_at, \
                     last_at, reason, last_error, body FROM entries";
 
+/// The longest list given at once; all of them would hold up the store's thread.
+const LONGEST_LIST: u32 = 1000;
 /// How many refused bodies are kept.
 const KEPT_REJECTED: i64 = 100;
 
@@ -26,18 +28,24 @@ impl Desk {
         limit: u32,
     ) -> Result<Vec<EntryView>, StoreError> {
         let wanted = state.map(state_number);
-        let sql = format!("{VIEW} WHERE ?1 IS NULL OR state = ?1 ORDER BY first_at, id LIMIT ?2");
-        let mut views = self.rows(&sql, params![wanted, limit], view)?;
-        for view in &mut views {
-            view.notification = None;
-        }
-        Ok(views)
+        let sql = format!("{VIEW} WHERE ?1 IS NULL OR state = ?1 ORDER BY id LIMIT ?2");
+        self.rows(&sql, params![wanted, limit.min(LONGEST_LIST)], |row| {
+            let body = row.get_ref(12)?.as_blob()?;
+            let group = serde_json::from_slice(body)
+                .map_or_else(|_| nothing().group, |Head { group }| group);
+            view(row, group, None)
+        })
     }
 
     pub fn show(&mut self, id: EntryId) -> Result<EntryView, StoreError> {
-        self.rows(&format!("{VIEW} WHERE id = ?"), [id.0], view)?
-            .pop()
-            .ok_or(StoreError::NoSuchEntry(id))
+        let sql = format!("{VIEW} WHERE id = ?");
+        let read = |row: &Row<'_>| {
+            let body = row.get_ref(12)?.as_blob()?;
+            let notification: Notification =
+                serde_json::from_slice(body).unwrap_or_else(|_| nothing());
+            view(row, notification.group.clone(), Some(notification))
+        };
+        self.rows(&sql, [id.0], read)?.pop().ok_or(StoreError::NoSuchEntry(id))
     }
 
     pub fn retry(&mut self, id: EntryId) -> Result<LaneId, StoreError> {
@@ -54,12 +62,13 @@ impl Desk {
             let merged = merge(&older, &self.body(newer)?);
             self.change(
                 "UPDATE entries SET alerts = ?, body = ?, version = version + 1, \
-                 merged = merged + ?, first_at = min(first_at, ?) WHERE id = ?",
+                 merged = merged + ?, class = ?, severity = min(severity, ?) WHERE id = ?",
                 params![
                     alert_hashes(&merged),
                     encode(&merged)?,
                     view.merged,
-                    millis(view.first_accepted_at),
+                    Class::News as i64,
+                    view.severity,
                     newer.0
                 ],
             )?;
@@ -174,24 +183,44 @@ pub(super) fn lane(chat: String, topic: i32) -> LaneId {
     LaneId { chat: ChatAlias(chat), topic: (topic != 0).then_some(TopicId(topic)) }
 }
 
-/// A notification from a column.
-pub(super) fn notification(row: &Row<'_>, column: usize) -> rusqlite::Result<Notification> {
-    let body = row.get_ref(column)?.as_blob()?;
-    serde_json::from_slice(body).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error))
-    })
+/// What a list needs of a stored notification.
+#[derive(Deserialize)]
+struct Head {
+    group: GroupId,
 }
 
-fn view(row: &Row<'_>) -> rusqlite::Result<EntryView> {
+/// Stands for a stored notification that does not read.
+pub(super) fn nothing() -> Notification {
+    Notification {
+        group: GroupId {
+            source: Source::Nabat,
+            receiver: String::new(),
+            key: "unreadable".to_owned(),
+        },
+        status: Status::Firing,
+        reason: Reason::Unknown,
+        alerts: Vec::new(),
+        group_labels: Labels::new(),
+        common_labels: Labels::new(),
+        common_annotations: Labels::new(),
+        external_url: String::new(),
+        truncated_alerts: 0,
+    }
+}
+
+fn view(
+    row: &Row<'_>,
+    group: GroupId,
+    notification: Option<Notification>,
+) -> rusqlite::Result<EntryView> {
     let LaneId { chat, topic } = lane(row.get(1)?, row.get(2)?);
     let class: usize = row.get(5)?;
-    let notification = notification(row, 12)?;
     Ok(EntryView {
         id: EntryId(row.get(0)?),
         chat,
         topic,
         state: if row.get::<_, i64>(3)? == DEAD { EntryState::Dead } else { EntryState::Waiting },
-        group: notification.group.clone(),
+        group,
         severity: row.get(4)?,
         class: Class::ALL.get(class).copied().unwrap_or_default(),
         merged: row.get(6)?,
@@ -200,7 +229,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<EntryView> {
         last_accepted_at: timestamp(row.get(9)?),
         reason: row.get(10)?,
         last_error: row.get(11)?,
-        notification: Some(notification),
+        notification,
     })
 }
 

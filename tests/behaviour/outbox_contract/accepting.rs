@@ -196,7 +196,9 @@ async fn a_repeat_passes_within_the_window(place: &impl Place) {
     show(&*store, &leased, 1).await;
     let mut repeat = submission("disk", &[fires("a")]);
     Arc::make_mut(&mut repeat.notification).reason = Reason::RepeatIntervalElapsed;
-    assert_eq!(accept(&*store, repeat).await, Fate::Queued);
+    assert_eq!(accept(&*store, repeat.clone()).await, Fate::Queued);
+    // Its own retry is no second repeat.
+    assert_eq!(accept(&*store, repeat).await, Fate::Duplicate);
 }
 
 async fn ha_peers_say_the_same(place: &impl Place) {

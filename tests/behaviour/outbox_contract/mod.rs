@@ -140,6 +140,7 @@ pub fn card(message: i32, state: &Notification) -> Card {
         state: state.clone(),
         told: None,
         unfinished: None,
+        as_of: at(0),
         updated_at: at(0),
         closed_at: None,
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use nabat::outbox::Outbox;
 use nabat::outbox::sqlite::{OpenError, SqliteOptions, SqliteOutbox};
+use nabat::outbox::{EntryState, Outbox};
 use prometheus::{Histogram, HistogramOpts};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -198,4 +198,23 @@ async fn many_callers_at_once_are_all_answered_and_kept() {
         merged += leased.entry.merged;
     }
     assert_eq!(merged, 300);
+}
+
+#[tokio::test]
+async fn a_row_that_does_not_read_becomes_a_dead_letter_and_the_lane_goes_on() {
+    let directory = Directory::fresh();
+    let store = directory.open().await;
+    accept(&*store, submission("torn", &[fires("a")])).await;
+    accept(&*store, submission("whole", &[fires("a")])).await;
+    store.close().await;
+    let connection = Connection::open(directory.file()).unwrap();
+    connection.execute("UPDATE entries SET body = '{' WHERE id = 1", []).unwrap();
+    drop(connection);
+
+    let store = directory.open().await;
+    let leased = lease(&*store, &ops()).await;
+    assert_eq!(leased.entry.state.group.key, "whole");
+    let dead = store.list(Some(EntryState::Dead), 10).await.unwrap();
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].reason.as_deref(), Some("poisonous"));
 }
