@@ -13,7 +13,7 @@ use crate::support::nabat::{Nabat, client};
 use crate::support::process::Process;
 
 /// At Telegram's pace the story needs half a minute for a chat, however fast it is told.
-const WHOLE_STORY: Duration = Duration::from_secs(120);
+const WHOLE_STORY: Duration = Duration::from_mins(2);
 
 struct Demo {
     process: Process,

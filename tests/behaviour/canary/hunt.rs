@@ -42,7 +42,7 @@ impl Hunt {
 /// The secret as it is, percent-encoded (only what must be, and all of it), and in base64
 /// wherever in a longer text it may have stood.
 fn forms(secret: &str) -> Vec<String> {
-    let all: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let all = all_encoded(secret);
     let reserved: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let mut forms = vec![secret.to_owned(), all, reserved];
     for lead in 0..3 {
@@ -58,13 +58,17 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
+fn all_encoded(secret: &str) -> String {
+    secret.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
+}
+
 #[test]
 fn a_secret_is_found_in_every_form() {
     let secret = "7712345678:AAH-canary_with/signs";
     for text in [
         format!("GET /bot{secret}/getMe"),
         format!("GET /bot{}/getMe", secret.replace(':', "%3A").replace('/', "%2f")),
-        secret.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+        all_encoded(secret).to_lowercase(),
         STANDARD_NO_PAD.encode(secret),
         STANDARD_NO_PAD.encode(format!("user:{secret}!")),
         URL_SAFE_NO_PAD.encode(format!("a{secret}bc")),
