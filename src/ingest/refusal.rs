@@ -51,6 +51,7 @@ impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Trouble(trouble) => trouble.status(),
+            Self::Body(BodyError::TooManyAlerts) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Intake(IntakeError::UnknownChat { .. }) => StatusCode::NOT_FOUND,
             Self::Intake(IntakeError::Nowhere | IntakeError::Store(_)) => {
