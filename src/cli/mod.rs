@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod address;
 pub mod check;
 mod completions;
 mod demo;

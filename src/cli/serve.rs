@@ -15,6 +15,8 @@ use crate::config::{Config, process_environment};
 use crate::ingest::BodyLimits;
 use crate::telemetry::{Scrubber, logs};
 
+use super::address::listen_address;
+
 /// Flags of `nabat serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -32,11 +34,12 @@ pub struct ServeArgs {
     )]
     storage_path: PathBuf,
 
-    /// Address to listen on
+    /// Address to listen on; without a host, such as :9087, all IPv4 addresses
     #[arg(
         long = "web.listen-address",
         env = "NABAT_WEB_LISTEN_ADDRESS",
         default_value = "0.0.0.0:9087",
+        value_parser = listen_address,
         value_name = "ADDRESS"
     )]
     listen_address: SocketAddr,
