@@ -1,7 +1,7 @@
 //! Talking to a running nabat.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::config::process_environment;
 
+use super::Misuse;
 use super::address::listen_address;
 
 /// Where the running nabat is.
@@ -44,6 +45,14 @@ fn nearby(listen: Option<&str>) -> Url {
     url
 }
 
+fn certificates(path: &Path) -> anyhow::Result<Vec<reqwest::Certificate>> {
+    let pem = std::fs::read(path).with_context(|| format!("--ca-file {}", path.display()))?;
+    reqwest::Certificate::from_pem_bundle(&pem)
+        .ok()
+        .filter(|certificates| !certificates.is_empty())
+        .ok_or_else(|| anyhow!("--ca-file {}: no certificates in PEM", path.display()))
+}
+
 /// A connection to the running nabat.
 #[derive(Debug)]
 pub(super) struct Nabat {
@@ -62,7 +71,8 @@ impl Nabat {
     /// `timeout` is for one request, its answer included.
     pub fn new(args: &ServerArgs, timeout: Duration) -> anyhow::Result<Self> {
         if !matches!(args.url.scheme(), "http" | "https") {
-            bail!("--url: {:?} is neither http nor https", args.url.scheme());
+            let fault = anyhow!("--url: {:?} is neither http nor https", args.url.scheme());
+            return Err(Misuse(fault).into());
         }
         // The running nabat is near; a proxy for the way out does not lead to it.
         let mut http = reqwest::Client::builder()
@@ -71,11 +81,7 @@ impl Nabat {
             .connect_timeout(Duration::from_secs(5))
             .timeout(timeout);
         if let Some(path) = &args.ca_file {
-            let pem =
-                std::fs::read(path).with_context(|| format!("--ca-file {}", path.display()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|_| anyhow!("--ca-file {}: no certificates in PEM", path.display()))?;
-            http = http.tls_certs_merge(certificates);
+            http = http.tls_certs_merge(certificates(path).map_err(Misuse)?);
         }
         let http = http.build().map_err(|error| anyhow!(error.without_url()))?;
         Ok(Self { url: args.url.clone(), http })

@@ -21,6 +21,7 @@ use crate::sandbox::{ChatKind, Sandbox, SandboxOptions};
 use crate::telegram::ChatId;
 use crate::telemetry::{Scrubber, logs};
 
+use super::Misuse;
 use super::address::listen_address;
 
 /// The chats of the demo: alias, number, title, and the rest of their configuration.
@@ -77,7 +78,7 @@ pub struct DemoArgs {
 /// Runs until interrupted.
 pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let scrubber = Scrubber::new();
-    logs::init(&args.log_level, logs::Format::Text, &scrubber)?;
+    logs::init(&args.log_level, logs::Format::Text, &scrubber).map_err(|e| Misuse(e.into()))?;
     let tasks = Tasks::default();
     let sandbox = start_sandbox(args.page_address, &tasks)?;
     let directory = Scratch::new()?;
