@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, Faults};
 use crate::delivery::{Bot, Chats, Delivery, Surroundings};
-use crate::ingest::{self, BodyLimits, Door, Intake};
+use crate::ingest::{self, Bodies, BodyLimits, Door, Intake};
 use crate::lifecycle::{StopOrder, Tasks};
 use crate::outbox::sqlite::{OpenError, SqliteOutbox};
 use crate::outbox::{Outbox, StoreError};
@@ -151,7 +151,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         token,
         turn: tokio::sync::Mutex::new(()),
     });
-    let door = Door { intake: intake.clone(), limits: options.body };
+    let door = Door { intake: intake.clone(), bodies: Bodies::new(options.body) };
     let doors = Doors::new(
         intake.clone(),
         readiness.clone(),

@@ -1,7 +1,7 @@
 //! Talking to a running nabat.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -9,15 +9,20 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
+use crate::config::process_environment;
+
+use super::Misuse;
+use super::address::listen_address;
+
 /// Where the running nabat is.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServerArgs {
     /// Address of the running nabat; a user and password go before the host
-    /// (`http://user:password@host:9087`)
+    /// (`http://user:password@host:9087`). The port follows `NABAT_WEB_LISTEN_ADDRESS`
     #[arg(
         long,
         env = "NABAT_URL",
-        default_value = "http://127.0.0.1:9087",
+        default_value_t = nearby(process_environment("NABAT_WEB_LISTEN_ADDRESS").as_deref()),
         hide_env_values = true,
         value_name = "URL"
     )]
@@ -25,6 +30,27 @@ pub struct ServerArgs {
     /// Certificates (PEM) that vouch for the running nabat, beside the system's
     #[arg(long, env = "NABAT_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+}
+
+/// Where a nabat on this machine is that listens at `listen`.
+fn nearby(listen: Option<&str>) -> Url {
+    let mut url = Url::parse("http://127.0.0.1:9087").expect("a constant URL");
+    if let Some(address) = listen.and_then(|listen| listen_address(listen).ok()) {
+        // Neither fails for http.
+        let _ = url.set_port(Some(address.port()));
+        if !address.ip().is_unspecified() {
+            let _ = url.set_ip_host(address.ip());
+        }
+    }
+    url
+}
+
+fn certificates(path: &Path) -> anyhow::Result<Vec<reqwest::Certificate>> {
+    let pem = std::fs::read(path).with_context(|| format!("--ca-file {}", path.display()))?;
+    reqwest::Certificate::from_pem_bundle(&pem)
+        .ok()
+        .filter(|certificates| !certificates.is_empty())
+        .ok_or_else(|| anyhow!("--ca-file {}: no certificates in PEM", path.display()))
 }
 
 /// A connection to the running nabat.
@@ -45,7 +71,8 @@ impl Nabat {
     /// `timeout` is for one request, its answer included.
     pub fn new(args: &ServerArgs, timeout: Duration) -> anyhow::Result<Self> {
         if !matches!(args.url.scheme(), "http" | "https") {
-            bail!("--url: {:?} is neither http nor https", args.url.scheme());
+            let fault = anyhow!("--url: {:?} is neither http nor https", args.url.scheme());
+            return Err(Misuse(fault).into());
         }
         // The running nabat is near; a proxy for the way out does not lead to it.
         let mut http = reqwest::Client::builder()
@@ -54,11 +81,7 @@ impl Nabat {
             .connect_timeout(Duration::from_secs(5))
             .timeout(timeout);
         if let Some(path) = &args.ca_file {
-            let pem =
-                std::fs::read(path).with_context(|| format!("--ca-file {}", path.display()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|_| anyhow!("--ca-file {}: no certificates in PEM", path.display()))?;
-            http = http.tls_certs_merge(certificates);
+            http = http.tls_certs_merge(certificates(path).map_err(Misuse)?);
         }
         let http = http.build().map_err(|error| anyhow!(error.without_url()))?;
         Ok(Self { url: args.url.clone(), http })
@@ -174,6 +197,19 @@ mod tests {
         assert!(error.starts_with(&format!("nabat does not answer at http://{free}/")), "{error}");
         assert!(error.contains("nabat serve") && error.contains("NABAT_URL"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn without_an_address_nabat_is_looked_for_where_the_environment_lets_it_listen() {
+        for (listen, url) in [
+            (None, "http://127.0.0.1:9087/"),
+            (Some(":9099"), "http://127.0.0.1:9099/"),
+            (Some("[::]:9099"), "http://127.0.0.1:9099/"),
+            (Some("10.0.0.7:9099"), "http://10.0.0.7:9099/"),
+            (Some("nonsense"), "http://127.0.0.1:9087/"),
+        ] {
+            assert_eq!(nearby(listen).as_str(), url, "{listen:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod address;
 pub mod check;
 mod completions;
 mod demo;
@@ -66,6 +67,11 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// An error in how the command was called, or in what it was to work with; exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+struct Misuse(anyhow::Error);
+
 /// Runs a command to its end; an error is printed with its causes.
 fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -79,7 +85,7 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode
         Ok(code) => code,
         Err(error) => {
             eprintln!("nabat: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

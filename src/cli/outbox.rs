@@ -1,5 +1,6 @@
 //! `nabat outbox`: what waits, what is dead, and what a person does about it.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -60,8 +61,8 @@ struct ListArgs {
     /// Only the entries in this state
     #[arg(long, value_parser = ["waiting", "dead"])]
     state: Option<String>,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
+    /// At most so many, up to 1000
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=1000))]
     limit: u32,
     /// List refused webhooks instead, newest first
     #[arg(long, conflicts_with_all = ["state", "limit"])]
@@ -105,14 +106,10 @@ pub async fn run(args: OutboxArgs) -> anyhow::Result<ExitCode> {
         }
         Action::Retry { server, ids, all } => {
             let nabat = nabat(&server)?;
-            let ids = if all { dead_letters(&nabat).await? } else { ids };
-            if ids.is_empty() {
-                say("there are no dead letters")?;
-            }
-            for id in ids {
-                let path = format!("/api/v1/outbox/{id}/retry");
-                nabat.get(Method::POST, &path).await?;
-                say(&format!("entry {id} waits again"))?;
+            if all {
+                retry_all(&nabat).await?;
+            } else {
+                retry(&nabat, &ids).await?;
             }
         }
         Action::Drop { server, ids } => {
@@ -150,9 +147,34 @@ async fn list(args: &ListArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Retries page after page, until there are no dead letters but those that died once more.
+async fn retry_all(nabat: &Nabat) -> anyhow::Result<()> {
+    let mut retried = BTreeSet::new();
+    loop {
+        let mut ids = dead_letters(nabat).await?;
+        ids.retain(|id| retried.insert(*id));
+        if ids.is_empty() {
+            break;
+        }
+        retry(nabat, &ids).await?;
+    }
+    if retried.is_empty() {
+        say("there are no dead letters")?;
+    }
+    Ok(())
+}
+
+async fn retry(nabat: &Nabat, ids: &[i64]) -> anyhow::Result<()> {
+    for id in ids {
+        nabat.get(Method::POST, &format!("/api/v1/outbox/{id}/retry")).await?;
+        say(&format!("entry {id} waits again"))?;
+    }
+    Ok(())
+}
+
+/// The oldest dead letters, as many as are listed at once.
 async fn dead_letters(nabat: &Nabat) -> anyhow::Result<Vec<i64>> {
-    let path = format!("/api/v1/outbox?state=dead&limit={}", u32::MAX);
-    let mut answer = nabat.get(Method::GET, &path).await?;
+    let mut answer = nabat.get(Method::GET, "/api/v1/outbox?state=dead&limit=1000").await?;
     let rows: Vec<Row> = read(answer["entries"].take())?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }

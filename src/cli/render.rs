@@ -15,12 +15,14 @@ use crate::clock::Clock;
 use crate::ingest;
 use crate::rendering::{Kind, Language, Rendered, Renderer, Scene, TemplateSource};
 
+use super::Misuse;
+
 /// Show the messages that a webhook body becomes, without sending anything
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "For example: nabat render body.json --language=ru --timezone=Asia/Almaty\n\
                         Exit codes: 0 fine, 1 a template failed or the body is broken, \
-                        2 a template is faulty."
+                        2 a template is faulty or missing."
 )]
 pub struct RenderArgs {
     /// A file with the webhook's JSON; - is standard input
@@ -98,7 +100,7 @@ fn timezone(name: &str) -> Result<TimeZone, String> {
 /// # Errors
 /// When a file can't be read or the body is no webhook's.
 pub fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
-    let renderer = match Renderer::new(templates(&args.templates)?) {
+    let renderer = match Renderer::new(templates(&args.templates).map_err(Misuse)?) {
         Ok(renderer) => renderer,
         Err(faults) => {
             for fault in faults {

@@ -15,6 +15,8 @@ use crate::config::{Config, process_environment};
 use crate::ingest::BodyLimits;
 use crate::telemetry::{Scrubber, logs};
 
+use super::address::listen_address;
+
 /// Flags of `nabat serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -32,11 +34,12 @@ pub struct ServeArgs {
     )]
     storage_path: PathBuf,
 
-    /// Address to listen on
+    /// Address to listen on; without a host, such as :9087, all IPv4 addresses
     #[arg(
         long = "web.listen-address",
         env = "NABAT_WEB_LISTEN_ADDRESS",
         default_value = "0.0.0.0:9087",
+        value_parser = listen_address,
         value_name = "ADDRESS"
     )]
     listen_address: SocketAddr,
@@ -101,16 +104,22 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         clock: Arc::new(Clock::system()),
         scrubber,
     };
-    let app = match app::start(options).await {
+    // Before the start, which may take a while: a signal must find them.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let started = tokio::select! {
+        started = app::start(options) => started,
+        _ = terminate.recv() => return Ok(stopped_early()),
+        _ = interrupt.recv() => return Ok(stopped_early()),
+    };
+    let app = match started {
         Ok(app) => app,
         Err(error) => {
             eprintln!("nabat: {error}");
             return Ok(ExitCode::from(if error.is_configuration() { 2 } else { 1 }));
         }
     };
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     let code = loop {
         tokio::select! {
             _ = terminate.recv() => break ExitCode::SUCCESS,
@@ -121,4 +130,10 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     };
     app.stop().await;
     Ok(code)
+}
+
+/// What was accepted meanwhile is in the store, like after any other end.
+fn stopped_early() -> ExitCode {
+    tracing::info!("stopped while starting");
+    ExitCode::SUCCESS
 }

@@ -20,9 +20,9 @@ pub struct TestAlertArgs {
     /// The chat's name in the configuration, instead of the routing tree
     #[arg(long)]
     chat: Option<String>,
-    /// The alert's severity
-    #[arg(long, default_value = "info")]
-    severity: String,
+    /// The alert's severity, instead of the label; info when neither is given
+    #[arg(long)]
+    severity: Option<String>,
     /// A label of the alert; may be repeated
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = pair)]
     labels: Vec<(String, String)>,
@@ -90,11 +90,13 @@ fn order(args: &TestAlertArgs) -> Value {
         pairs.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect()
     };
     let mut order = json!({
-        "severity": args.severity,
         "labels": map(&args.labels),
         "annotations": map(&args.annotations),
         "status": if args.resolved { "resolved" } else { "firing" },
     });
+    if let Some(severity) = &args.severity {
+        order["severity"] = severity.clone().into();
+    }
     if let Some(chat) = &args.chat {
         order["chat"] = chat.clone().into();
     }
@@ -143,6 +145,21 @@ mod tests {
             "ops (topic 7): not delivered yet, it waits in the outbox"
         );
         assert_eq!(of("failed", None, Some("kicked")), "ops (topic 7): failed: kicked");
+    }
+
+    #[test]
+    fn a_severity_is_ordered_only_when_it_is_given_so_that_a_label_may_say_it() {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: TestAlertArgs,
+        }
+        let of = |words: &[&str]| order(&Line::parse_from(words).args);
+        let labelled = of(&["nabat", "--label", "severity=critical"]);
+        assert_eq!(labelled["labels"]["severity"], "critical");
+        assert_eq!(labelled.get("severity"), None);
+        assert_eq!(of(&["nabat", "--severity", "warning"])["severity"], "warning");
     }
 
     #[test]

@@ -2,16 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, header};
-use http_body_util::BodyExt;
+use http::StatusCode;
 
 use crate::alert::Source;
 use crate::clock;
@@ -19,14 +15,8 @@ use crate::outbox::{Fate, Rejected};
 use crate::routing::ChatAlias;
 
 use super::refusal::Refusal;
-use super::{BodyTrouble, Intake, parse};
+use super::{Bodies, Intake, parse, require_json};
 
-/// How much of a refused body is kept for inspection, in bytes.
-const KEPT_HEAD: usize = 4096;
-/// How long, and how many caps' worth of bytes, a body that is too large is still read, so that
-/// the sender sees the answer instead of a reset connection.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_FACTOR: usize = 8;
 /// The sender, as far as it is known when a body is refused.
 const UNKNOWN: &str = "unknown";
 /// What a webhook can be answered with.
@@ -40,26 +30,11 @@ const CODES: [StatusCode; 7] = [
     StatusCode::SERVICE_UNAVAILABLE,
 ];
 
-/// What a request's body may be.
-#[derive(Debug, Clone, Copy)]
-pub struct BodyLimits {
-    /// In bytes.
-    pub size: usize,
-    /// From the head's end to the body's.
-    pub timeout: Duration,
-}
-
-impl Default for BodyLimits {
-    fn default() -> Self {
-        Self { size: 8 << 20, timeout: Duration::from_secs(30) }
-    }
-}
-
 /// What the webhook's handlers work with.
 #[derive(Debug)]
 pub struct Door {
     pub intake: Arc<Intake>,
-    pub limits: BodyLimits,
+    pub bodies: Bodies,
 }
 
 /// The webhook's routes. The peer's address is taken from [`ConnectInfo`] where the server has
@@ -94,11 +69,11 @@ impl Door {
     async fn receive(&self, request: Request, chat: Option<ChatAlias>) -> Response {
         let began = clock::monotonic();
         let (parts, body) = request.into_parts();
-        let (head, read) = read_body(body, &parts.headers, self.limits).await;
+        let (head, read) = self.bodies.read(body, &parts.headers).await;
         let mut source = UNKNOWN;
         let body = read.and_then(|body| require_json(&parts.headers).map(|()| body));
         let answer = match body {
-            Ok(body) => self.accept(&body, chat.as_ref(), &mut source).await,
+            Ok(body) => self.accept(&body.bytes, chat.as_ref(), &mut source).await,
             Err(trouble) => Err(trouble.into()),
         };
         let response = match answer {
@@ -162,95 +137,5 @@ impl Door {
             }
         }
         (status, Json(serde_json::json!({"status": "error", "error": reason}))).into_response()
-    }
-}
-
-/// Reads a body within its limits. The first value is its head, at most 4 KiB, whatever became
-/// of the rest.
-pub async fn read_body(
-    body: Body,
-    headers: &HeaderMap,
-    limits: BodyLimits,
-) -> (Bytes, Result<Bytes, BodyTrouble>) {
-    let mut buffer = BytesMut::new();
-    let read = tokio::time::timeout(limits.timeout, collect(body, headers, limits, &mut buffer));
-    let read = read.await.unwrap_or(Err(BodyTrouble::TooSlow(limits.timeout)));
-    let body = buffer.freeze();
-    let head = body.slice(..body.len().min(KEPT_HEAD));
-    (head, read.map(|()| body))
-}
-
-async fn collect(
-    mut body: Body,
-    headers: &HeaderMap,
-    limits: BodyLimits,
-    buffer: &mut BytesMut,
-) -> Result<(), BodyTrouble> {
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if let Some(length) = announced {
-        buffer.reserve(length.min(limits.size).min(64 << 10));
-    }
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| BodyTrouble::Cut(error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        let room = limits.size - buffer.len();
-        buffer.extend_from_slice(&data[..data.len().min(room)]);
-        if data.len() > room || announced.is_some_and(|length| length > limits.size) {
-            let _ = tokio::time::timeout(LINGER, discard(body, limits.size)).await;
-            return Err(BodyTrouble::TooLarge { limit: limits.size });
-        }
-    }
-    Ok(())
-}
-
-async fn discard(mut body: Body, size: usize) {
-    let mut left = size.saturating_mul(LINGER_FACTOR);
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        let Some(rest) = left.checked_sub(length) else { return };
-        left = rest;
-    }
-}
-
-/// Checks that the headers announce plain JSON.
-///
-/// # Errors
-/// [`BodyTrouble::NoJson`] or [`BodyTrouble::Encoded`].
-pub fn require_json(headers: &HeaderMap) -> Result<(), BodyTrouble> {
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    for encoding in headers.get_all(header::CONTENT_ENCODING) {
-        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
-            return Err(BodyTrouble::Encoded(text(encoding)));
-        }
-    }
-    match headers.get(header::CONTENT_TYPE) {
-        Some(kind) if is_json(kind.as_bytes()) => Ok(()),
-        Some(kind) => Err(BodyTrouble::NoJson(format!("{:?}", text(kind)))),
-        None => Err(BodyTrouble::NoJson("missing".into())),
-    }
-}
-
-/// `application/json` or `application/…+json`, with any parameters.
-fn is_json(kind: &[u8]) -> bool {
-    let essence = kind.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    let essence = essence.to_ascii_lowercase();
-    essence == b"application/json"
-        || (essence.starts_with(b"application/") && essence.ends_with(b"+json"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_is_recognised_with_parameters_and_suffixes_and_nothing_else_is() {
-        for json in ["application/json", "Application/JSON; charset=utf-8", "application/x+json"] {
-            assert!(is_json(json.as_bytes()), "{json}");
-        }
-        for other in ["", "text/plain", "application/jsonp", "text/json", "application/x-json"] {
-            assert!(!is_json(other.as_bytes()), "{other}");
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! and [`router`] answers over HTTP: 200 only after the store has committed. Nothing behind this
 //! room sees the wire's types.
 
+mod body;
 mod fingerprint;
 mod http;
 mod intake;
@@ -12,7 +13,8 @@ mod refusal;
 mod text;
 mod wire;
 
-pub use http::{BodyLimits, Door, read_body, require_json, router};
+pub use body::{Bodies, BodyLimits, Held, require_json};
+pub use http::{Door, router};
 pub(crate) use intake::nearest;
 pub use intake::{Intake, IntakeError, Router, Wake};
 pub use parse::{BodyError, parse};

@@ -30,6 +30,11 @@ pub enum BodyError {
     #[error("the \"alerts\" array is empty: there is nothing to tell")]
     EmptyAlerts,
     #[error(
+        "the body holds more than {} alerts; lower max_alerts in Alertmanager's webhook_configs",
+        wire::MOST_ALERTS
+    )]
+    TooManyAlerts,
+    #[error(
         "alerts[{index}].{field}: {value:?} is not a time; expected RFC 3339, like \
          \"2026-01-31T12:00:00Z\""
     )]
@@ -44,7 +49,7 @@ pub enum BodyError {
 /// the group labels (or the common ones).
 ///
 /// # Errors
-/// [`BodyError`], which a sender is answered 400 with.
+/// [`BodyError`], which a sender is answered 400 with, or 413 when there are too many alerts.
 pub fn parse(body: &[u8], received_at: Timestamp) -> Result<Notification, BodyError> {
     let text = std::str::from_utf8(body).map_err(|e| BodyError::NotUtf8(e.valid_up_to()))?;
     if text.trim_start().starts_with('[') {
@@ -56,7 +61,10 @@ pub fn parse(body: &[u8], received_at: Timestamp) -> Result<Notification, BodyEr
     } else {
         Source::Alertmanager
     };
-    let wire_alerts = body.alerts.ok_or(BodyError::NoAlerts)?;
+    let wire_alerts = match body.alerts.ok_or(BodyError::NoAlerts)? {
+        wire::Alerts::All(alerts) => alerts,
+        wire::Alerts::TooMany => return Err(BodyError::TooManyAlerts),
+    };
     if wire_alerts.is_empty() {
         return Err(BodyError::EmptyAlerts);
     }

@@ -198,6 +198,16 @@ fn what_is_no_webhook_is_refused_with_the_way_to_send_one() {
 }
 
 #[test]
+fn more_alerts_than_memory_is_meant_for_are_refused_with_the_remedy() {
+    let body = |count: usize| format!(r#"{{"alerts": [{}]}}"#, vec!["{}"; count].join(","));
+    read(body(wire::MOST_ALERTS).as_bytes());
+    for count in [wire::MOST_ALERTS + 1, 2_000_000] {
+        let fault = refusal(body(count));
+        assert!(fault.contains("more than 50000 alerts; lower max_alerts"), "{fault}");
+    }
+}
+
+#[test]
 fn a_broken_time_is_refused_with_its_field() {
     let fault = refusal(r#"{"alerts": [{}, {"startsAt": "yesterday"}]}"#);
     assert!(fault.starts_with("alerts[1].startsAt: \"yesterday\" is not a time"), "{fault}");

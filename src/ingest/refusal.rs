@@ -15,6 +15,8 @@ pub enum BodyTrouble {
     TooLarge { limit: usize },
     #[error("the body did not arrive within {} s", .0.as_secs_f64())]
     TooSlow(Duration),
+    #[error("too many bodies are being read at this time; send it again later")]
+    NoRoom,
     #[error("the body broke off: {0}")]
     Cut(String),
     #[error("the Content-Type is {0}, expected application/json")]
@@ -29,6 +31,7 @@ impl BodyTrouble {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Cut(_) => StatusCode::BAD_REQUEST,
             Self::NoJson(_) | Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
@@ -51,6 +54,7 @@ impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Trouble(trouble) => trouble.status(),
+            Self::Body(BodyError::TooManyAlerts) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Intake(IntakeError::UnknownChat { .. }) => StatusCode::NOT_FOUND,
             Self::Intake(IntakeError::Nowhere | IntakeError::Store(_)) => {

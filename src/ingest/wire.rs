@@ -1,7 +1,10 @@
 //! The webhook bodies as they travel: Alertmanager's version "4" of every release, and Grafana's
 //! version "1". Everything may be missing, unknown fields are skipped.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use crate::alert::Status;
 
@@ -17,7 +20,7 @@ pub(super) struct Body {
     pub receiver: String,
     pub status: Option<Status>,
     /// Missing in what is no webhook body at all.
-    pub alerts: Option<Vec<Alert>>,
+    pub alerts: Option<Alerts>,
     #[serde(default, rename = "notification_reason", deserialize_with = "nullable")]
     pub notification_reason: String,
     #[serde(default)]
@@ -35,6 +38,48 @@ pub(super) struct Body {
     /// Only Grafana has organisations.
     #[serde(default, rename = "orgId", deserialize_with = "present")]
     pub has_org_id: bool,
+}
+
+/// More alerts than this in one body are not kept: an empty one takes three bytes of a body and
+/// hundreds of memory. Alertmanager's largest groups hold a few thousand.
+pub(super) const MOST_ALERTS: usize = 50_000;
+
+/// `alerts`, as far as they are kept.
+#[derive(Debug)]
+pub(super) enum Alerts {
+    All(Vec<Alert>),
+    /// There were more than [`MOST_ALERTS`].
+    TooMany,
+}
+
+impl<'de> Deserialize<'de> for Alerts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(AlertsVisitor)
+    }
+}
+
+struct AlertsVisitor;
+
+impl<'de> Visitor<'de> for AlertsVisitor {
+    type Value = Alerts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of alerts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Alerts, A::Error> {
+        let mut alerts = Vec::new();
+        while alerts.len() < MOST_ALERTS {
+            let Some(alert) = list.next_element()? else { return Ok(Alerts::All(alerts)) };
+            alerts.push(alert);
+        }
+        if list.next_element::<IgnoredAny>()?.is_none() {
+            return Ok(Alerts::All(alerts));
+        }
+        drop(alerts);
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Alerts::TooMany)
+    }
 }
 
 /// One of `alerts`.

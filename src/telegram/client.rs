@@ -16,7 +16,7 @@ use teloxide_core::payloads::{
 };
 use teloxide_core::requests::Payload;
 use teloxide_core::types::{self, LinkPreviewOptions, ParseMode, ReplyParameters, ThreadId};
-use url::Url;
+use url::{Host, Url};
 
 use super::answer::{self, Answer, Failure, Response};
 use super::{ChatId, MessageId, TopicId};
@@ -126,6 +126,8 @@ impl Client {
             Some(proxy) => {
                 http.proxy(reqwest::Proxy::all(proxy.as_str()).map_err(|_| ClientError::Proxy)?)
             }
+            // The environment's proxy is for the way out.
+            None if is_loopback(&options.api_url) => http.no_proxy(),
             None => http,
         };
         let http = http.build().map_err(ClientError::Setup)?;
@@ -237,6 +239,15 @@ fn recipient(chat: ChatId) -> types::ChatId {
     types::ChatId(chat.0)
 }
 
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
 fn no_preview() -> LinkPreviewOptions {
     LinkPreviewOptions {
         is_disabled: true,
@@ -265,4 +276,20 @@ fn causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_asked_without_the_environments_proxy() {
+        let of = |url: &str| is_loopback(&url.parse().unwrap());
+        for here in ["http://127.0.0.1:8081", "http://localhost:8081", "http://[::1]/bot"] {
+            assert!(of(here), "{here}");
+        }
+        for away in ["https://api.telegram.org", "http://10.0.0.1", "http://localhost.example"] {
+            assert!(!of(away), "{away}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod test_alert;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::routing::{get, post};
@@ -22,7 +23,7 @@ use tokio::sync::broadcast;
 
 use crate::clock::Clock;
 use crate::delivery::Report;
-use crate::ingest::Intake;
+use crate::ingest::{Bodies, BodyLimits, Intake};
 use crate::outbox::{Outbox, StoreError, Totals};
 use crate::routing::ChatAlias;
 
@@ -30,6 +31,10 @@ pub use patience::Patience;
 pub use readiness::{Latch, Readiness};
 pub use security::{Security, SecurityError, Tls};
 pub use serve::{ServeOptions, serve};
+
+/// An order of a test alert is a few labels.
+const ORDER_LIMITS: BodyLimits =
+    BodyLimits { size: 64 << 10, in_flight: 1 << 20, timeout: Duration::from_secs(30) };
 
 /// Loads the configuration again.
 #[async_trait]
@@ -52,6 +57,8 @@ pub struct Doors {
     version: &'static str,
     started_at: jiff::Timestamp,
     test_pace: test_alert::Pace,
+    /// Reads the orders of test alerts.
+    orders: Bodies,
     /// The chats whose totals `/metrics` has shown.
     exposed: Mutex<BTreeSet<ChatAlias>>,
 }
@@ -74,6 +81,7 @@ impl Doors {
             version,
             started_at,
             test_pace: test_alert::Pace::default(),
+            orders: Bodies::new(ORDER_LIMITS),
             exposed: Mutex::default(),
         }
     }

@@ -13,6 +13,8 @@ use super::{Doors, answer};
 
 /// How many entries are listed when nobody says.
 const DEFAULT_LIMIT: u32 = 100;
+/// How many are listed at most: the list is made in memory, while the store does nothing else.
+const HIGHEST_LIMIT: u32 = 1000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +34,12 @@ pub(super) async fn list(
             return answer::error(StatusCode::BAD_REQUEST, fault);
         }
     };
-    match doors.outbox().list(filter.state, filter.limit.unwrap_or(DEFAULT_LIMIT)).await {
+    let limit = filter.limit.unwrap_or(DEFAULT_LIMIT);
+    if limit > HIGHEST_LIMIT {
+        let fault = format!("limit: {limit} is too many; at most {HIGHEST_LIMIT}");
+        return answer::error(StatusCode::BAD_REQUEST, fault);
+    }
+    match doors.outbox().list(filter.state, limit).await {
         Ok(entries) => answer::ok(serde_json::json!({"entries": entries})),
         Err(error) => answer::store_error(&error),
     }

@@ -17,7 +17,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::alert::{Alert, GroupId, Labels, Notification, Reason, Source, Status};
 use crate::delivery::{Outcome, Report};
-use crate::ingest::{self, BodyLimits, IntakeError};
+use crate::ingest::{self, Bodies, IntakeError};
 use crate::routing::{ChatAlias, LaneId};
 use crate::telegram::{MessageId, TopicId};
 
@@ -95,7 +95,7 @@ pub(super) async fn test_alert(
         Ok(wait) => wait,
         Err(fault) => return answer::error(StatusCode::BAD_REQUEST, fault),
     };
-    let order = match read_order(request).await {
+    let order = match read_order(&doors.orders, request).await {
         Ok(order) => order,
         Err((status, fault)) => return answer::error(status, fault),
     };
@@ -133,18 +133,18 @@ fn read_wait(text: &str) -> Result<Duration, String> {
     Ok(wait.min(LONGEST_WAIT))
 }
 
-async fn read_order(request: Request) -> Result<Order, (StatusCode, String)> {
+async fn read_order(bodies: &Bodies, request: Request) -> Result<Order, (StatusCode, String)> {
     let (parts, body) = request.into_parts();
-    let limits = BodyLimits { size: 64 << 10, ..BodyLimits::default() };
-    let (_, body) = ingest::read_body(body, &parts.headers, limits).await;
+    let (_, body) = bodies.read(body, &parts.headers).await;
     let body = body.map_err(|trouble| (trouble.status(), trouble.to_string()))?;
+    let body = &body.bytes;
     if body.trim_ascii().is_empty() {
         return Ok(Order::default());
     }
     ingest::require_json(&parts.headers)
         .map_err(|trouble| (trouble.status(), trouble.to_string()))?;
     let bad = |fault: String| (StatusCode::BAD_REQUEST, fault);
-    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&body)
+    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body)
         .map_err(|error| bad(format!("the body is no JSON object: {error}")))?;
     for field in fields.keys() {
         if !FIELDS.contains(&field.as_str()) {

@@ -28,6 +28,8 @@ impl Demo {
         let scratch = TempDir::new().unwrap();
         let free = ["--web.listen-address=127.0.0.1:0", "--page.listen-address=127.0.0.1:0"];
         let mut command = Nabat::command(&["demo"]);
+        // Nothing of the demo goes through a proxy; this one is nobody.
+        command.env("HTTP_PROXY", "http://127.0.0.1:1").env_remove("NO_PROXY");
         command.args(free).args(arguments).env("TMPDIR", scratch.path());
         let mut process = Process::start(&mut command);
         let told = |output: &str, what: &str| {

@@ -4,7 +4,9 @@ use nabat::ingest::{self, BodyLimits};
 use nabat::outbox::sqlite::SqliteOptions;
 use nabat::outbox::{EntryState, Outbox};
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 
+use crate::support::DEADLINE;
 use crate::support::house::{BODY, House, SHORT, Setup, answer, exchange};
 
 #[tokio::test]
@@ -134,6 +136,32 @@ async fn a_body_that_dawdles_is_408() {
     let answer = exchange(&mut stream, head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert_eq!(house.store.rejected().await.unwrap()[0].head, "{\"alerts\"");
+}
+
+#[tokio::test]
+async fn bodies_that_have_no_room_beside_the_others_are_503_until_there_is_room() {
+    let body = BodyLimits { size: 4000, in_flight: 4000, ..BodyLimits::default() };
+    let house = House::open(Setup { body, ..Setup::default() }).await;
+    let mut holder = house.dial().await;
+    let head = "POST /alertmanager HTTP/1.1\r\nhost: n\r\ncontent-type: application/json\r\n\
+                content-length: 4000\r\n\r\n";
+    holder.write_all(head.as_bytes()).await.unwrap();
+    holder.write_all(&[b' '; 3990]).await.unwrap();
+    let told = async |code: u16| {
+        let told = async {
+            loop {
+                let (status, said) = house.webhook("/alertmanager", BODY).await;
+                if status == code {
+                    return said;
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, told).await.unwrap_or_else(|_| panic!("never {code}"))
+    };
+    let said = told(503).await;
+    assert!(said["error"].as_str().unwrap().contains("too many bodies"), "{said}");
+    drop(holder);
+    told(200).await;
 }
 
 #[tokio::test]

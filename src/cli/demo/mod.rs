@@ -21,6 +21,9 @@ use crate::sandbox::{ChatKind, Sandbox, SandboxOptions};
 use crate::telegram::ChatId;
 use crate::telemetry::{Scrubber, logs};
 
+use super::Misuse;
+use super::address::listen_address;
+
 /// The chats of the demo: alias, number, title, and the rest of their configuration.
 const CHATS: [(&str, ChatId, &str, &str); 2] = [
     ("ops", ChatId(-1_001_000_000_001), "On call", "language: en, timezone: Europe/London"),
@@ -35,6 +38,7 @@ pub struct DemoArgs {
         long = "web.listen-address",
         env = "NABAT_DEMO_LISTEN_ADDRESS",
         default_value = "127.0.0.1:9087",
+        value_parser = listen_address,
         value_name = "ADDRESS"
     )]
     listen_address: SocketAddr,
@@ -44,6 +48,7 @@ pub struct DemoArgs {
         long = "page.listen-address",
         env = "NABAT_DEMO_PAGE_ADDRESS",
         default_value = "127.0.0.1:9088",
+        value_parser = listen_address,
         value_name = "ADDRESS"
     )]
     page_address: SocketAddr,
@@ -73,7 +78,7 @@ pub struct DemoArgs {
 /// Runs until interrupted.
 pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let scrubber = Scrubber::new();
-    logs::init(&args.log_level, logs::Format::Text, &scrubber)?;
+    logs::init(&args.log_level, logs::Format::Text, &scrubber).map_err(|e| Misuse(e.into()))?;
     let tasks = Tasks::default();
     let sandbox = start_sandbox(args.page_address, &tasks)?;
     let directory = Scratch::new()?;

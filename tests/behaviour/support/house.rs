@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use nabat::alert::Notification;
 use nabat::clock::Clock;
 use nabat::delivery::{Outcome, Report};
-use nabat::ingest::{self, BodyLimits, Door, Intake, Router, Wake};
+use nabat::ingest::{self, Bodies, BodyLimits, Door, Intake, Router, Wake};
 use nabat::lifecycle::Tasks;
 use nabat::outbox::Outbox;
 use nabat::outbox::sqlite::{SqliteOptions, SqliteOutbox};
@@ -131,7 +131,8 @@ impl House {
         let reports = broadcast::Sender::new(16);
         let doors =
             Doors::new(intake.clone(), readiness.clone(), reload.clone(), reports.clone(), "0.0.0");
-        let ingest = ingest::router(Door { intake: intake.clone(), limits: setup.body });
+        let ingest =
+            ingest::router(Door { intake: intake.clone(), bodies: Bodies::new(setup.body) });
         let mut site = web::site(ingest, web::router(doors));
         let mut tls = None;
         let security = setup.web_config.map(|path| Arc::new(Security::load(path).unwrap()));

@@ -104,6 +104,19 @@ async fn a_health_check_tells_by_its_exit_code() {
 }
 
 #[tokio::test]
+async fn a_command_that_was_called_wrongly_ends_with_2() {
+    for (url, arguments) in [
+        ("ftp://127.0.0.1", &["healthcheck"][..]),
+        ("http://127.0.0.1:1", &["outbox", "list", "--ca-file=/nowhere.pem"]),
+        ("http://127.0.0.1:1", &["render", "--templates=a***b"]),
+        ("http://127.0.0.1:1", &["demo", "--log.level=nabat=nonsense"]),
+    ] {
+        let told = nabat(url, arguments).await;
+        assert_eq!(told.code, 2, "{arguments:?}: {}", told.err);
+    }
+}
+
+#[tokio::test]
 async fn the_shells_get_their_completions() {
     for shell in ["bash", "zsh", "fish"] {
         let told = nabat("http://127.0.0.1:1", &["completions", shell]).await;

@@ -78,6 +78,8 @@ async fn a_dead_letter_is_listed_shown_retried_and_dropped() {
     let id = dead_letter(&house).await;
     let (_, listed) = house.ask("GET", "/api/v1/outbox?state=dead").await;
     assert_eq!(listed["entries"][0]["id"], id);
+    let (status, said) = house.ask("GET", "/api/v1/outbox?limit=1001").await;
+    assert_eq!((status, &said["error"]), (400, &"limit: 1001 is too many; at most 1000".into()));
     let (_, waiting) = house.ask("GET", "/api/v1/outbox?state=waiting&limit=5").await;
     assert_eq!(waiting["entries"], json!([]));
     let (_, shown) = house.ask("GET", &format!("/api/v1/outbox/{id}")).await;

@@ -1,0 +1,162 @@
+//! A request's body: how it is read, and what it may be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::BodyTrouble;
+
+/// How much of a refused body is kept for inspection, in bytes.
+const KEPT_HEAD: usize = 4096;
+/// How long, and how many caps' worth of bytes, a body that is not taken is still read, so that
+/// the sender sees the answer instead of a reset connection.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_FACTOR: usize = 8;
+
+/// What a request's body may be.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// In bytes.
+    pub size: usize,
+    /// Of all bodies at one time, in bytes; at least one body of the full size has room.
+    pub in_flight: usize,
+    /// From the head's end to the body's.
+    pub timeout: Duration,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self { size: 8 << 20, in_flight: 128 << 20, timeout: Duration::from_secs(30) }
+    }
+}
+
+/// Reads bodies within their limits.
+#[derive(Debug)]
+pub struct Bodies {
+    limits: BodyLimits,
+    /// A permit for each byte.
+    room: Arc<Semaphore>,
+}
+
+/// A body that was read whole; its room is free again when it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    pub bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Bodies {
+    pub fn new(limits: BodyLimits) -> Self {
+        let room = limits.in_flight.max(limits.size).min(Semaphore::MAX_PERMITS);
+        Self { limits, room: Arc::new(Semaphore::new(room)) }
+    }
+
+    /// Reads one body. The first value is its head, at most 4 KiB, whatever became of the rest.
+    ///
+    /// Room is taken as the bytes come, not as they are announced: a sender that only promises a
+    /// large body keeps nobody out.
+    pub async fn read(
+        &self,
+        body: Body,
+        headers: &HeaderMap,
+    ) -> (Bytes, Result<Held, BodyTrouble>) {
+        let mut buffer = BytesMut::new();
+        let timeout = self.limits.timeout;
+        let read = tokio::time::timeout(timeout, self.collect(body, headers, &mut buffer)).await;
+        let read = read.unwrap_or(Err(BodyTrouble::TooSlow(timeout)));
+        let head = Bytes::copy_from_slice(&buffer[..buffer.len().min(KEPT_HEAD)]);
+        (head, read.map(|room| Held { bytes: buffer.freeze(), _room: room }))
+    }
+
+    async fn collect(
+        &self,
+        mut body: Body,
+        headers: &HeaderMap,
+        buffer: &mut BytesMut,
+    ) -> Result<Option<OwnedSemaphorePermit>, BodyTrouble> {
+        let size = self.limits.size;
+        let announced = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let mut held: Option<OwnedSemaphorePermit> = None;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| BodyTrouble::Cut(error.to_string()))?;
+            let Ok(data) = frame.into_data() else { continue };
+            let part = &data[..data.len().min(size - buffer.len())];
+            let Some(room) = self.take_room(part.len()) else {
+                let _ = tokio::time::timeout(LINGER, discard(body, size)).await;
+                return Err(BodyTrouble::NoRoom);
+            };
+            match &mut held {
+                Some(held) => held.merge(room),
+                None => held = Some(room),
+            }
+            buffer.extend_from_slice(part);
+            if data.len() > part.len() || announced.is_some_and(|length| length > size) {
+                let _ = tokio::time::timeout(LINGER, discard(body, size)).await;
+                return Err(BodyTrouble::TooLarge { limit: size });
+            }
+        }
+        Ok(held)
+    }
+
+    fn take_room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).ok()?;
+        self.room.clone().try_acquire_many_owned(bytes).ok()
+    }
+}
+
+async fn discard(mut body: Body, size: usize) {
+    let mut left = size.saturating_mul(LINGER_FACTOR);
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        let Some(rest) = left.checked_sub(length) else { return };
+        left = rest;
+    }
+}
+
+/// Checks that the headers announce plain JSON.
+///
+/// # Errors
+/// [`BodyTrouble::NoJson`] or [`BodyTrouble::Encoded`].
+pub fn require_json(headers: &HeaderMap) -> Result<(), BodyTrouble> {
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    for encoding in headers.get_all(header::CONTENT_ENCODING) {
+        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
+            return Err(BodyTrouble::Encoded(text(encoding)));
+        }
+    }
+    match headers.get(header::CONTENT_TYPE) {
+        Some(kind) if is_json(kind.as_bytes()) => Ok(()),
+        Some(kind) => Err(BodyTrouble::NoJson(format!("{:?}", text(kind)))),
+        None => Err(BodyTrouble::NoJson("missing".into())),
+    }
+}
+
+/// `application/json` or `application/…+json`, with any parameters.
+fn is_json(kind: &[u8]) -> bool {
+    let essence = kind.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+    let essence = essence.to_ascii_lowercase();
+    essence == b"application/json"
+        || (essence.starts_with(b"application/") && essence.ends_with(b"+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_recognised_with_parameters_and_suffixes_and_nothing_else_is() {
+        for json in ["application/json", "Application/JSON; charset=utf-8", "application/x+json"] {
+            assert!(is_json(json.as_bytes()), "{json}");
+        }
+        for other in ["", "text/plain", "application/jsonp", "text/json", "application/x-json"] {
+            assert!(!is_json(other.as_bytes()), "{other}");
+        }
+    }
+}
