@@ -9,12 +9,12 @@ use jiff::tz::TimeZone;
 use super::load::{Includes, TemplateError, TemplateSource, registry};
 use super::subject::Subject;
 use super::view::View;
-use super::{Kind, Language, Scene};
+use super::{Kind, Language, Scene, budget};
 use crate::alert::{Alert, GroupId, Notification, Reason, Source, Status};
 use crate::telegram::markup::{self, MarkupError};
 
 /// The most a template may write, in bytes.
-const MAX_OUTPUT: usize = 512 * 1024;
+pub(super) const MAX_OUTPUT: usize = 512 * 1024;
 
 macro_rules! built_in {
     ($($name:literal),*) => {
@@ -151,6 +151,7 @@ pub(super) fn write(
     template: &str,
     view: &View<'_>,
 ) -> Result<String, RenderError> {
+    budget::refill();
     let mut output = Limited(Vec::new());
     registry.render_to_write(template, view, &mut output)?;
     Ok(String::from_utf8(output.0)?)

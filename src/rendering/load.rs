@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use handlebars::Handlebars;
 use handlebars::template::{Parameter, Template, TemplateElement};
 
-use super::{Language, helpers, visible};
+use super::{Language, budget, helpers, visible};
 
 /// The largest template, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
@@ -16,6 +16,12 @@ const MAX_BYTES: usize = 64 * 1024;
 /// Blocks and calls may be nested this deep: handlebars reads them recursively, and a stack that
 /// overflows aborts the process.
 const MAX_DEPTH: usize = 32;
+
+/// Templates may include each other this deep, for the same reason.
+const MAX_INCLUDE_DEPTH: usize = 8;
+
+/// A template may include so many others, counting what those include.
+const MAX_INCLUDES: usize = 1000;
 
 /// A template as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,12 +84,13 @@ pub(super) fn registry() -> Handlebars<'static> {
     handlebars.register_escape_fn(visible::safe);
     handlebars.set_prevent_indent(true);
     helpers::register(&mut handlebars);
+    budget::register(&mut handlebars);
     handlebars
 }
 
-/// The partials that each of several templates includes, by name.
+/// How often each of several templates includes which others, by name.
 #[derive(Debug, Default)]
-pub(super) struct Includes(BTreeMap<String, BTreeSet<String>>);
+pub(super) struct Includes(BTreeMap<String, BTreeMap<String, usize>>);
 
 impl Includes {
     /// Compiles `source` into `registry`, in place of a template of the same name.
@@ -93,21 +100,22 @@ impl Includes {
         source: &TemplateSource,
     ) -> Result<(), TemplateError> {
         check_size(source)?;
-        registry.register_template_string(&source.name, &source.text).map_err(|error| {
-            let at = error.pos().unwrap_or((1, 1));
-            TemplateError::new(source, at, error.reason().to_string())
-        })?;
-        let mut walk = Walk { source, partials: BTreeSet::new() };
-        if let Some(template) = registry.get_template(&source.name) {
-            walk.template(template)?;
-        }
+        let mut template =
+            Template::compile_with_name(&source.text, source.name.clone()).map_err(|error| {
+                let at = error.pos().unwrap_or((1, 1));
+                TemplateError::new(source, at, error.reason().to_string())
+            })?;
+        let mut walk = Walk { source, partials: BTreeMap::new() };
+        walk.template(&template)?;
+        budget::meter(&mut template);
+        registry.register_template(&source.name, template);
         self.0.insert(source.name.clone(), walk.partials);
         Ok(())
     }
 
     /// Whether another template includes this one.
     pub fn has_includer(&self, name: &str) -> bool {
-        self.0.values().any(|partials| partials.contains(name))
+        self.0.values().any(|partials| partials.contains_key(name))
     }
 
     /// Checks that what `source` includes exists and does not include it in turn.
@@ -119,7 +127,7 @@ impl Includes {
             let Some(partials) = self.0.get(name) else {
                 return fault(format!("there is no template {name:?} to include"));
             };
-            for partial in partials {
+            for partial in partials.keys() {
                 if *partial == source.name {
                     return fault(format!("the template includes itself, through {name:?}"));
                 }
@@ -128,7 +136,35 @@ impl Includes {
                 }
             }
         }
+        let (includes, depth) = self.extent(&source.name, &mut BTreeMap::new());
+        if includes > MAX_INCLUDES {
+            return fault(format!("the template includes over {MAX_INCLUDES} others in all"));
+        }
+        if depth > MAX_INCLUDE_DEPTH {
+            return fault(format!("templates include each other over {MAX_INCLUDE_DEPTH} deep"));
+        }
         Ok(())
+    }
+
+    /// How many others a template includes in all, and how deep.
+    fn extent<'a>(
+        &'a self,
+        name: &'a str,
+        known: &mut BTreeMap<&'a str, (usize, usize)>,
+    ) -> (usize, usize) {
+        if let Some(extent) = known.get(name) {
+            return *extent;
+        }
+        // Templates that include themselves are refused elsewhere; here they must only end.
+        known.insert(name, (0, 0));
+        let (mut includes, mut depth) = (0usize, 0);
+        for (partial, times) in self.0.get(name).into_iter().flatten() {
+            let (inner, levels) = self.extent(partial, known);
+            includes = includes.saturating_add(inner.saturating_add(1).saturating_mul(*times));
+            depth = depth.max(levels + 1);
+        }
+        known.insert(name, (includes, depth));
+        (includes, depth)
     }
 }
 
@@ -163,7 +199,7 @@ fn check_size(source: &TemplateSource) -> Result<(), TemplateError> {
 /// One pass over a compiled template.
 struct Walk<'a> {
     source: &'a TemplateSource,
-    partials: BTreeSet<String>,
+    partials: BTreeMap<String, usize>,
 }
 
 impl Walk<'_> {
@@ -175,7 +211,7 @@ impl Walk<'_> {
                 TemplateElement::RawString(_) | TemplateElement::Comment(_) => {}
                 TemplateElement::PartialExpression(partial) => match partial_name(&partial.name) {
                     Some(name) => {
-                        self.partials.insert(name);
+                        *self.partials.entry(name).or_default() += 1;
                     }
                     None => {
                         return fault("a computed partial name is not supported".to_owned());

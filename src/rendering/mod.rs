@@ -1,5 +1,6 @@
 //! From an entry to message parts that Telegram accepts. Pure: no I/O, no clock.
 
+mod budget;
 mod catalogue;
 mod details;
 mod excerpt;

@@ -12,6 +12,8 @@ use handlebars::{
 };
 use serde_json::Value;
 
+use super::budget;
+
 /// What handlebars brings along.
 const BUILT_IN: [&str; 16] = [
     "if", "unless", "each", "with", "lookup", "raw", "eq", "ne", "gt", "gte", "lt", "lte", "and",
@@ -128,7 +130,9 @@ where
         context: &'rc Context,
         _: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
-        let value = (self.0)(&arguments(helper, context))?;
+        let arguments = arguments(helper, context)?;
+        let value = (self.0)(&arguments)?;
+        budget::spend_on(&value)?;
         Ok(ScopedJson::Derived(value))
     }
 }
@@ -148,17 +152,19 @@ where
         _: &mut RenderContext<'reg, 'rc>,
         out: &mut dyn Output,
     ) -> HelperResult {
-        out.write(&(self.0)(&arguments(helper, context)))?;
+        out.write(&(self.0)(&arguments(helper, context)?))?;
         Ok(())
     }
 }
 
-fn arguments<'a>(helper: &'a Helper<'_>, context: &'a Context) -> Arguments<'a> {
-    Arguments {
-        name: helper.name(),
-        values: helper.params().iter().map(handlebars::PathAndJson::value).collect(),
-        root: context.data(),
-    }
+/// Reads what a helper was called with, and pays for reading it.
+fn arguments<'a>(
+    helper: &'a Helper<'_>,
+    context: &'a Context,
+) -> Result<Arguments<'a>, RenderError> {
+    let values: Vec<_> = helper.params().iter().map(handlebars::PathAndJson::value).collect();
+    values.iter().try_for_each(|value| budget::spend_on(value))?;
+    Ok(Arguments { name: helper.name(), values, root: context.data() })
 }
 
 fn function<F>(handlebars: &mut Handlebars<'_>, name: &str, body: F)

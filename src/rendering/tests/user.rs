@@ -112,10 +112,60 @@ fn a_template_that_writes_without_end_is_stopped() {
         state.alerts[0].labels.insert(name, "x".to_owned());
     }
     let nested = "{{#each labels}}".replace("labels", "@root.commonLabels");
-    let text = format!("{}xxxxxxxxxx{}", nested.repeat(4), "{{/each}}".repeat(4));
+    let text = format!("{}{}{}", nested.repeat(4), "x".repeat(60), "{{/each}}".repeat(4));
     let (html, fell_back) = first(&one("default.hbs", &text), &scene(&state));
     assert!(html.contains("FIRING 1"));
     assert!(fell_back.unwrap().contains("wrote over 524288 bytes"));
+}
+
+#[test]
+fn a_template_that_loops_without_writing_is_stopped() {
+    let state = group((0..60).map(|number| alert(&number.to_string(), "info")).collect());
+    let nested = "{{#each @root.firing}}".repeat(5) + &"{{/each}}".repeat(5);
+    let (html, fell_back) = first(&one("default.hbs", &format!("x{nested}")), &scene(&state));
+    assert!(html.contains("FIRING 60"));
+    assert!(fell_back.unwrap().contains("over 50000 steps"));
+    let big = format!("x{{{{#each firing}}}}{}{{{{/each}}}}", "{{#if name}}{{/if}}".repeat(3_000));
+    let (_, fell_back) = first(&one("default.hbs", &big), &scene(&state));
+    assert!(fell_back.unwrap().contains("over 50000 steps"));
+    let includes = vec![
+        source("default.hbs", "x{{#each firing}}{{#each @root.firing}}{{> a}}{{/each}}{{/each}}"),
+        source("a.hbs", &"{{> b}}".repeat(10)),
+        source("b.hbs", &"{{#if name}}{{/if}}".repeat(2)),
+    ];
+    let (_, fell_back) = first(&Renderer::new(includes).unwrap(), &scene(&state));
+    assert!(fell_back.unwrap().contains("over 50000 steps"));
+}
+
+#[test]
+fn a_template_that_goes_through_all_labels_of_all_alerts_is_not_stopped() {
+    let many = (0..60).map(|number| {
+        let mut alert = alert(&number.to_string(), "info");
+        for label in 0..40 {
+            alert.labels.insert(format!("label{label}"), "x".to_owned());
+        }
+        alert
+    });
+    let state = group(many.collect());
+    let text = "{{#each alerts}}{{#each (sortedPairs labels)}}{{code name}}={{value}} {{/each}}\n\
+                {{/each}}";
+    assert_eq!(first(&one("default.hbs", text), &scene(&state)).1, None);
+}
+
+#[test]
+fn includes_that_multiply_or_go_deep_are_refused() {
+    let chain = |times: usize, length: usize| {
+        let mut sources = vec![source("t0.hbs", "x")];
+        for level in 1..=length {
+            let text = format!("{{{{> t{}}}}}", level - 1).repeat(times);
+            sources.push(source(&format!("t{level}.hbs"), &text));
+        }
+        Renderer::new(sources).map(|_| ()).map_err(|faults| faults[0].message.clone())
+    };
+    assert_eq!(chain(2, 8), Ok(()));
+    assert!(chain(3, 8).unwrap_err().contains("includes over 1000 others"));
+    assert!(chain(2, 64).unwrap_err().contains("includes over 1000 others"));
+    assert!(chain(1, 9).unwrap_err().contains("over 8 deep"));
 }
 
 #[test]
