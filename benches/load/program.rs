@@ -1,5 +1,6 @@
 //! The programs under measurement, as processes of their own.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -91,7 +92,7 @@ pub fn configuration(sandbox: &Sandbox, chats: u32) -> String {
         sandbox.url()
     );
     for chat in 0..chats {
-        text.push_str(&format!("  c{chat}: {{id: {}}}\n", chat_id(chat).0));
+        let _ = writeln!(text, "  c{chat}: {{id: {}}}", chat_id(chat).0);
     }
     text.push_str("route: {chats: [c0]}\n");
     text

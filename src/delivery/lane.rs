@@ -165,7 +165,8 @@ impl Worker {
         let accepted_at = leased.entry.first_accepted_at;
         let form = self.trouble.form(leased.entry.id);
         let mut speaker =
-            Speaker::new(&self.delivery, &self.lane, chat, number, &pace, token, leased, form);
+            Speaker::new(&self.delivery, &self.lane, chat, number, &pace, token, leased)
+                .no_richer_than(form);
         let (settlement, next) = match speaker.speak().await {
             Ok(settlement) => {
                 self.recovered().await;

@@ -81,7 +81,6 @@ impl<'a> Speaker<'a> {
         pace: &'a ChatPace,
         token: Arc<SecretString>,
         leased: Leased,
-        form: Form,
     ) -> Self {
         let topic = lane.topic;
         Self {
@@ -95,8 +94,13 @@ impl<'a> Speaker<'a> {
             topic,
             note: None,
             shrinks: 0,
-            form,
+            form: Form::Rich,
         }
+    }
+
+    /// Tries no richer form than this.
+    pub fn no_richer_than(self, form: Form) -> Self {
+        Self { form, ..self }
     }
 
     /// Says the next thing about the leased entry; the answer is how the lease ends.
