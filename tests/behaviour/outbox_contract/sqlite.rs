@@ -208,7 +208,7 @@ async fn a_row_that_does_not_read_becomes_a_dead_letter_and_the_lane_goes_on() {
     accept(&*store, submission("whole", &[fires("a")])).await;
     store.close().await;
     let connection = Connection::open(directory.file()).unwrap();
-    connection.execute("UPDATE entries SET body = '{' WHERE id = 1", []).unwrap();
+    connection.execute("UPDATE entries SET body = x'7b' WHERE id = 1", []).unwrap();
     drop(connection);
 
     let store = directory.open().await;

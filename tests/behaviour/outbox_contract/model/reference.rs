@@ -79,7 +79,7 @@ impl Said {
 type Spot = (usize, usize);
 
 /// Fingerprint → whether it fires, and since when.
-type Event = BTreeMap<usize, (bool, i64)>;
+type Event = (bool, bool, BTreeMap<usize, (bool, i64)>);
 
 #[derive(Debug)]
 pub struct Model {
@@ -107,10 +107,11 @@ impl Model {
         let spot = (chat, said.group);
         let recent = self.recent.entry(spot).or_default();
         recent.retain(|(_, at)| now - at < self.window);
-        if !said.repeat && recent.iter().any(|(event, _)| *event == said.alerts) {
+        let event = (said.repeat, said.truncated, said.alerts.clone());
+        if recent.iter().any(|(known, _)| *known == event) {
             return Fate::Duplicate;
         }
-        recent.push((said.alerts.clone(), now));
+        recent.push((event, now));
         let Some(entry) = self.waiting.get_mut(&spot) else {
             self.waiting.insert(spot, Entry::new(chat, said, now));
             return Fate::Queued;
