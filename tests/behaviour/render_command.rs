@@ -92,7 +92,7 @@ fn faults_are_told_with_an_exit_code_of_their_own() {
     assert!(shown.contains("FIRING 1"), "{shown}");
     assert!(complaints.contains("\"risk-engine\" is no time"), "{complaints}");
     let (code, _, complaints) = with("missing*.hbs", "x");
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(complaints.contains("finds no file"), "{complaints}");
     let (code, _, complaints) = render(&["-"], b"{\"alerts\": 1");
     assert_eq!(code, 1);
