@@ -59,10 +59,9 @@ impl Refusal {
     /// The status it is answered with. Never 429: Alertmanager does not retry that.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Path => StatusCode::BAD_REQUEST,
             Self::Trouble(trouble) => trouble.status(),
             Self::Body(BodyError::TooManyAlerts) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Path | Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Intake(IntakeError::UnknownChat { .. }) => StatusCode::NOT_FOUND,
             Self::Intake(IntakeError::Nowhere | IntakeError::Store(_)) => {
                 StatusCode::SERVICE_UNAVAILABLE
