@@ -32,10 +32,10 @@ pub struct RenderArgs {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// The chat's language
-    #[arg(long, value_parser = language, default_value = "en", value_name = "en|ru")]
+    #[arg(long, env = "NABAT_RENDER_LANGUAGE", value_parser = language, default_value = "en", value_name = "en|ru")]
     language: Language,
     /// The chat's time zone, such as Asia/Almaty
-    #[arg(long, value_parser = timezone, default_value = "UTC", value_name = "ZONE")]
+    #[arg(long, env = "NABAT_RENDER_TIMEZONE", value_parser = timezone, default_value = "UTC", value_name = "ZONE")]
     timezone: TimeZone,
     /// The template that the route names
     #[arg(long, default_value = "default", value_name = "NAME")]

@@ -18,7 +18,7 @@ pub struct TestAlertArgs {
     #[command(flatten)]
     server: ServerArgs,
     /// The chat's name in the configuration, instead of the routing tree
-    #[arg(long)]
+    #[arg(long, env = "NABAT_TEST_ALERT_CHAT")]
     chat: Option<String>,
     /// The alert's severity, instead of the label; info when neither is given
     #[arg(long)]
@@ -33,7 +33,7 @@ pub struct TestAlertArgs {
     #[arg(long)]
     resolved: bool,
     /// How long to wait for Telegram
-    #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "NABAT_TEST_ALERT_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     timeout: Duration,
     /// Print the answer as JSON
     #[arg(long)]

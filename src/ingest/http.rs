@@ -1,34 +1,21 @@
 //! `POST /alertmanager` and `POST /alertmanager/{chat}`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http::StatusCode;
+use axum::{Extension, Json};
+use bytes::Bytes;
 
-use crate::alert::Source;
 use crate::clock;
-use crate::outbox::{Fate, Rejected};
+use crate::outbox::Fate;
 use crate::routing::ChatAlias;
 
+use super::books::{Sender, UNKNOWN};
 use super::refusal::Refusal;
 use super::{Bodies, Intake, parse, require_json};
-
-/// The sender, as far as it is known when a body is refused.
-const UNKNOWN: &str = "unknown";
-/// What a webhook can be answered with.
-const CODES: [StatusCode; 7] = [
-    StatusCode::OK,
-    StatusCode::BAD_REQUEST,
-    StatusCode::NOT_FOUND,
-    StatusCode::REQUEST_TIMEOUT,
-    StatusCode::PAYLOAD_TOO_LARGE,
-    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    StatusCode::SERVICE_UNAVAILABLE,
-];
 
 /// What the webhook's handlers work with.
 #[derive(Debug)]
@@ -37,15 +24,8 @@ pub struct Door {
     pub bodies: Bodies,
 }
 
-/// The webhook's routes. The peer's address is taken from [`ConnectInfo`] where the server has
-/// put it.
+/// The webhook's routes. What they answer is counted by [`keep_books`](super::keep_books).
 pub fn router(door: Door) -> axum::Router {
-    for source in [Source::Alertmanager.as_str(), Source::Grafana.as_str(), UNKNOWN] {
-        for code in CODES {
-            let received = &door.intake.metrics.webhooks_received;
-            received.with_label_values(&[source, code.as_str()]);
-        }
-    }
     axum::Router::new()
         .route("/alertmanager", post(by_tree))
         .route("/alertmanager/", post(by_tree))
@@ -59,10 +39,13 @@ async fn by_tree(State(door): State<Arc<Door>>, request: Request) -> Response {
 
 async fn to_chat(
     State(door): State<Arc<Door>>,
-    Path(chat): Path<String>,
+    chat: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    door.receive(request, Some(ChatAlias(chat))).await
+    match chat {
+        Ok(Path(chat)) => door.receive(request, Some(ChatAlias(chat))).await,
+        Err(_) => Refusal::Path.answer(UNKNOWN, Bytes::new()),
+    }
 }
 
 impl Door {
@@ -78,15 +61,9 @@ impl Door {
         };
         let response = match answer {
             Ok(response) => response,
-            Err(refusal) => {
-                let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-                let peer = peer.map_or_else(String::new, |ConnectInfo(peer)| peer.to_string());
-                self.refused(&refusal, peer, parts.uri.path(), &head).await
-            }
+            Err(refusal) => refusal.answer(source, head),
         };
-        let metrics = &self.intake.metrics;
-        metrics.webhooks_received.with_label_values(&[source, response.status().as_str()]).inc();
-        metrics.webhook_duration.observe(began.elapsed().as_secs_f64());
+        self.intake.metrics.webhook_duration.observe(began.elapsed().as_secs_f64());
         response
     }
 
@@ -111,31 +88,7 @@ impl Door {
                 serde_json::json!({"chat": lane.chat, "topic": lane.topic, "fate": fate})
             })
             .collect();
-        Ok(Json(serde_json::json!({"status": "ok", "lanes": lanes})).into_response())
-    }
-
-    /// Logs a refusal, keeps the body's head where the sender is to blame, and answers.
-    async fn refused(&self, refusal: &Refusal, peer: String, path: &str, head: &[u8]) -> Response {
-        let status = refusal.status();
-        let reason = refusal.to_string();
-        tracing::warn!(peer, path, code = status.as_u16(), reason, "webhook refused");
-        if status.is_client_error() {
-            let kept = self
-                .intake
-                .outbox
-                .keep_rejected(Rejected {
-                    at: self.intake.clock.now(),
-                    peer,
-                    path: path.to_owned(),
-                    code: status.as_u16(),
-                    reason: reason.clone(),
-                    head: String::from_utf8_lossy(head).into_owned(),
-                })
-                .await;
-            if let Err(error) = kept {
-                tracing::debug!(%error, "the refused body was not kept");
-            }
-        }
-        (status, Json(serde_json::json!({"status": "error", "error": reason}))).into_response()
+        let answer = Json(serde_json::json!({"status": "ok", "lanes": lanes}));
+        Ok((Extension(Sender(source)), answer).into_response())
     }
 }

@@ -5,6 +5,7 @@
 //! room sees the wire's types.
 
 mod body;
+mod books;
 mod fingerprint;
 mod http;
 mod intake;
@@ -14,6 +15,7 @@ mod text;
 mod wire;
 
 pub use body::{Bodies, BodyLimits, Held, require_json};
+pub use books::{Because, keep_books};
 pub use http::{Door, router};
 pub(crate) use intake::nearest;
 pub use intake::{Intake, IntakeError, Router, Wake};

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use bytes::Bytes;
 use http::StatusCode;
 
+use super::books::{Because, Head, Sender};
 use super::{BodyError, IntakeError};
 
 /// What can go wrong while a request's body is read.
@@ -41,6 +45,8 @@ impl BodyTrouble {
 /// Why one webhook was refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
+    #[error("the chat's name in the path is not UTF-8")]
+    Path,
     #[error(transparent)]
     Trouble(#[from] BodyTrouble),
     #[error(transparent)]
@@ -55,11 +61,19 @@ impl Refusal {
         match self {
             Self::Trouble(trouble) => trouble.status(),
             Self::Body(BodyError::TooManyAlerts) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Path | Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Intake(IntakeError::UnknownChat { .. }) => StatusCode::NOT_FOUND,
             Self::Intake(IntakeError::Nowhere | IntakeError::Store(_)) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
+    }
+
+    /// The answer to `sender`, whose body began with `head`.
+    pub(super) fn answer(&self, sender: &'static str, head: Bytes) -> Response {
+        let reason = self.to_string();
+        let body = Json(serde_json::json!({"status": "error", "error": reason}));
+        let notes = (Extension(Sender(sender)), Extension(Head(head)), Extension(Because(reason)));
+        (self.status(), notes, body).into_response()
     }
 }

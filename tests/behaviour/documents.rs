@@ -146,8 +146,15 @@ fn every_flag_of_serve_is_documented_with_its_twin_in_the_environment() {
 
 #[test]
 fn every_variable_of_nabat_that_is_named_exists() {
-    let commands: [&[&str]; 6] =
-        [&["serve"], &["check"], &["demo"], &["test-alert"], &["outbox", "list"], &["healthcheck"]];
+    let commands: [&[&str]; 7] = [
+        &["serve"],
+        &["check"],
+        &["demo"],
+        &["render"],
+        &["test-alert"],
+        &["outbox", "list"],
+        &["healthcheck"],
+    ];
     let mut known: String = commands.map(help).join(" ");
     known.push_str(nabat::config::API_URL_VARIABLE);
     let mut texts = documents();

@@ -54,11 +54,11 @@ pub struct DemoArgs {
     page_address: SocketAddr,
 
     /// Play no story; only wait for webhooks
-    #[arg(long)]
+    #[arg(long, env = "NABAT_DEMO_NO_STORY")]
     no_story: bool,
 
     /// Play the story this many times faster
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100), value_name = "TIMES")]
+    #[arg(long, env = "NABAT_DEMO_SPEED", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100), value_name = "TIMES")]
     speed: u32,
 
     /// End when the story is over

@@ -11,8 +11,8 @@ use nabat::clock::Clock;
 use nabat::delivery::{Outcome, Report};
 use nabat::ingest::{self, Bodies, BodyLimits, Door, Intake, Router, Wake};
 use nabat::lifecycle::Tasks;
-use nabat::outbox::Outbox;
 use nabat::outbox::sqlite::{SqliteOptions, SqliteOutbox};
+use nabat::outbox::{Outbox, Rejected};
 use nabat::routing::{ChatAlias, Destination, LaneId, Updates};
 use nabat::telemetry::Metrics;
 use nabat::web::{self, Doors, Readiness, Reload, Security, ServeOptions};
@@ -140,6 +140,7 @@ impl House {
             tls = security.tls();
             site = security.protect(site);
         }
+        site = ingest::keep_books(site, intake.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -185,6 +186,20 @@ impl House {
 
     pub async fn dial(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// The refused webhooks, newest first, once there are so many of them.
+    pub async fn rejected(&self, count: usize) -> Vec<Rejected> {
+        let kept = async {
+            loop {
+                let kept = self.store.rejected().await.unwrap();
+                if kept.len() >= count {
+                    return kept;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, kept).await.expect("fewer refused webhooks were kept")
     }
 
     /// The next lane that delivery is woken for.

@@ -63,6 +63,7 @@ async fn the_outbox_is_listed_shown_retried_and_dropped() {
 async fn refused_webhooks_are_listed_with_their_reason_and_their_head() {
     let house = House::open(Setup::default()).await;
     house.webhook("/alertmanager", "{\"alerts\": \u{1b}[31m").await;
+    house.rejected(1).await;
     let listed = house.told(&["outbox", "list", "--rejected"]).await.out;
     assert!(listed.contains("400  /alertmanager  from 127.0.0.1:"), "{listed}");
     assert!(

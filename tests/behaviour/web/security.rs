@@ -48,7 +48,7 @@ impl Protected {
 
 #[tokio::test]
 async fn behind_tls_only_those_with_the_password_get_in() {
-    let (server, _home) = protected("").await;
+    let (server, home) = protected("").await;
     let webhook = || {
         let request = server.http.post(server.url("/alertmanager")).body(BODY);
         request.header("content-type", "application/json")
@@ -65,6 +65,18 @@ async fn behind_tls_only_those_with_the_password_get_in() {
     assert_eq!(ann.version(), reqwest::Version::HTTP_2, "ALPN offers HTTP/2");
     let unknown = server.http.get(server.url("/nowhere")).send().await.unwrap();
     assert_eq!(unknown.status(), 401, "not even what is absent is told to strangers");
+    let refused = server.house.metrics.webhooks_received.with_label_values(&["unknown", "401"]);
+    assert_eq!(refused.get(), 3, "webhooks without the password are counted");
+
+    let url = server.url("");
+    let root = home.path().join("web.pem");
+    for (ready, code) in [(&[][..], 0), (&["--ready"], 1)] {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_nabat"));
+        command.args(["healthcheck", "--url", &url, "--ca-file"]).arg(&root).args(ready);
+        let checked = command.kill_on_drop(true).output();
+        let checked = tokio::time::timeout(crate::support::DEADLINE, checked).await.unwrap();
+        assert_eq!(checked.unwrap().status.code(), Some(code), "who asks for a password lives");
+    }
 }
 
 #[tokio::test]
