@@ -8,16 +8,14 @@ use std::path::{Path, PathBuf};
 use handlebars::Handlebars;
 use handlebars::template::{Parameter, Template, TemplateElement};
 
+use super::nesting::{MAX_DEPTH, too_deep};
 use super::{Language, budget, helpers, visible};
 
 /// The largest template, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Blocks and calls may be nested this deep: handlebars reads them recursively, and a stack that
-/// overflows aborts the process.
-const MAX_DEPTH: usize = 32;
-
-/// Templates may include each other this deep, for the same reason.
+/// Templates may include each other this deep: each
+/// level takes more of the stack.
 const MAX_INCLUDE_DEPTH: usize = 8;
 
 /// A template may include so many others, counting what those include.
@@ -174,24 +172,12 @@ fn check_size(source: &TemplateSource) -> Result<(), TemplateError> {
         let message = format!("the template is larger than {MAX_BYTES} bytes");
         return Err(TemplateError::new(source, (1, 1), message));
     }
-    let (mut blocks, mut calls) = (0usize, 0usize);
-    for (number, line) in source.text.lines().enumerate() {
-        for (column, _) in line.match_indices(['{', '(', ')', '}']) {
-            let rest = &line[column..];
-            let tag = rest.strip_prefix("{{").map(|tag| tag.trim_start_matches(['{', '~']));
-            match (rest.as_bytes()[0], tag) {
-                (b'{', Some(tag)) if tag.starts_with(['#', '^']) => blocks += 1,
-                (b'{', Some(tag)) if tag.starts_with('/') => blocks = blocks.saturating_sub(1),
-                (b'(', _) => calls += 1,
-                (b')', _) => calls = calls.saturating_sub(1),
-                (b'}', _) if rest.starts_with("}}") => calls = 0,
-                _ => {}
-            }
-            if blocks > MAX_DEPTH || calls > MAX_DEPTH {
-                let message = format!("blocks or calls are nested more than {MAX_DEPTH} deep");
-                return Err(TemplateError::new(source, (number + 1, column + 1), message));
-            }
-        }
+    if let Some(at) = too_deep(&source.text) {
+        let before = &source.text[..at];
+        let column = before.chars().rev().take_while(|character| *character != '\n').count();
+        let message = format!("blocks or calls are nested more than {MAX_DEPTH} deep");
+        let at = (before.matches('\n').count() + 1, column + 1);
+        return Err(TemplateError::new(source, at, message));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod details;
 mod excerpt;
 mod helpers;
 mod load;
+mod nesting;
 mod renderer;
 mod split;
 mod subject;

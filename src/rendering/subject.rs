@@ -10,12 +10,14 @@ use crate::alert::{Alert, Labels};
 #[derive(Debug)]
 pub(super) struct Subject<'a> {
     pub scene: &'a Scene<'a>,
-    /// Alerts to tell about, worst and newest first.
+    /// Alerts to tell about, worst and newest first, those no longer reported last.
     pub firing: Vec<&'a Alert>,
     pub resolved: Vec<&'a Alert>,
     /// How many there are in the whole group, told about or not.
     pub firing_total: usize,
     pub resolved_total: usize,
+    /// Those that nobody ended and nobody reports any more: they count as neither.
+    pub unlisted_total: usize,
     pub labels: Labels,
     pub annotations: Labels,
     /// Where all alerts come from, if that is one place.
@@ -34,12 +36,13 @@ impl<'a> Subject<'a> {
         } else {
             alerts.iter().collect()
         };
-        let firing_total = alerts.iter().filter(|alert| alert.fires()).count();
+        let firing_total = alerts.iter().filter(|alert| still_fires(alert)).count();
+        let resolved_total = alerts.iter().filter(|alert| !alert.fires()).count();
         let rank = |alert: &Alert| rank(alert.severity(), severities);
         let (mut firing, mut resolved): (Vec<&Alert>, Vec<&Alert>) =
             told.iter().partition(|alert| alert.fires());
         firing.sort_by_cached_key(|alert| {
-            (rank(alert), std::cmp::Reverse(alert.starts_at), &alert.fingerprint)
+            (alert.unlisted, rank(alert), std::cmp::Reverse(alert.starts_at), &alert.fingerprint)
         });
         resolved.sort_by_cached_key(|alert| {
             (std::cmp::Reverse(alert.ends_at), rank(alert), &alert.fingerprint)
@@ -56,7 +59,8 @@ impl<'a> Subject<'a> {
             severity: worst.map_or("", |alert| alert.severity()),
             scene,
             firing_total,
-            resolved_total: alerts.len() - firing_total,
+            resolved_total,
+            unlisted_total: alerts.len() - firing_total - resolved_total,
             firing,
             resolved,
             labels,
@@ -76,6 +80,11 @@ impl<'a> Subject<'a> {
             self.resolved.len().min((most / 4).max(most.saturating_sub(self.firing.len())));
         (self.firing.len().min(most - resolved.min(most)), resolved)
     }
+}
+
+/// Whether an alert fires as far as its sender says.
+pub(super) fn still_fires(alert: &Alert) -> bool {
+    alert.fires() && !alert.unlisted
 }
 
 /// The place of a severity in an order that is worst first; unknown ones come last.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::details::Details;
 use super::excerpt::{MAX_LINE, capped, line, pairs};
-use super::subject::Subject;
+use super::subject::{Subject, still_fires};
 use super::{Kind, words};
 use crate::alert::{Alert, Labels, Reason, Source};
 
@@ -35,6 +35,8 @@ pub(super) struct View<'a> {
     resolved: Vec<AlertView<'a>>,
     counts: Counts,
     more: Counts,
+    /// Firing alerts that the message is about, shown or not.
+    told: usize,
     name: String,
     severity: &'a str,
     emoji: &'static str,
@@ -56,6 +58,8 @@ pub(super) struct View<'a> {
 struct Counts {
     firing: usize,
     resolved: usize,
+    /// No longer reported, and not ended.
+    unlisted: usize,
 }
 
 /// One alert.
@@ -94,9 +98,12 @@ impl<'a> View<'a> {
         let show = |alerts: &[&'a Alert]| -> Vec<AlertView<'a>> {
             alerts.iter().map(|alert| AlertView::new(alert, subject, everything)).collect()
         };
+        let told = subject.firing.iter().filter(|alert| still_fires(alert)).count();
+        let more_firing = told.saturating_sub(firing);
         let more = Counts {
-            firing: subject.firing.len() - firing,
+            firing: more_firing,
             resolved: subject.resolved.len() - resolved,
+            unlisted: subject.firing.len() - firing - more_firing,
         };
         let (firing, resolved) =
             (show(&subject.firing[..firing]), show(&subject.resolved[..resolved]));
@@ -125,8 +132,13 @@ impl<'a> View<'a> {
             },
             firing,
             resolved,
-            counts: Counts { firing: subject.firing_total, resolved: subject.resolved_total },
+            counts: Counts {
+                firing: subject.firing_total,
+                resolved: subject.resolved_total,
+                unlisted: subject.unlisted_total,
+            },
             more,
+            told,
             name: line(&subject.name, MAX_LINE),
             severity: subject.severity,
             emoji: if fires { words::severity_emoji(subject.severity) } else { "✅" },
@@ -178,7 +190,11 @@ impl<'a> AlertView<'a> {
             generator_url: &alert.generator_url,
             fingerprint: &alert.fingerprint,
             severity: alert.severity(),
-            emoji: if alert.fires() { words::severity_emoji(alert.severity()) } else { "✅" },
+            emoji: match (alert.fires(), alert.unlisted) {
+                (true, false) => words::severity_emoji(alert.severity()),
+                (true, true) => "❔",
+                (false, _) => "✅",
+            },
             distinct: pairs(
                 alert.labels.iter().filter(|(name, _)| !subject.labels.contains_key(*name)),
             ),
@@ -206,7 +222,7 @@ impl Subject<'_> {
     fn span(&self) -> (Option<Timestamp>, Timestamp) {
         let alerts = &self.scene.state.alerts;
         let fires = self.firing_total > 0;
-        let told = alerts.iter().filter(|alert| alert.fires() == fires);
+        let told = alerts.iter().filter(|alert| still_fires(alert) == fires);
         let from = told.clone().filter_map(|alert| plausible(alert.starts_at)).min();
         let until = told.filter_map(|alert| alert.ends_at).max().filter(|_| !fires);
         (from, until.unwrap_or(self.scene.now))

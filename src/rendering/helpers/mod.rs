@@ -13,6 +13,7 @@ use handlebars::{
 use serde_json::Value;
 
 use super::budget;
+use super::catalogue::MAX_OUTPUT;
 
 /// What handlebars brings along.
 const BUILT_IN: [&str; 16] = [
@@ -94,6 +95,15 @@ impl Arguments<'_> {
         .ok_or_else(|| Fault(format!("{}: {} is no number", self.name, self.value(index))))
     }
 
+    /// Refuses a result that is larger than all a template may write. Helpers that multiply what
+    /// they are given ask before they make it.
+    fn check_size(&self, bytes: usize) -> Result<(), Fault> {
+        if bytes > MAX_OUTPUT {
+            return Err(Fault(format!("{}: the result is over {MAX_OUTPUT} bytes", self.name)));
+        }
+        Ok(())
+    }
+
     fn language(&self) -> super::Language {
         self.root["language"].as_str().and_then(super::Language::from_code).unwrap_or_default()
     }
@@ -132,6 +142,7 @@ where
     ) -> Result<ScopedJson<'rc>, RenderError> {
         let arguments = arguments(helper, context)?;
         let value = (self.0)(&arguments)?;
+        arguments.check_size(budget::bytes(&value))?;
         budget::spend_on(&value)?;
         Ok(ScopedJson::Derived(value))
     }

@@ -41,9 +41,7 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
     });
     let regexes = Regexes::default();
     function(handlebars, "reReplaceAll", move |arguments| {
-        let regex = regexes.get(&arguments.text(0))?;
-        let (replacement, text) = (arguments.text(1), arguments.text(2));
-        Ok(regex.replace_all(&text, replacement.as_str()).into())
+        replace_all(arguments, &regexes.get(&arguments.text(0))?)
     });
 }
 
@@ -67,6 +65,23 @@ impl Regexes {
         cached.insert(pattern.to_owned(), regex.clone());
         Ok(regex)
     }
+}
+
+/// `reReplaceAll pattern replacement text`, which stops while the result grows.
+fn replace_all(arguments: &Arguments<'_>, regex: &Regex) -> Result<Value, Fault> {
+    let (replacement, text) = (arguments.text(1), arguments.text(2));
+    let mut replaced = String::with_capacity(text.len());
+    let (mut copied, groups) = (0, replacement.matches('$').count());
+    for found in regex.captures_iter(&text) {
+        let whole = found.get_match();
+        let most = replacement.len() + groups * whole.len();
+        arguments.check_size(replaced.len().max(most))?;
+        replaced.push_str(&text[copied..whole.start()]);
+        found.expand(&replacement, &mut replaced);
+        copied = whole.end();
+    }
+    replaced.push_str(&text[copied..]);
+    Ok(replaced.into())
 }
 
 /// Every word's first letter in upper case.
@@ -109,8 +124,10 @@ fn url_unescape(text: &str) -> String {
 fn join(arguments: &Arguments<'_>) -> Result<Value, Fault> {
     match arguments.value(1) {
         Value::Array(items) => {
+            let between = arguments.text(0);
+            arguments.check_size(between.len().saturating_mul(items.len()))?;
             let items: Vec<_> = items.iter().map(text_of).collect();
-            Ok(items.join(&arguments.text(0)).into())
+            Ok(items.join(&between).into())
         }
         Value::Null => Ok("".into()),
         other => Err(Fault(format!("join: {other} is no list"))),

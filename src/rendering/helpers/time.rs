@@ -80,8 +80,10 @@ fn fixed_offset(name: &str) -> Option<Offset> {
         _ => return None,
     };
     let (hours, minutes) = name[1..].split_once(':').unwrap_or((&name[1..], "0"));
-    let minutes = hours.parse::<i32>().ok()? * 60 + minutes.parse::<i32>().ok()?;
-    Offset::from_seconds(sign * minutes * 60).ok()
+    let (hours, minutes) = (hours.parse::<i32>().ok()?, minutes.parse::<i32>().ok()?);
+    let minutes = hours.checked_mul(60)?.checked_add(minutes)?;
+    // jiff refuses what is over 25 hours and 59 minutes.
+    Offset::from_seconds(minutes.checked_mul(60 * sign)?).ok()
 }
 
 /// Go's layouts, which Alertmanager's templates use, as strftime's format.
@@ -134,6 +136,15 @@ fn strftime_of(layout: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn offsets_that_no_zone_has_are_refused() {
+        assert_eq!(fixed_offset("+05:30").unwrap().seconds(), 19_800);
+        assert_eq!(fixed_offset("-3").unwrap().seconds(), -10_800);
+        for offset in ["+26", "-26:00", "+35791394:08", "+2147483647", "-1:2147483647", "+"] {
+            assert_eq!(fixed_offset(offset), None, "{offset}");
+        }
+    }
 
     #[test]
     fn go_layouts_are_understood() {

@@ -150,7 +150,7 @@ fn news_name_only_what_is_new() {
 
 #[test]
 fn what_people_must_know_about_the_message_stands_below_the_first_line() {
-    let mut state = group(vec![Alert { unlisted: true, ..alert("a", "info") }]);
+    let mut state = group(vec![alert("a", "info")]);
     state.group.source = Source::Test;
     state.truncated_alerts = 3;
     let said = text(&Scene {
@@ -167,7 +167,59 @@ fn what_people_must_know_about_the_message_stands_below_the_first_line() {
         ),
         "{said}"
     );
-    assert!(said.contains(" · no longer reported"), "{said}");
+}
+
+fn unlisted(instance: &str) -> Alert {
+    Alert { unlisted: true, ..alert(instance, "critical") }
+}
+
+#[test]
+fn alerts_no_longer_reported_are_counted_on_their_own() {
+    let state = group(vec![unlisted("a"), alert("b", "warning"), ended(alert("c", "info"), 5)]);
+    let said = text(&scene(&state));
+    assert!(said.starts_with("🟡 FIRING 1, resolved 1 · HighCPU"), "{said}");
+    assert!(said.contains("\n❔ no longer reported: 1\n"), "{said}");
+    let (listed, silent) = (said.find("instance=b").unwrap(), said.find("instance=a").unwrap());
+    assert!(listed < silent, "{said}");
+    assert!(said[silent..].contains(" · no longer reported\n"), "{said}");
+}
+
+#[test]
+fn a_group_with_nothing_reported_that_fires_is_headed_as_ended() {
+    let state = group(vec![unlisted("a"), ended(alert("b", "info"), 5)]);
+    for kind in [Kind::Card, Kind::Ended] {
+        let said = text(&Scene { kind, ..scene(&state) });
+        assert!(said.starts_with("✅ RESOLVED 1 · HighCPU"), "{said}");
+        assert!(said.contains("\n❔ no longer reported: 1"), "{said}");
+        let said = text(&Scene { kind, language: Language::Ru, ..scene(&state) });
+        assert!(said.starts_with("✅ РЕШЕНО 1 · HighCPU"), "{said}");
+        assert!(said.contains("\n❔ больше не сообщается: 1"), "{said}");
+    }
+    assert_eq!(Renderer::default().minimal(&scene(&state)).plain, "✅ RESOLVED 1 · HighCPU");
+}
+
+#[test]
+fn many_new_alerts_are_headed_by_their_sum() {
+    let state = group((0..100).map(|number| alert(&number.to_string(), "info")).collect());
+    let news: Vec<usize> = (0..100).collect();
+    let scene = Scene { kind: Kind::News, news: &news, ..scene(&state) };
+    assert!(text(&scene).starts_with("🔵 NEW 100 · "));
+    let said = text(&Scene { language: Language::Ru, ..scene });
+    assert!(said.starts_with("🔵 НОВОЕ 100 · "), "{said}");
+}
+
+#[test]
+fn alerts_the_sender_left_out_agree_with_their_number() {
+    let mut state = group(vec![alert("a", "info")]);
+    for (count, said) in [
+        (1, "✂️ 1 алерт отправитель не показал; возможно, ещё горит\n"),
+        (3, "✂️ 3 алерта отправитель не показал; возможно, ещё горят\n"),
+        (11, "✂️ 11 алертов отправитель не показал; возможно, ещё горят\n"),
+    ] {
+        state.truncated_alerts = count;
+        let text = text(&Scene { language: Language::Ru, ..scene(&state) });
+        assert!(text.contains(said), "{text}");
+    }
 }
 
 #[test]

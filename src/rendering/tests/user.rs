@@ -138,6 +138,23 @@ fn a_template_that_loops_without_writing_is_stopped() {
 }
 
 #[test]
+fn a_helper_whose_result_explodes_is_stopped() {
+    let state = group(vec![alert("a", "info")]);
+    let nested = "(reReplaceAll \".\" \"$0$0$0$0\" ".repeat(12) + "name" + &")".repeat(12);
+    let at_once = format!("(reReplaceAll \".*\" {:?} {:?})", "$0".repeat(5_000), "x".repeat(5_000));
+    let join = format!("(join {:?} (stringSlice{}))", "x".repeat(5_000), " 1".repeat(5_000));
+    for call in [nested, at_once, join] {
+        let always = format!("{{{{len {call}}}}}");
+        let fault = &faults("default.hbs", &always)[0];
+        assert!(fault.contains(": the result is over 524288 bytes"), "{fault}");
+        let later = format!("x{{{{#if (eq commonLabels.job \"calc\")}}}}{always}{{{{/if}}}}");
+        let (html, fell_back) = first(&one("default.hbs", &later), &scene(&state));
+        assert!(html.contains("FIRING 1"), "{html}");
+        assert!(fell_back.unwrap().contains(": the result is over 524288 bytes"));
+    }
+}
+
+#[test]
 fn a_template_that_goes_through_all_labels_of_all_alerts_is_not_stopped() {
     let many = (0..60).map(|number| {
         let mut alert = alert(&number.to_string(), "info");
