@@ -1,7 +1,8 @@
 //! One lane's worker: when it speaks, when it waits, what it does about trouble.
 
+mod trouble;
+
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,26 +10,19 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
+use self::trouble::{
+    FIRST_BACKOFF, FIRST_PARKING, LONGEST_BACKOFF, LONGEST_PARKING, Trouble, backoff,
+};
 use super::report::{Outcome, Report};
 use super::speaker::{Interruption, Speaker};
-use super::verdict::Form;
 use super::{Bell, Delivery};
 use crate::alert::{GroupId, Status};
 use crate::outbox::{DeathReason, EntryId, Lease, Settlement, StoreError};
 use crate::routing::LaneId;
 use crate::telegram::ChatId;
 
-/// The first pause after a failure; doubled each time.
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
-/// The same for a chat that can't be written to: a person has to act.
-const FIRST_PARKING: Duration = Duration::from_secs(30);
-const LONGEST_PARKING: Duration = Duration::from_mins(30);
 /// An entry that makes its worker panic this often becomes a dead letter.
 const PANICS_ALLOWED: u32 = 3;
-/// How often Telegram itself may fail (5xx) on an entry before plainer forms are tried.
-const FAILURES_BEFORE_PLAIN: u32 = 5;
-const FAILURES_BEFORE_MINIMAL: u32 = 8;
 /// How long to wait for the store when it fails.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -40,36 +34,6 @@ pub(super) struct Worker {
     /// The lease that is out, to be given back when its handling panics.
     held: Arc<Mutex<Option<Lease>>>,
     panics: HashMap<EntryId, u32>,
-}
-
-/// Why the lane holds its tongue.
-#[derive(Debug, Default)]
-struct Trouble {
-    failures: u32,
-    until: Option<Instant>,
-    /// Since when the chat can't be written to.
-    parked_since: Option<Instant>,
-    /// The fallback chat was told of it.
-    told: bool,
-    /// The entry that Telegram itself failed on last, and how often in a row.
-    stubborn: Option<(EntryId, u32)>,
-}
-
-impl Trouble {
-    /// The richest form worth trying for an entry: a server that fails on a text again and
-    /// again may take a plainer one.
-    fn form(&self, entry: EntryId) -> Form {
-        match self.stubborn {
-            Some((of, times)) if of == entry && times >= FAILURES_BEFORE_MINIMAL => Form::Minimal,
-            Some((of, times)) if of == entry && times >= FAILURES_BEFORE_PLAIN => Form::Plain,
-            _ => Form::Rich,
-        }
-    }
-
-    fn failed_on(&mut self, entry: EntryId) {
-        let before = self.stubborn.filter(|(of, _)| *of == entry).map_or(0, |(_, times)| times);
-        self.stubborn = Some((entry, before + 1));
-    }
 }
 
 /// What the worker does next.
@@ -382,33 +346,5 @@ impl Worker {
             .dead_letters
             .with_label_values(&[self.lane.chat.as_str(), reason.as_str()])
             .inc_by(deaths);
-    }
-}
-
-/// Doubles from `first` to `longest`, moved by up to a fifth so that lanes do not march in
-/// step; the move depends on the lane and the failure only.
-fn backoff(first: Duration, longest: Duration, failures: u32, lane: &LaneId) -> Duration {
-    let pause = first.saturating_mul(1 << failures.min(16)).min(longest);
-    let mut hasher = DefaultHasher::new();
-    (lane, failures).hash(&mut hasher);
-    let permille = 800 + u32::try_from(hasher.finish() % 400).unwrap_or(0);
-    pause * permille / 1000
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::routing::ChatAlias;
-
-    #[test]
-    fn pauses_double_up_to_the_longest_and_lanes_differ() {
-        let lane = |name: &str| LaneId { chat: ChatAlias(name.into()), topic: None };
-        let pause = |failures, name| backoff(FIRST_BACKOFF, LONGEST_BACKOFF, failures, &lane(name));
-        for failures in 0..40 {
-            let even = FIRST_BACKOFF.saturating_mul(1 << failures.min(16)).min(LONGEST_BACKOFF);
-            let pause = pause(failures, "ops");
-            assert!(pause >= even * 4 / 5 && pause <= even * 6 / 5, "{failures}: {pause:?}");
-        }
-        assert_ne!(pause(3, "ops"), pause(3, "boss"));
     }
 }
