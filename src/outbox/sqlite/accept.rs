@@ -11,6 +11,8 @@ use crate::outbox::contract::{Accepted, EntryId, Fate, StoreError, Submission};
 use crate::outbox::merge;
 use crate::routing::{Destination, LaneId};
 
+/// Bytes that a group of a few alerts takes as JSON.
+const USUAL_BODY: usize = 8 << 10;
 /// How many events of one group are remembered within the window.
 const EVENTS_A_GROUP: usize = 16;
 
@@ -255,7 +257,10 @@ pub(super) fn updates_word(updates: crate::routing::Updates) -> &'static str {
 }
 
 pub(super) fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(|error| StoreError::Commit(error.to_string()))
+    let mut bytes = Vec::with_capacity(USUAL_BODY);
+    serde_json::to_writer(&mut bytes, value)
+        .map_err(|error| StoreError::Commit(error.to_string()))?;
+    Ok(bytes)
 }
 
 pub(super) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {

@@ -184,7 +184,6 @@ impl Desk {
         for reply in replies {
             reply(failure.clone().map_or(Ok(()), Err));
         }
-        self.measure();
         self.upkeep(durable);
     }
 
@@ -202,9 +201,8 @@ impl Desk {
     }
 
     fn begin(&self, durable: bool) -> rusqlite::Result<()> {
-        let synchronous = if durable { "FULL" } else { "NORMAL" };
-        self.connection.pragma_update(None, "synchronous", synchronous)?;
-        self.connection.execute_batch("BEGIN IMMEDIATE")
+        self.statement(if durable { "PRAGMA synchronous = 2" } else { "PRAGMA synchronous = 1" })?;
+        self.statement("BEGIN IMMEDIATE")
     }
 
     fn refuse(batch: &mut Vec<Job>, failure: &StoreError) {
@@ -266,6 +264,9 @@ impl Desk {
     /// Now and then forgets what nobody can ask for any more, a little at a time.
     fn upkeep(&mut self, durable: bool) {
         self.since_upkeep += u32::from(durable);
+        if self.since_upkeep % MEASURE_EVERY == 1 {
+            self.measure();
+        }
         if self.since_upkeep < UPKEEP_EVERY {
             return;
         }
@@ -306,6 +307,8 @@ impl Desk {
 pub(super) const WAITING: i64 = 0;
 pub(super) const DEAD: i64 = 1;
 
+/// Durable commits between two looks at the file's size; one adds a few hundred KiB at most.
+const MEASURE_EVERY: u32 = 16;
 /// Durable commits between two rounds of tidying.
 const UPKEEP_EVERY: u32 = 200;
 
