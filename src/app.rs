@@ -17,12 +17,12 @@ use crate::clock::Clock;
 use crate::config::{Config, Faults};
 use crate::delivery::{Bot, Chats, Delivery, Surroundings};
 use crate::ingest::{self, Bodies, BodyLimits, Door, Intake};
-use crate::lifecycle::{StopOrder, Tasks};
+use crate::lifecycle::{Readiness, StopOrder, Tasks};
 use crate::outbox::sqlite::{OpenError, SqliteOutbox};
 use crate::outbox::{Outbox, StoreError};
 use crate::telegram::ClientError;
 use crate::telemetry::{Metrics, Scrubber};
-use crate::web::{self, Doors, Readiness, Reload, Security, SecurityError, ServeOptions};
+use crate::web::{self, Doors, Reload, Security, SecurityError, ServeOptions};
 
 pub use self::rooms::{client, renderer};
 

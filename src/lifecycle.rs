@@ -1,5 +1,7 @@
 //! Starting, being ready, stopping.
 
+mod readiness;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,8 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::outbox::Outbox;
-use crate::web::Readiness;
+
+pub use self::readiness::{Latch, Readiness};
 
 /// The owner of every background task.
 #[derive(Debug, Clone, Default)]

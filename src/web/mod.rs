@@ -5,7 +5,6 @@ mod health;
 mod metrics;
 mod outbox;
 mod patience;
-mod readiness;
 mod security;
 mod serve;
 mod signposts;
@@ -24,11 +23,11 @@ use tokio::sync::broadcast;
 use crate::clock::Clock;
 use crate::delivery::Report;
 use crate::ingest::{Bodies, BodyLimits, Intake};
+use crate::lifecycle::Readiness;
 use crate::outbox::{Outbox, StoreError, Totals};
 use crate::routing::ChatAlias;
 
 pub use patience::Patience;
-pub use readiness::{Latch, Readiness};
 pub use security::{Security, SecurityError, Tls};
 pub use serve::{ServeOptions, serve};
 

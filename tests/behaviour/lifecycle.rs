@@ -5,12 +5,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nabat::lifecycle::Readiness;
 use nabat::lifecycle::{StopOrder, Tasks};
 use nabat::outbox::sqlite::{SqliteOptions, SqliteOutbox};
 use nabat::outbox::{Outbox, StoreError};
 use nabat::sandbox::{ChatKind, Fault, Limits, Trouble};
 use nabat::telegram::ChatId;
-use nabat::web::Readiness;
 use prometheus::{Histogram, HistogramOpts};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
