@@ -265,8 +265,12 @@ impl Paces {
     /// Waits for one of the bot's slots and takes it. Nothing is taken when dropped earlier.
     pub async fn bot_slot(&self) {
         let mut window = self.bot.lock().await;
-        let free_at = window.free_at(Instant::now());
-        tokio::time::sleep_until(free_at).await;
+        let now = Instant::now();
+        let free_at = window.free_at(now);
+        // Even a sleep until now lasts to the timer's next millisecond.
+        if free_at > now {
+            tokio::time::sleep_until(free_at).await;
+        }
         window.take(Instant::now());
     }
 }
