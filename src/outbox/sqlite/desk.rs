@@ -201,7 +201,9 @@ impl Desk {
     }
 
     fn begin(&self, durable: bool) -> rusqlite::Result<()> {
-        self.statement(if durable { "PRAGMA synchronous = 2" } else { "PRAGMA synchronous = 1" })?;
+        // Never through a cached statement: SQLite may carry a pragma out when it is prepared.
+        let synchronous = if durable { "FULL" } else { "NORMAL" };
+        self.connection.pragma_update(None, "synchronous", synchronous)?;
         self.statement("BEGIN IMMEDIATE")
     }
 
