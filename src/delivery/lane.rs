@@ -17,7 +17,7 @@ use super::report::{Outcome, Report};
 use super::speaker::{Interruption, Speaker};
 use super::{Bell, Delivery};
 use crate::alert::{GroupId, Status};
-use crate::outbox::{DeathReason, EntryId, Lease, Settlement, StoreError};
+use crate::outbox::{DeathReason, EntryId, Lease, Leased, Settlement, StoreError};
 use crate::routing::LaneId;
 use crate::telegram::ChatId;
 
@@ -39,8 +39,10 @@ pub(super) struct Worker {
 /// What the worker does next.
 enum Next {
     Again,
-    /// Nothing waits; sleep until woken.
+    /// Nothing waits; the store says when something does.
     Idle,
+    /// Nothing can be said; sleep until woken.
+    Deaf,
     Pause(Duration),
 }
 
@@ -58,9 +60,12 @@ impl Worker {
 
     /// Works until the program stops.
     pub async fn run(mut self) {
-        let tasks = self.delivery.shared.with.tasks.clone();
+        let shared = Arc::clone(&self.delivery.shared);
+        let (tasks, outbox) = (&shared.with.tasks, &shared.with.outbox);
+        let mut handed = None;
         while !tasks.is_stopping() {
-            let next = match AssertUnwindSafe(self.turn()).catch_unwind().await {
+            let turn = self.turn(handed.take());
+            let next = match AssertUnwindSafe(turn).catch_unwind().await {
                 Ok(next) => next,
                 Err(_) => self.after_panic().await,
             };
@@ -68,6 +73,14 @@ impl Worker {
             match next {
                 Next::Again => {}
                 Next::Idle => tokio::select! {
+                    leased = outbox.lease_next(&self.lane) => match leased {
+                        Ok(leased) => handed = Some(leased),
+                        Err(error) => self.store_failed(&error).await,
+                    },
+                    () = bell.urge.notified() => {}
+                    () = tasks.stopping() => {}
+                },
+                Next::Deaf => tokio::select! {
                     () = bell.news.notified() => {}
                     () = tasks.stopping() => {}
                 },
@@ -78,10 +91,50 @@ impl Worker {
                 },
             }
         }
+        self.give_back(handed).await;
     }
 
-    /// Says one thing, if there is one to say and nothing forbids it.
-    async fn turn(&mut self) -> Next {
+    async fn store_failed(&self, error: &StoreError) {
+        if !matches!(error, StoreError::Closed) {
+            tracing::warn!(lane = %self.lane, %error, "the outbox gives nothing out");
+        }
+        let tasks = &self.delivery.shared.with.tasks;
+        tokio::select! {
+            () = tokio::time::sleep(STORE_PAUSE) => {}
+            () = tasks.stopping() => {}
+        }
+    }
+
+    /// Ends a lease for which nothing was said.
+    async fn give_back(&self, leased: Option<Leased>) {
+        if let Some(leased) = leased {
+            self.settle(leased.lease, Settlement::Released { attempt: None }).await;
+        }
+    }
+
+    /// Says one thing, if there is one to say and nothing forbids it. What the store handed over
+    /// is said at once or given back: it may not be the most important thing any more later on.
+    async fn turn(&mut self, handed: Option<Leased>) -> Next {
+        let mut handed = handed;
+        self.hold(handed.as_ref().map(|leased| leased.lease.clone()));
+        let next = self.speak_once(&mut handed).await;
+        self.give_back(handed).await;
+        next
+    }
+
+    /// Waits, but not with something handed over in hand. `None` when there is no more waiting.
+    async fn wait<T>(&self, in_hand: bool, event: impl Future<Output = T>) -> Option<T> {
+        if in_hand {
+            return event.now_or_never();
+        }
+        tokio::select! {
+            value = event => Some(value),
+            () = self.delivery.shared.with.tasks.stopping() => None,
+        }
+    }
+
+    async fn speak_once(&mut self, handed: &mut Option<Leased>) -> Next {
+        let in_hand = handed.is_some();
         let shared = Arc::clone(&self.delivery.shared);
         let with = &shared.with;
         let Some(chat) = with.chats.get(&self.lane.chat) else {
@@ -98,30 +151,24 @@ impl Worker {
             return Next::Pause(STORE_PAUSE);
         };
         let number = with.chats.follow(number);
-        let token = tokio::select! {
-            token = with.bot.usable() => token,
-            () = with.tasks.stopping() => return Next::Again,
-        };
+        let Some(token) = self.wait(in_hand, with.bot.usable()).await else { return Next::Again };
         let pace = shared.paces.chat(number);
-        let _turn = tokio::select! {
-            turn = pace.turn.lock() => turn,
-            () = with.tasks.stopping() => return Next::Again,
-        };
+        let Some(_turn) = self.wait(in_hand, pace.turn.lock()).await else { return Next::Again };
         // What is said is chosen when it can be said, not before.
         if let Some(free_at) = pace.free_at(Instant::now()) {
-            tokio::select! {
-                () = tokio::time::sleep_until(free_at) => {}
-                () = with.tasks.stopping() => {}
-            }
+            self.wait(in_hand, tokio::time::sleep_until(free_at)).await;
             return Next::Again;
         }
-        let leased = match with.outbox.lease(&self.lane).await {
-            Ok(Some(leased)) => leased,
-            Ok(None) | Err(StoreError::Closed) => return Next::Idle,
-            Err(error) => {
-                tracing::warn!(lane = %self.lane, %error, "the outbox gives nothing out");
-                return Next::Pause(STORE_PAUSE);
-            }
+        let leased = match handed.take() {
+            Some(leased) => leased,
+            None => match with.outbox.lease(&self.lane).await {
+                Ok(Some(leased)) => leased,
+                Ok(None) => return Next::Idle,
+                Err(error) => {
+                    self.store_failed(&error).await;
+                    return Next::Again;
+                }
+            },
         };
         self.hold(Some(leased.lease.clone()));
         let group = leased.entry.state.group.clone();
@@ -240,7 +287,7 @@ impl Worker {
         let detail = format!("no chat is called {} in the configuration", self.lane.chat);
         let always = jiff::Timestamp::MAX;
         match with.outbox.bury(&self.lane, always, DeathReason::NoSuchChat, &detail).await {
-            Ok(0) | Err(StoreError::Closed) => Next::Idle,
+            Ok(0) | Err(StoreError::Closed) => Next::Deaf,
             Ok(buried) => {
                 tracing::error!(
                     lane = %self.lane, buried,
@@ -248,7 +295,7 @@ impl Worker {
                      configure it again, then: nabat outbox retry"
                 );
                 self.count_death(DeathReason::NoSuchChat, buried);
-                Next::Idle
+                Next::Deaf
             }
             Err(error) => {
                 tracing::warn!(lane = %self.lane, %error, "the outbox can't bury");

@@ -65,19 +65,20 @@ impl Bodies {
         body: Body,
         headers: &HeaderMap,
     ) -> (Bytes, Result<Held, BodyTrouble>) {
-        let mut buffer = BytesMut::new();
+        let mut gathered = Gathered::default();
         let timeout = self.limits.timeout;
-        let read = tokio::time::timeout(timeout, self.collect(body, headers, &mut buffer)).await;
+        let read = tokio::time::timeout(timeout, self.collect(body, headers, &mut gathered)).await;
         let read = read.unwrap_or(Err(BodyTrouble::TooSlow(timeout)));
-        let head = Bytes::copy_from_slice(&buffer[..buffer.len().min(KEPT_HEAD)]);
-        (head, read.map(|room| Held { bytes: buffer.freeze(), _room: room }))
+        let bytes = gathered.whole();
+        let head = bytes.slice(..bytes.len().min(KEPT_HEAD));
+        (head, read.map(|room| Held { bytes, _room: room }))
     }
 
     async fn collect(
         &self,
         mut body: Body,
         headers: &HeaderMap,
-        buffer: &mut BytesMut,
+        gathered: &mut Gathered,
     ) -> Result<Option<OwnedSemaphorePermit>, BodyTrouble> {
         let size = self.limits.size;
         let announced = headers
@@ -87,7 +88,8 @@ impl Bodies {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| BodyTrouble::Cut(error.to_string()))?;
             let Ok(data) = frame.into_data() else { continue };
-            let part = &data[..data.len().min(size - buffer.len())];
+            let part = data.slice(..data.len().min(size - gathered.len()));
+            let cut = part.len() < data.len();
             let Some(room) = self.take_room(part.len()) else {
                 let _ = tokio::time::timeout(LINGER, discard(body, size)).await;
                 return Err(BodyTrouble::NoRoom);
@@ -96,8 +98,8 @@ impl Bodies {
                 Some(held) => held.merge(room),
                 None => held = Some(room),
             }
-            buffer.extend_from_slice(part);
-            if data.len() > part.len() || announced.is_some_and(|length| length > size) {
+            gathered.push(part);
+            if cut || announced.is_some_and(|length| length > size) {
                 let _ = tokio::time::timeout(LINGER, discard(body, size)).await;
                 return Err(BodyTrouble::TooLarge { limit: size });
             }
@@ -108,6 +110,35 @@ impl Bodies {
     fn take_room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let bytes = u32::try_from(bytes).ok()?;
         self.room.clone().try_acquire_many_owned(bytes).ok()
+    }
+}
+
+/// What has come of a body. Most come in one piece, which is kept as it is.
+#[derive(Debug, Default)]
+struct Gathered {
+    first: Bytes,
+    /// Everything, once there is a second piece.
+    joined: BytesMut,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        self.first.len().max(self.joined.len())
+    }
+
+    fn push(&mut self, piece: Bytes) {
+        if self.len() == 0 {
+            self.first = piece;
+            return;
+        }
+        if self.joined.is_empty() {
+            self.joined.extend_from_slice(&self.first);
+        }
+        self.joined.extend_from_slice(&piece);
+    }
+
+    fn whole(self) -> Bytes {
+        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
     }
 }
 

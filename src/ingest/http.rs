@@ -8,10 +8,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json};
 use bytes::Bytes;
+use serde::Serialize;
 
 use crate::clock;
 use crate::outbox::Fate;
-use crate::routing::ChatAlias;
+use crate::routing::{ChatAlias, LaneId};
 
 use super::books::{Sender, UNKNOWN};
 use super::refusal::Refusal;
@@ -48,6 +49,21 @@ async fn to_chat(
     }
 }
 
+/// The answer to a webhook that was accepted.
+#[derive(Debug, Serialize)]
+struct Taken<'a> {
+    status: &'static str,
+    lanes: Vec<Told<'a>>,
+}
+
+/// What became of it in one lane.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    lane: &'a LaneId,
+    fate: Fate,
+}
+
 impl Door {
     async fn receive(&self, request: Request, chat: Option<ChatAlias>) -> Response {
         let began = clock::monotonic();
@@ -76,19 +92,8 @@ impl Door {
         let notification = parse(body, self.intake.clock.now())?;
         *source = notification.group.source.as_str();
         let accepted = self.intake.take(notification, chat).await?;
-        let lanes: Vec<_> = accepted
-            .lanes
-            .iter()
-            .map(|(lane, fate)| {
-                let fate = match fate {
-                    Fate::Queued => "queued",
-                    Fate::Merged => "merged",
-                    Fate::Duplicate => "duplicate",
-                };
-                serde_json::json!({"chat": lane.chat, "topic": lane.topic, "fate": fate})
-            })
-            .collect();
-        let answer = Json(serde_json::json!({"status": "ok", "lanes": lanes}));
+        let lanes = accepted.lanes.iter().map(|(lane, fate)| Told { lane, fate: *fate }).collect();
+        let answer = Json(Taken { status: "ok", lanes });
         Ok((Extension(Sender(source)), answer).into_response())
     }
 }

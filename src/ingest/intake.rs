@@ -90,23 +90,32 @@ impl Intake {
             severity: self.router.severity(&notification),
             class: class_of(&notification),
         };
-        // Kept here, so that it is freed by the thread that made it and not by the store's.
+        // The notification itself is the store's from here on: the sooner it is let go of, the
+        // better, so the log's words are taken from it first.
+        let told = tracing::enabled!(tracing::Level::DEBUG).then(|| {
+            (notification.group.clone(), notification.alerts.len())
+        });
         let notification = Arc::new(notification);
-        let submission = Submission {
-            notification: notification.clone(),
-            destinations,
-            priority,
-            at: self.clock.now(),
-        };
+        let submission = Submission { notification, destinations, priority, at: self.clock.now() };
         let mut watched = Abandoned { intake: self, lanes: lanes(&submission) };
         let accepted = self.outbox.accept(submission).await;
         watched.lanes.clear();
         let accepted = accepted?;
-        self.accepted(&notification, &accepted);
+        self.accepted(&accepted);
+        if let Some((group, alerts)) = told {
+            tracing::debug!(
+                source = group.source.as_str(),
+                receiver = group.receiver,
+                group = group.key,
+                alerts,
+                fates = ?accepted.lanes,
+                "notification accepted"
+            );
+        }
         Ok(accepted)
     }
 
-    fn accepted(&self, notification: &Notification, accepted: &Accepted) {
+    fn accepted(&self, accepted: &Accepted) {
         for (lane, fate) in &accepted.lanes {
             if *fate != Fate::Duplicate {
                 self.wake.wake(lane);
@@ -115,14 +124,6 @@ impl Intake {
         if accepted.is_duplicate() {
             self.metrics.notifications_deduplicated.inc();
         }
-        tracing::debug!(
-            source = notification.group.source.as_str(),
-            receiver = notification.group.receiver,
-            group = notification.group.key,
-            alerts = notification.alerts.len(),
-            fates = ?accepted.lanes,
-            "notification accepted"
-        );
     }
 
     fn destinations(

@@ -76,7 +76,8 @@ impl Accepted {
 }
 
 /// What became of a submission in one lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Fate {
     /// A new entry waits.
     Queued,
@@ -281,6 +282,13 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
 
     /// Leases the entry of a lane that is to be spoken for first, or nothing when none waits.
     async fn lease(&self, lane: &LaneId) -> Result<Option<Leased>, StoreError>;
+
+    /// Waits until something waits in the lane, and leases it in the very commit that accepted
+    /// it: a quiet lane learns what to say without asking. Of several callers for one lane the
+    /// latest is served, the others get [`StoreError::Closed`].
+    ///
+    /// When the future is dropped, no lease stays out for it.
+    async fn lease_next(&self, lane: &LaneId) -> Result<Leased, StoreError>;
 
     /// Saves the card in the middle of a message of several parts; the lease goes on.
     async fn progress(&self, lease: &Lease, card: Card) -> Result<(), StoreError>;

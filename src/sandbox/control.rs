@@ -37,6 +37,11 @@ impl Sandbox {
         self.shared.world().requests.iter().cloned().collect()
     }
 
+    /// The time since the sandbox started, as [`Shown::sent_at`] counts it.
+    pub fn elapsed(&self) -> Duration {
+        self.shared.elapsed()
+    }
+
     /// How many requests were answered 429, injected ones included.
     pub fn count_429(&self) -> u64 {
         self.shared.world().rate_limited

@@ -6,20 +6,23 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::desk::{Desk, WAITING, millis};
+use super::pack;
 use crate::alert::{GroupId, Notification, Reason};
-use crate::outbox::contract::{Accepted, EntryId, Fate, StoreError, Submission};
+use crate::outbox::contract::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
 use crate::outbox::merge;
 use crate::routing::{Destination, LaneId};
 
-/// Bytes that a group of a few alerts takes as JSON.
-const USUAL_BODY: usize = 8 << 10;
 /// How many events of one group are remembered within the window.
 const EVENTS_A_GROUP: usize = 16;
 
-/// A submission with all the work done that needs no store, so that it is done in parallel.
+/// A submission with all the work done that needs no store, so that it is done in parallel, and
+/// by the thread that made its many small strings and can best let go of them.
 pub(super) struct Parcel {
-    submission: Submission,
+    destinations: Vec<Destination>,
     places: Vec<Place>,
+    priority: Priority,
+    /// When it was accepted, in milliseconds since 1970.
+    at: i64,
     /// Hash over (fingerprint, status, startsAt) of every alert.
     event: u64,
     alerts: Vec<u8>,
@@ -31,9 +34,9 @@ pub(super) type Place = [u8; 16];
 
 impl Parcel {
     pub fn pack(submission: Submission) -> Result<Self, StoreError> {
-        let notification = &submission.notification;
-        let places = submission
-            .destinations
+        let Submission { notification, destinations, priority, at } = submission;
+        let notification = &*notification;
+        let places = destinations
             .iter()
             .map(|destination| place(&destination.lane, &notification.group))
             .collect();
@@ -41,8 +44,10 @@ impl Parcel {
             places,
             event: event(notification),
             alerts: alert_hashes(notification),
-            body: encode(notification)?,
-            submission,
+            body: pack::pack(notification)?,
+            destinations,
+            priority,
+            at: millis(at),
         })
     }
 }
@@ -52,15 +57,24 @@ struct Before {
     /// The events within the window, with their times.
     events: Vec<(u64, i64)>,
     duplicate: bool,
-    /// The entry that waits: its number, class and alerts.
-    waiting: Option<(EntryId, i64, Vec<u8>)>,
+    /// Whether the lane has heard of the group lately.
+    known: bool,
+    waiting: Option<Waiting>,
+}
+
+/// An entry that waits.
+pub(super) struct Waiting {
+    pub id: EntryId,
+    severity: u8,
+    class: i64,
+    alerts: Vec<u8>,
 }
 
 impl Desk {
     /// Accepts in every lane or in none. Everything that can refuse is looked at before
     /// anything is changed.
     pub fn accept(&mut self, parcel: &Parcel) -> Result<Accepted, StoreError> {
-        self.saw(millis(parcel.submission.at));
+        self.saw(parcel.at);
         let mut before = Vec::with_capacity(parcel.places.len());
         for place in &parcel.places {
             before.push(self.before(parcel, place).map_err(|error| self.judge(&error))?);
@@ -70,7 +84,7 @@ impl Desk {
             self.room_for_more(new as u64)?;
         }
         let mut lanes = Vec::with_capacity(parcel.places.len());
-        let places = parcel.submission.destinations.iter().zip(&parcel.places);
+        let places = parcel.destinations.iter().zip(&parcel.places);
         for ((destination, place), before) in places.zip(before) {
             let fate = self.accept_in(parcel, destination, place, before)?;
             lanes.push((destination.lane.clone(), fate));
@@ -89,6 +103,7 @@ impl Desk {
             return Ok(Fate::Duplicate);
         }
         self.remember(parcel, place, before.events).map_err(|error| self.judge(&error))?;
+        self.newly_remembered += u32::from(!before.known);
         match before.waiting {
             Some(waiting) => self.merge_into(parcel, destination, waiting),
             None => self.queue(parcel, destination, place),
@@ -96,7 +111,7 @@ impl Desk {
     }
 
     fn before(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<Before> {
-        let now = millis(parcel.submission.at);
+        let now = parcel.at;
         let window = self.options.load().dedup_window.as_millis();
         let window = i64::try_from(window).unwrap_or(i64::MAX);
         let known: Option<Vec<u8>> = self
@@ -108,7 +123,7 @@ impl Desk {
         events.retain(|(_, at)| *at > now.saturating_sub(window));
         let duplicate = events.iter().any(|(event, _)| *event == parcel.event);
         let waiting = if duplicate { None } else { self.waiting(place)? };
-        Ok(Before { events, duplicate, waiting })
+        Ok(Before { events, duplicate, known: known.is_some(), waiting })
     }
 
     /// Remembers the event, so that its repetition is a duplicate.
@@ -118,7 +133,7 @@ impl Desk {
         place: &Place,
         mut events: Vec<(u64, i64)>,
     ) -> rusqlite::Result<()> {
-        let now = millis(parcel.submission.at);
+        let now = parcel.at;
         events.push((parcel.event, now));
         let skip = events.len().saturating_sub(EVENTS_A_GROUP);
         let packed: Vec<u8> = events[skip..]
@@ -139,18 +154,17 @@ impl Desk {
         &mut self,
         parcel: &Parcel,
         destination: &Destination,
-        (id, class, alerts): (EntryId, i64, Vec<u8>),
+        waiting: Waiting,
     ) -> Result<Fate, StoreError> {
-        let now = millis(parcel.submission.at);
-        let priority = parcel.submission.priority;
+        let (now, id) = (parcel.at, waiting.id);
         // When the newer body lists every alert that waits, it is the merged state already.
-        let merged = if covers(&parcel.alerts, &alerts) {
+        let merged = if covers(&parcel.alerts, &waiting.alerts) {
             None
         } else {
             match self.body(id) {
                 Ok(older) => {
-                    let merged = merge(&older, &parcel.submission.notification);
-                    Some((alert_hashes(&merged), encode(&merged)?))
+                    let merged = merge(&older, &pack::unpack(&parcel.body)?);
+                    Some((alert_hashes(&merged), pack::pack(&merged)?))
                 }
                 Err(error) => {
                     tracing::error!(entry = %id, %error, "replaced by its group's newer state");
@@ -162,24 +176,26 @@ impl Desk {
             Some((alerts, body)) => (alerts, body),
             None => (&parcel.alerts, &parcel.body),
         };
-        self.connection
-            .prepare_cached(
-                "UPDATE entries SET severity = ?, class = ?, last_at = ?, merged = merged + 1, \
-                 version = version + 1, template = ?, updates = ?, alerts = ?, body = ? WHERE id = ?",
-            )
-            .and_then(|mut statement| {
-                statement.execute(params![
-                    priority.severity,
-                    class.min(priority.class as i64),
-                    now,
-                    destination.template,
-                    updates_word(destination.updates),
-                    alerts,
-                    body,
-                    id.0,
-                ])
-            })
-            .map_err(|error| self.judge(&error))?;
+        self.change(
+            "UPDATE entries SET last_at = ?, merged = merged + 1, version = version + 1, \
+             template = ?, updates = ?, alerts = ?, body = ? WHERE id = ?",
+            params![
+                now,
+                destination.template,
+                updates_word(destination.updates),
+                alerts,
+                body,
+                id.0
+            ],
+        )?;
+        let class = waiting.class.min(parcel.priority.class as i64);
+        // The index over these two is left alone as long as they stay.
+        if (parcel.priority.severity, class) != (waiting.severity, waiting.class) {
+            self.change(
+                "UPDATE entries SET severity = ?, class = ? WHERE id = ?",
+                params![parcel.priority.severity, class, id.0],
+            )?;
+        }
         if let Some(out) = self.out.get_mut(&id) {
             out.news_at.get_or_insert(now);
         }
@@ -192,8 +208,7 @@ impl Desk {
         destination: &Destination,
         place: &Place,
     ) -> Result<Fate, StoreError> {
-        let now = millis(parcel.submission.at);
-        let priority = parcel.submission.priority;
+        let (now, priority) = (parcel.at, parcel.priority);
         let lane = &destination.lane;
         self.connection
             .prepare_cached(
@@ -218,14 +233,24 @@ impl Desk {
             })
             .map_err(|error| self.judge(&error))?;
         self.count(lane.chat.as_str()).waiting += 1;
+        self.waiters.touch(lane);
         Ok(Fate::Queued)
     }
 
-    /// The entry that waits in a place: its number, class and alerts.
-    pub fn waiting(&self, place: &Place) -> rusqlite::Result<Option<(EntryId, i64, Vec<u8>)>> {
+    /// The entry that waits in a place.
+    pub fn waiting(&self, place: &Place) -> rusqlite::Result<Option<Waiting>> {
         self.connection
-            .prepare_cached("SELECT id, class, alerts FROM entries WHERE place = ? AND state = 0")?
-            .query_row([place], |row| Ok((EntryId(row.get(0)?), row.get(1)?, row.get(2)?)))
+            .prepare_cached(
+                "SELECT id, severity, class, alerts FROM entries WHERE place = ? AND state = 0",
+            )?
+            .query_row([place], |row| {
+                Ok(Waiting {
+                    id: EntryId(row.get(0)?),
+                    severity: row.get(1)?,
+                    class: row.get(2)?,
+                    alerts: row.get(3)?,
+                })
+            })
             .optional()
     }
 
@@ -236,7 +261,7 @@ impl Desk {
             .prepare_cached("SELECT body FROM entries WHERE id = ?")
             .and_then(|mut statement| statement.query_row([id.0], |row| row.get(0)))
             .map_err(|error| self.judge(&error))?;
-        decode(&body)
+        pack::unpack(&body)
     }
 }
 
@@ -254,18 +279,6 @@ pub(super) fn updates_word(updates: crate::routing::Updates) -> &'static str {
         Updates::Edit => "edit",
         Updates::New => "new",
     }
-}
-
-pub(super) fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = Vec::with_capacity(USUAL_BODY);
-    serde_json::to_writer(&mut bytes, value)
-        .map_err(|error| StoreError::Commit(error.to_string()))?;
-    Ok(bytes)
-}
-
-pub(super) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| StoreError::Commit(format!("a stored row does not read: {error}")))
 }
 
 /// The hash of a lane and a group; 128 bits, so that no two ever meet.

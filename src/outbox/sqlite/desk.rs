@@ -1,6 +1,7 @@
 //! The store's thread at work: batches, commits, and what is kept in memory beside the file.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use rusqlite::{Connection, params};
 use tokio_util::sync::CancellationToken;
 
 use super::SqliteOptions;
+use super::waiters::{Handover, Waiters};
 use crate::outbox::contract::{EntryId, StoreError};
 
 /// Answers the caller once the commit has succeeded or not.
@@ -69,6 +71,7 @@ pub(super) struct Desk {
     pub options: Arc<ArcSwap<SqliteOptions>>,
     pub out: HashMap<EntryId, Out>,
     pub counts: HashMap<String, Count>,
+    pub waiters: Waiters,
     pub cut_sends: u64,
     path: PathBuf,
     bytes: Arc<AtomicU64>,
@@ -76,7 +79,13 @@ pub(super) struct Desk {
     commits: Histogram,
     fatal: CancellationToken,
     latest: i64,
+    /// Whether a commit waits for the disk, when that is known.
+    flushes: Option<bool>,
     since_upkeep: u32,
+    /// Groups remembered for the first time since the last tidying.
+    pub newly_remembered: u32,
+    /// How far the tidying has looked through what is remembered.
+    looked_through: Vec<u8>,
 }
 
 impl Desk {
@@ -96,6 +105,7 @@ impl Desk {
             options,
             out: HashMap::new(),
             counts: HashMap::new(),
+            waiters: Waiters::default(),
             cut_sends: cut as u64,
             path,
             bytes,
@@ -103,7 +113,10 @@ impl Desk {
             commits,
             fatal,
             latest: 0,
+            flushes: None,
             since_upkeep: 0,
+            newly_remembered: 0,
+            looked_through: Vec::new(),
         };
         desk.count_anew()?;
         desk.measure();
@@ -171,20 +184,51 @@ impl Desk {
             broken = ran.end == End::Failed;
             replies.push(ran.reply);
         }
-        let failure = if broken {
-            Some(StoreError::Commit("a statement failed; the log says which".into()))
+        let committed = if broken {
+            Err(StoreError::Commit("a statement failed; the log says which".into()))
         } else {
-            self.commit(durable).err()
+            self.finish(durable)
         };
-        if failure.is_some() {
-            let _ = self.connection.execute_batch("ROLLBACK");
-            self.out = leases_before;
-            let _ = self.count_anew();
+        let failure = committed.as_ref().err().cloned();
+        match committed {
+            Ok(handovers) => self.hand_over(handovers),
+            Err(_) => {
+                let _ = self.connection.execute_batch("ROLLBACK");
+                self.out = leases_before;
+                let _ = self.count_anew();
+            }
         }
         for reply in replies {
             reply(failure.clone().map_or(Ok(()), Err));
         }
         self.upkeep(durable);
+        // Everyone has been answered: the next webhook need not wait for this.
+        let _ = self.flush_at_commit(true);
+    }
+
+    /// Serves the lanes that wait, and commits.
+    fn finish(&mut self, durable: bool) -> Result<Vec<Handover>, StoreError> {
+        let handovers = self.serve_waiters()?;
+        match self.commit(durable) {
+            Ok(()) => Ok(handovers),
+            Err(error) => {
+                self.take_back(handovers);
+                Err(error)
+            }
+        }
+    }
+
+    /// Does something small in a transaction of its own.
+    pub fn in_transaction(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.begin(false).map_err(|error| self.judge(&error))?;
+        let done = work(self).and_then(|()| self.commit(false));
+        if done.is_err() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        done
     }
 
     fn commit(&self, durable: bool) -> Result<(), StoreError> {
@@ -200,11 +244,21 @@ impl Desk {
         self.connection.prepare_cached(sql)?.execute([]).map(drop)
     }
 
-    fn begin(&self, durable: bool) -> rusqlite::Result<()> {
-        // Never through a cached statement: SQLite may carry a pragma out when it is prepared.
-        let synchronous = if durable { "FULL" } else { "NORMAL" };
-        self.connection.pragma_update(None, "synchronous", synchronous)?;
+    fn begin(&mut self, durable: bool) -> rusqlite::Result<()> {
+        self.flush_at_commit(durable)?;
         self.statement("BEGIN IMMEDIATE")
+    }
+
+    /// Whether a commit waits for the disk from now on.
+    fn flush_at_commit(&mut self, flush: bool) -> rusqlite::Result<()> {
+        if self.flushes != Some(flush) {
+            self.flushes = None;
+            // Never through a cached statement: SQLite may carry a pragma out when it is prepared.
+            let synchronous = if flush { "FULL" } else { "NORMAL" };
+            self.connection.pragma_update(None, "synchronous", synchronous)?;
+            self.flushes = Some(flush);
+        }
+        Ok(())
     }
 
     fn refuse(batch: &mut Vec<Job>, failure: &StoreError) {
@@ -278,24 +332,20 @@ impl Desk {
         }
     }
 
-    fn forget_old(&self) -> rusqlite::Result<()> {
+    fn forget_old(&mut self) -> rusqlite::Result<()> {
         if self.latest == 0 {
             return Ok(());
         }
+        // What a power loss brings back is forgotten again.
+        self.flush_at_commit(false)?;
         let options = self.options.load();
+        let latest = self.latest;
         let limit = |age: std::time::Duration| {
-            self.latest.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+            latest.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
         };
-        self.connection
-            .prepare_cached(
-                "DELETE FROM recent WHERE place IN \
-                 (SELECT place FROM recent WHERE last_at < ?1 OR last_at > ?2 LIMIT 1000)",
-            )?
-            // What a clock that was ahead for a while left behind is of no use either.
-            .execute(params![
-                limit(options.dedup_window),
-                self.latest.saturating_mul(2).saturating_sub(limit(options.dedup_window)),
-            ])?;
+        // What a clock that was ahead for a while left behind is of no use either.
+        let oldest = limit(options.dedup_window);
+        self.forget_events(oldest..=latest.saturating_mul(2).saturating_sub(oldest))?;
         self.connection
             .prepare_cached(
                 "DELETE FROM cards WHERE place IN \
@@ -304,6 +354,33 @@ impl Desk {
             .execute(params![limit(options.keep_cards)])?;
         self.connection.execute_batch("PRAGMA incremental_vacuum(256)")
     }
+
+    /// Looks through the next part of the remembered events, at least twice as many groups as
+    /// have come since, and forgets those outside the window: the table stays within a small
+    /// multiple of what the window holds.
+    fn forget_events(&mut self, window: RangeInclusive<i64>) -> rusqlite::Result<()> {
+        let most = LOOKED_THROUGH.max(2 * self.newly_remembered);
+        self.newly_remembered = 0;
+        let connection = &self.connection;
+        let part: Vec<(Vec<u8>, i64)> = connection
+            .prepare_cached(
+                "SELECT place, last_at FROM recent WHERE place > ? ORDER BY place LIMIT ?",
+            )?
+            .query_map(params![self.looked_through, most], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        let old = part.iter().filter(|(_, at)| !window.contains(at));
+        let mut forget = connection.prepare_cached("DELETE FROM recent WHERE place = ?")?;
+        // One transaction, or each would be a commit of its own.
+        self.statement("BEGIN")?;
+        let forgotten = old.map(|(place, _)| place).try_for_each(|p| forget.execute([p]).map(drop));
+        self.statement(if forgotten.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        // Behind the last one it begins anew.
+        self.looked_through = match part.into_iter().last() {
+            Some((place, _)) => place,
+            None => Vec::new(),
+        };
+        forgotten
+    }
 }
 
 pub(super) const WAITING: i64 = 0;
@@ -311,6 +388,8 @@ pub(super) const DEAD: i64 = 1;
 
 /// Durable commits between two looks at the file's size; one adds a few hundred KiB at most.
 const MEASURE_EVERY: u32 = 16;
+/// Remembered groups that one round of tidying looks at, at the least.
+const LOOKED_THROUGH: u32 = 1000;
 /// Durable commits between two rounds of tidying.
 const UPKEEP_EVERY: u32 = 200;
 

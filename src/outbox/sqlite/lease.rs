@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::accept::{Place, decode, encode, topic_number};
+use super::accept::{Place, topic_number};
 use super::desk::{DEAD, Desk, Out, WAITING, millis, timestamp};
+use super::pack::{pack, unpack};
 use crate::outbox::contract::{
     Card, Class, DeathReason, Entry, EntryId, Lease, Leased, Settlement, StoreError,
 };
@@ -14,7 +15,7 @@ impl Desk {
     pub fn lease(&mut self, lane: &LaneId) -> Result<Option<Leased>, StoreError> {
         loop {
             let Some((entry, place, body)) = self.first_of(lane)? else { return Ok(None) };
-            match decode(&body) {
+            match unpack(&body) {
                 Ok(state) => return self.hand_out(Entry { state, ..entry }, &place).map(Some),
                 Err(error) => {
                     // It must not hold up the lane for ever; it stays for a person to look at.
@@ -177,7 +178,7 @@ impl Desk {
             .and_then(|mut statement| statement.query_row([place], |row| row.get(0)).optional())
             .map_err(|error| self.judge(&error))?;
         Ok(body.and_then(|body| {
-            decode(&body)
+            unpack(&body)
                 .inspect_err(|error| tracing::error!(%error, "a card is not known any more"))
                 .ok()
         }))
@@ -188,7 +189,7 @@ impl Desk {
         self.change(
             "INSERT INTO cards (place, updated_at, body) VALUES (?, ?, ?) \
              ON CONFLICT (place) DO UPDATE SET updated_at = excluded.updated_at, body = excluded.body",
-            params![place, millis(at), encode(card)?],
+            params![place, millis(at), pack(card)?],
         )
         .map(drop)
     }

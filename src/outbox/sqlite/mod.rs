@@ -9,6 +9,8 @@
 mod accept;
 mod desk;
 mod lease;
+mod pack;
+mod waiters;
 mod queries;
 mod schema;
 
@@ -192,6 +194,17 @@ impl Outbox for SqliteOutbox {
     async fn lease(&self, lane: &LaneId) -> Result<Option<Leased>, StoreError> {
         let lane = lane.clone();
         self.ask(false, move |desk| desk.lease(&lane)).await
+    }
+
+    async fn lease_next(&self, lane: &LaneId) -> Result<Leased, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let lane = lane.clone();
+        self.ask(false, move |desk| {
+            desk.wait_for_next(lane, answer);
+            Ok(())
+        })
+        .await?;
+        answered.await.map_err(|_| StoreError::Closed)
     }
 
     async fn progress(&self, lease: &Lease, card: Card) -> Result<(), StoreError> {

@@ -3,8 +3,9 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Deserialize;
 
-use super::accept::{alert_hashes, decode, encode, place};
+use super::accept::{alert_hashes, place};
 use super::desk::{DEAD, Desk, WAITING, millis, timestamp};
+use super::pack::{pack, unpack};
 use crate::alert::{GroupId, Labels, Notification, Reason, Source, Status};
 use crate::outbox::contract::{
     ChatTotals, Class, EntryId, EntryState, EntryView, Rejected, StoreError, Totals,
@@ -35,7 +36,7 @@ impl Desk {
         );
         self.rows(&sql, params![wanted, limit.min(LONGEST_LIST)], |row| {
             let body = row.get_ref(12)?.as_blob()?;
-            let group = serde_json::from_slice(body)
+            let group = unpack(body)
                 .map_or_else(|_| nothing().group, |Head { group }| group);
             view(row, group, None)
         })
@@ -46,7 +47,7 @@ impl Desk {
         let read = |row: &Row<'_>| {
             let body = row.get_ref(12)?.as_blob()?;
             let notification: Notification =
-                serde_json::from_slice(body).unwrap_or_else(|_| nothing());
+                unpack(body).unwrap_or_else(|_| nothing());
             view(row, notification.group.clone(), Some(notification))
         };
         self.rows(&sql, [id.0], read)?.pop().ok_or(StoreError::NoSuchEntry(id))
@@ -62,14 +63,14 @@ impl Desk {
         let older = self.body(id)?;
         let place = place(&lane, &older.group);
         let waiting = self.waiting(&place).map_err(|error| self.judge(&error))?;
-        if let Some((newer, ..)) = waiting {
+        if let Some(newer) = waiting.map(|waiting| waiting.id) {
             let merged = merge(&older, &self.body(newer)?);
             self.change(
                 "UPDATE entries SET alerts = ?, body = ?, version = version + 1, \
                  merged = merged + ?, class = ?, severity = min(severity, ?) WHERE id = ?",
                 params![
                     alert_hashes(&merged),
-                    encode(&merged)?,
+                    pack(&merged)?,
                     view.merged,
                     Class::News as i64,
                     view.severity,
@@ -86,6 +87,7 @@ impl Desk {
                 params![WAITING, Class::News as i64, id.0],
             )?;
             self.count(lane.chat.as_str()).waiting += 1;
+            self.waiters.touch(&lane);
         }
         self.count(lane.chat.as_str()).dead -= 1;
         Ok(lane)
@@ -122,7 +124,7 @@ impl Desk {
     }
 
     pub fn keep_rejected(&mut self, rejected: &Rejected) -> Result<(), StoreError> {
-        self.change("INSERT INTO rejected (body) VALUES (?)", [encode(rejected)?])?;
+        self.change("INSERT INTO rejected (body) VALUES (?)", [pack(rejected)?])?;
         self.change(
             "DELETE FROM rejected WHERE id <= (SELECT max(id) FROM rejected) - ?",
             [KEPT_REJECTED],
@@ -133,7 +135,7 @@ impl Desk {
     pub fn rejected(&mut self) -> Result<Vec<Rejected>, StoreError> {
         let bodies: Vec<Vec<u8>> =
             self.rows("SELECT body FROM rejected ORDER BY id DESC", [], |row| row.get(0))?;
-        bodies.iter().map(|body| decode(body)).collect()
+        bodies.iter().map(|body| unpack(body)).collect()
     }
 
     pub fn totals(&mut self) -> Result<Totals, StoreError> {
