@@ -166,7 +166,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         back.spawn("web config", security.clone().watch(back.clone()));
         site = security.protect(site);
     }
-    site = ingest::keep_books(site, intake.clone());
+    let site = ingest::keep_books(web::guard(site), intake.clone());
     let close = CancellationToken::new();
     let serve = ServeOptions { grace: options.grace, ..ServeOptions::default() };
     let server =

@@ -53,6 +53,19 @@ impl Program {
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 
+    /// Processor time it has used, in microseconds.
+    pub fn processor(&self) -> u64 {
+        /// The kernel counts in hundredths of a second, whatever its own clock.
+        const TICK_US: u64 = 10_000;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.unwrap_or_default();
+        // The name in parentheses may hold spaces; user and system time are the 12th and 13th
+        // field behind it.
+        let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+        let ticks = behind.split_whitespace().skip(11).take(2);
+        ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * TICK_US
+    }
+
     /// Asks it to stop and waits until it has.
     pub fn stop(mut self) {
         let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();

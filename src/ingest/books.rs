@@ -2,16 +2,19 @@
 //! was refused is kept for inspection. Also what never reached the webhook's own handlers: the
 //! wrong path, the wrong method, a missing password, a browser of another site.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
+use axum::extract::ConnectInfo;
 use axum::response::Response;
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, Either};
 use governor::{DefaultDirectRateLimiter, Quota};
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
+use tower::Service;
 
 use crate::alert::Source;
 use crate::outbox::Rejected;
@@ -54,46 +57,75 @@ struct Books {
     pace: DefaultDirectRateLimiter,
 }
 
+/// A site whose answers to webhooks are counted.
+#[derive(Debug, Clone)]
+pub struct Booked<S> {
+    site: S,
+    books: Arc<Books>,
+}
+
 /// Has the site's answers to webhooks counted. It goes around everything else, so that it sees
 /// every answer. The peer's address is taken from [`ConnectInfo`] where the server has put it,
 /// the reason of a refusal from [`Because`].
-pub fn keep_books(site: axum::Router, intake: Arc<Intake>) -> axum::Router {
+pub fn keep_books<S>(site: S, intake: Arc<Intake>) -> Booked<S> {
     for source in [Source::Alertmanager.as_str(), Source::Grafana.as_str(), UNKNOWN] {
         for code in CODES {
             intake.metrics.webhooks_received.with_label_values(&[source, code.as_str()]);
         }
     }
     let pace = DefaultDirectRateLimiter::direct(Quota::per_second(KEPT));
-    site.layer(axum::middleware::from_fn_with_state(Arc::new(Books { intake, pace }), note))
+    Booked { site, books: Arc::new(Books { intake, pace }) }
+}
+
+impl<S, B> Service<Request<B>> for Booked<S>
+where
+    S: Service<Request<B>, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response, Infallible>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.site.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if !is_webhook(&request) {
+            return Either::Left(self.site.call(request));
+        }
+        let peer = request.extensions().get().map(|ConnectInfo(peer)| *peer);
+        let uri = request.uri().clone();
+        let books = Arc::clone(&self.books);
+        let answering = self.site.call(request);
+        Either::Right(Box::pin(async move {
+            let response = answering.await?;
+            books.note(&response, peer, &uri);
+            Ok(response)
+        }))
+    }
 }
 
 /// Whether somebody meant to send a webhook, or looks at where it would go.
-fn is_webhook(request: &Request) -> bool {
+fn is_webhook<B>(request: &Request<B>) -> bool {
     let path = request.uri().path();
     path == "/alertmanager"
         || path.starts_with("/alertmanager/")
         || (path == "/" && request.method() == Method::POST)
 }
 
-async fn note(State(books): State<Arc<Books>>, request: Request, next: Next) -> Response {
-    if !is_webhook(&request) {
-        return next.run(request).await;
-    }
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or_else(String::new, |ConnectInfo(peer)| peer.to_string());
-    let path = request.uri().path().to_owned();
-    let response = next.run(request).await;
-    let source = response.extensions().get().map_or(UNKNOWN, |Sender(source)| *source);
-    let code = response.status();
-    let received = &books.intake.metrics.webhooks_received;
-    received.with_label_values(&[source, code.as_str()]).inc();
-    if !code.is_success() {
-        books.refused(&response, peer, path);
-    }
-    response
-}
-
 impl Books {
+    fn note(&self, response: &Response, peer: Option<SocketAddr>, uri: &Uri) {
+        let source = response.extensions().get().map_or(UNKNOWN, |Sender(source)| *source);
+        let code = response.status();
+        let received = &self.intake.metrics.webhooks_received;
+        received.with_label_values(&[source, code.as_str()]).inc();
+        if !code.is_success() {
+            let peer = peer.map_or_else(String::new, |peer| peer.to_string());
+            self.refused(response, peer, uri.path().to_owned());
+        }
+    }
+
     /// Logs a refusal, and keeps it where the sender is to blame.
     fn refused(&self, response: &Response, peer: String, path: String) {
         let code = response.status();

@@ -92,9 +92,8 @@ impl Intake {
         };
         // The notification itself is the store's from here on: the sooner it is let go of, the
         // better, so the log's words are taken from it first.
-        let told = tracing::enabled!(tracing::Level::DEBUG).then(|| {
-            (notification.group.clone(), notification.alerts.len())
-        });
+        let told = tracing::enabled!(tracing::Level::DEBUG)
+            .then(|| (notification.group.clone(), notification.alerts.len()));
         let notification = Arc::new(notification);
         let submission = Submission { notification, destinations, priority, at: self.clock.now() };
         let mut watched = Abandoned { intake: self, lanes: lanes(&submission) };

@@ -15,7 +15,7 @@ mod text;
 mod wire;
 
 pub use body::{Bodies, BodyLimits, Held, require_json};
-pub use books::{Because, keep_books};
+pub use books::{Because, Booked, keep_books};
 pub use http::{Door, router};
 pub(crate) use intake::nearest;
 pub use intake::{Intake, IntakeError, Router, Wake};

@@ -1,6 +1,7 @@
 //! HTTP: the server itself, its security, health, metrics, and the JSON interface.
 
 mod answer;
+mod guard;
 mod health;
 mod metrics;
 mod outbox;
@@ -27,9 +28,10 @@ use crate::lifecycle::Readiness;
 use crate::outbox::{Outbox, StoreError, Totals};
 use crate::routing::ChatAlias;
 
+pub use guard::{Guard, guard};
 pub use patience::Patience;
 pub use security::{Security, SecurityError, Tls};
-pub use serve::{ServeOptions, serve};
+pub use serve::{ServeOptions, Site, serve};
 
 /// An order of a test alert is a few labels.
 const ORDER_LIMITS: BodyLimits =
@@ -126,5 +128,4 @@ pub fn site(ingest: axum::Router, web: axum::Router) -> axum::Router {
         .merge(web)
         .method_not_allowed_fallback(signposts::wrong_method)
         .fallback(signposts::unknown_path)
-        .layer(axum::middleware::from_fn(signposts::refuse_cross_site))
 }

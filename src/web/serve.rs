@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
@@ -51,21 +50,40 @@ impl Default for ServeOptions {
     }
 }
 
-/// Serves `app` until `stop` is cancelled: then no connection is accepted any more, requests in
+/// What is served: a router, or one with something around it. Cloned for every request.
+pub trait Site:
+    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Site for S where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// Serves `site` until `stop` is cancelled: then no connection is accepted any more, requests in
 /// flight are finished within the grace time, and the rest is dropped. Returns when the last
 /// connection is closed.
 ///
 /// Handlers find the peer's address in [`ConnectInfo`].
-pub async fn serve(
+pub async fn serve<S: Site>(
     listener: TcpListener,
-    app: Router,
+    site: S,
     options: ServeOptions,
     tls: Option<Tls>,
     tasks: Tasks,
     stop: CancellationToken,
 ) {
     let places = Arc::new(Semaphore::new(options.max_connections as usize));
-    let server = Arc::new(Server { app, options, tls, stop, http: protocol(tasks.clone()) });
+    let server = Arc::new(Server { site, options, tls, stop, http: protocol(tasks.clone()) });
     loop {
         let accepted = tokio::select! {
             () = server.stop.cancelled() => break,
@@ -132,15 +150,15 @@ where
     }
 }
 
-struct Server {
-    app: Router,
+struct Server<S> {
+    site: S,
     options: ServeOptions,
     tls: Option<Tls>,
     stop: CancellationToken,
     http: auto::Builder<Spawner>,
 }
 
-impl Server {
+impl<S: Site> Server<S> {
     async fn attend(&self, stream: TcpStream, peer: SocketAddr) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "can't set TCP_NODELAY");
@@ -165,9 +183,9 @@ impl Server {
     {
         let activity = Activity::new();
         let patient = Patient::new(io, activity.clone(), self.options.patience);
-        let app = self.app.clone();
+        let site = self.site.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            answer(app.clone(), activity.clone(), peer, request)
+            answer(site.clone(), activity.clone(), peer, request)
         });
         let connection = self.http.serve_connection(TokioIo::new(patient), service);
         tokio::pin!(connection);
@@ -187,15 +205,15 @@ impl Server {
     }
 }
 
-async fn answer(
-    mut app: Router,
+async fn answer<S: Site>(
+    mut site: S,
     activity: Arc<Activity>,
     peer: SocketAddr,
     mut request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Infallible> {
     let at_work = activity.request(request.version());
     request.extensions_mut().insert(ConnectInfo(peer));
-    let response = app.call(request).await?;
+    let response = site.call(request).await?;
     Ok(response.map(|body| AnswerBody { body, _at_work: at_work }))
 }
 

@@ -105,7 +105,7 @@ impl Desk {
         self.remember(parcel, place, before.events).map_err(|error| self.judge(&error))?;
         self.newly_remembered += u32::from(!before.known);
         match before.waiting {
-            Some(waiting) => self.merge_into(parcel, destination, waiting),
+            Some(waiting) => self.merge_into(parcel, destination, &waiting),
             None => self.queue(parcel, destination, place),
         }
     }
@@ -154,7 +154,7 @@ impl Desk {
         &mut self,
         parcel: &Parcel,
         destination: &Destination,
-        waiting: Waiting,
+        waiting: &Waiting,
     ) -> Result<Fate, StoreError> {
         let (now, id) = (parcel.at, waiting.id);
         // When the newer body lists every alert that waits, it is the merged state already.

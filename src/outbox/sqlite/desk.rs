@@ -190,13 +190,12 @@ impl Desk {
             self.finish(durable)
         };
         let failure = committed.as_ref().err().cloned();
-        match committed {
-            Ok(handovers) => self.hand_over(handovers),
-            Err(_) => {
-                let _ = self.connection.execute_batch("ROLLBACK");
-                self.out = leases_before;
-                let _ = self.count_anew();
-            }
+        if let Ok(handovers) = committed {
+            self.hand_over(handovers);
+        } else {
+            let _ = self.connection.execute_batch("ROLLBACK");
+            self.out = leases_before;
+            let _ = self.count_anew();
         }
         for reply in replies {
             reply(failure.clone().map_or(Ok(()), Err));

@@ -10,9 +10,9 @@ mod accept;
 mod desk;
 mod lease;
 mod pack;
-mod waiters;
 mod queries;
 mod schema;
+mod waiters;
 
 use std::fs::File;
 use std::path::Path;

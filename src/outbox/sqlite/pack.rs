@@ -1,16 +1,19 @@
 //! How notifications, cards and refused bodies stand in a column.
 //!
-//! MessagePack with field names, so that a later nabat can add and leave out fields, squeezed by
-//! LZ4: label names and URLs repeat from alert to alert, and what is not written need not be
+//! `MessagePack` with field names, so that a later nabat can add and leave out fields, squeezed
+//! by LZ4: label names and URLs repeat from alert to alert, and what is not written need not be
 //! flushed. A body of 4 KiB then fits into a database page beside others.
 
+use std::cell::RefCell;
+
+use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::outbox::contract::StoreError;
 
-/// Bytes that a group of a few alerts takes before it is squeezed.
-const USUAL: usize = 8 << 10;
+/// How much room a thread keeps for packing, in bytes: enough for a group of some fifty alerts.
+const KEPT: usize = 64 << 10;
 /// Stands first. The first schema's JSON begins with a brace and is still read.
 const PACKED: u8 = 1;
 const JSON: u8 = b'{';
@@ -24,21 +27,49 @@ const LONGEST: usize = 1 << 30;
 /// # Errors
 /// When the value can't be written, which none of ours is known to do.
 pub(super) fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
-    let mut plain = Vec::with_capacity(USUAL);
-    rmp_serde::encode::write_named(&mut plain, value)
-        .map_err(|error| StoreError::Commit(error.to_string()))?;
-    let length = u32::try_from(plain.len())
-        .ok()
-        .filter(|length| (*length as usize) < LONGEST)
-        .ok_or_else(|| StoreError::Commit("a value is too long for the store".into()))?;
-    let most = lz4_flex::block::get_maximum_output_size(plain.len());
-    let mut packed = vec![0; HEAD + most];
-    packed[0] = PACKED;
-    packed[1..HEAD].copy_from_slice(&length.to_le_bytes());
-    let squeezed = lz4_flex::block::compress_into(&plain, &mut packed[HEAD..])
-        .map_err(|error| StoreError::Commit(error.to_string()))?;
-    packed.truncate(HEAD + squeezed);
-    Ok(packed)
+    SCRATCH.with_borrow_mut(|scratch| scratch.pack(value))
+}
+
+/// Room to work in, kept by each thread that packs: making it costs more than the work.
+struct Scratch {
+    plain: Vec<u8>,
+    squeezed: Vec<u8>,
+    table: CompressTable,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+        plain: Vec::new(),
+        squeezed: Vec::new(),
+        table: CompressTable::small(),
+    });
+}
+
+impl Scratch {
+    fn pack<T: Serialize>(&mut self, value: &T) -> Result<Vec<u8>, StoreError> {
+        let commit = |error: &dyn std::fmt::Display| StoreError::Commit(error.to_string());
+        self.plain.clear();
+        rmp_serde::encode::write_named(&mut self.plain, value).map_err(|error| commit(&error))?;
+        let length = u32::try_from(self.plain.len())
+            .ok()
+            .filter(|length| (*length as usize) < LONGEST)
+            .ok_or_else(|| commit(&"a value is too long for the store"))?;
+        let most = get_maximum_output_size(self.plain.len());
+        if self.squeezed.len() < most {
+            self.squeezed.resize(most, 0);
+        }
+        let squeezed = compress_into_with_table(&self.plain, &mut self.squeezed, &mut self.table)
+            .map_err(|error| commit(&error))?;
+        let mut packed = Vec::with_capacity(HEAD + squeezed);
+        packed.push(PACKED);
+        packed.extend_from_slice(&length.to_le_bytes());
+        packed.extend_from_slice(&self.squeezed[..squeezed]);
+        // One large value must not take memory for ever.
+        self.plain.shrink_to(KEPT);
+        self.squeezed.truncate(KEPT);
+        self.squeezed.shrink_to(KEPT);
+        Ok(packed)
+    }
 }
 
 /// The value that stands in a column.
@@ -59,7 +90,11 @@ pub(super) fn unpack<T: DeserializeOwned>(column: &[u8]) -> Result<T, StoreError
     if length >= LONGEST {
         return Err(unreadable(&"its length is damaged"));
     }
-    let plain = lz4_flex::block::decompress(squeezed, length).map_err(|error| unreadable(&error))?;
+    let plain =
+        lz4_flex::block::decompress(squeezed, length).map_err(|error| unreadable(&error))?;
+    if plain.len() != length {
+        return Err(unreadable(&"it is shorter than it should be"));
+    }
     rmp_serde::from_slice(&plain).map_err(|error| unreadable(&error))
 }
 

@@ -36,8 +36,7 @@ impl Desk {
         );
         self.rows(&sql, params![wanted, limit.min(LONGEST_LIST)], |row| {
             let body = row.get_ref(12)?.as_blob()?;
-            let group = unpack(body)
-                .map_or_else(|_| nothing().group, |Head { group }| group);
+            let group = unpack(body).map_or_else(|_| nothing().group, |Head { group }| group);
             view(row, group, None)
         })
     }
@@ -46,8 +45,7 @@ impl Desk {
         let sql = format!("{VIEW} WHERE id = ?");
         let read = |row: &Row<'_>| {
             let body = row.get_ref(12)?.as_blob()?;
-            let notification: Notification =
-                unpack(body).unwrap_or_else(|_| nothing());
+            let notification: Notification = unpack(body).unwrap_or_else(|_| nothing());
             view(row, notification.group.clone(), Some(notification))
         };
         self.rows(&sql, [id.0], read)?.pop().ok_or(StoreError::NoSuchEntry(id))

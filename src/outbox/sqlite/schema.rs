@@ -11,7 +11,8 @@ use rusqlite::config::DbConfig;
 const APPLICATION_ID: i32 = 0x6e61_6274;
 
 /// Each step brings the schema one version up; the number of steps is the version.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE entries (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     place       BLOB    NOT NULL,           -- hash of lane and group
@@ -56,10 +57,12 @@ CREATE TABLE rejected (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     body        BLOB NOT NULL
 );
-", "
+",
+    "
 -- Looking through the table in turn costs less than keeping it in order of age.
 DROP INDEX recent_age;
-"];
+",
+];
 
 /// Files up to this size are checked page by page at every start; bigger ones would hold the
 /// start up, and show their damage when the damaged page is read.

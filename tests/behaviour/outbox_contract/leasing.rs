@@ -1,8 +1,12 @@
 //! Leasing and settling: the order, the exclusive right to speak, what comes meanwhile.
 
+use futures_util::future::BoxFuture;
 use nabat::alert::Status;
-use nabat::outbox::{Class, DeathReason, EntryState, Fate, Priority, Settlement, StoreError};
+use nabat::outbox::{
+    Class, DeathReason, EntryState, Fate, Leased, Priority, Settlement, StoreError,
+};
 use nabat::outbox::{Outbox, Submission};
+use nabat::routing::LaneId;
 
 use super::{
     Place, accept, alerts, at, card, ended, fires, for_every_store, lane, lease, ops, show,
@@ -24,6 +28,12 @@ for_every_store! {
     the_card_comes_back_with_the_groups_next_lease,
     a_card_belongs_to_its_lane,
     the_card_outlives_a_dead_letter,
+    a_lane_that_waits_is_given_what_comes_next,
+    a_lane_that_waits_is_given_what_is_there_already,
+    a_lane_that_waits_is_given_a_dead_letter_that_is_tried_again,
+    a_lane_that_waits_hears_nothing_of_another,
+    what_a_lane_waited_for_and_did_not_take_waits_for_the_next_lease,
+    of_two_that_wait_for_one_lane_the_latest_is_served,
 }
 
 async fn the_worst_severity_goes_first_then_the_class_then_age(place: &impl Place) {
@@ -242,4 +252,77 @@ async fn the_card_outlives_a_dead_letter(place: &impl Place) {
     store.settle(leased.lease, death).await.unwrap();
     assert_eq!(accept(&*store, submission("disk", &[ended("a")])).await, Fate::Queued);
     assert_eq!(lease(&*store, &ops()).await.card, Some(shown));
+}
+
+type Waiting<'a> = BoxFuture<'a, Result<Leased, StoreError>>;
+
+/// Begins to wait for the next entry of a lane; the store knows of it.
+async fn waits<'a>(store: &'a dyn Outbox, lane: &'a LaneId) -> Waiting<'a> {
+    let mut waiting: Waiting<'a> = Box::pin(store.lease_next(lane));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    // Behind this everything asked of the store before is done.
+    store.probe().await.unwrap();
+    waiting
+}
+
+async fn a_lane_that_waits_is_given_what_comes_next(place: &impl Place) {
+    let store = place.open().await;
+    let ops = ops();
+    let waiting = waits(&*store, &ops).await;
+    accept(&*store, submission("disk", &[fires("a")])).await;
+    let leased = waiting.await.unwrap();
+    assert_eq!(leased.entry.state.group.key, "disk");
+    assert!(store.lease(&ops).await.unwrap().is_none(), "it is leased");
+    store.settle(leased.lease, Settlement::Shown(card(1, &leased.entry.state))).await.unwrap();
+    assert!(store.list(None, 10).await.unwrap().is_empty());
+}
+
+async fn a_lane_that_waits_is_given_what_is_there_already(place: &impl Place) {
+    let store = place.open().await;
+    accept(&*store, submission("disk", &[fires("a")])).await;
+    let leased = store.lease_next(&ops()).await.unwrap();
+    assert_eq!(leased.entry.state.group.key, "disk");
+}
+
+async fn a_lane_that_waits_is_given_a_dead_letter_that_is_tried_again(place: &impl Place) {
+    let store = place.open().await;
+    let ops = ops();
+    accept(&*store, submission("disk", &[fires("a")])).await;
+    let leased = lease(&*store, &ops).await;
+    let id = leased.entry.id;
+    let dead = Settlement::Dead { reason: DeathReason::Refused, detail: "no".into() };
+    store.settle(leased.lease, dead).await.unwrap();
+    let waiting = waits(&*store, &ops).await;
+    store.retry(id).await.unwrap();
+    assert_eq!(waiting.await.unwrap().entry.id, id);
+}
+
+async fn a_lane_that_waits_hears_nothing_of_another(place: &impl Place) {
+    let store = place.open().await;
+    let ops = ops();
+    let waiting = waits(&*store, &ops).await;
+    let destinations = vec![to(lane("boss"))];
+    accept(&*store, Submission { destinations, ..submission("disk", &[fires("a")]) }).await;
+    let mut waiting = waiting;
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    assert!(store.lease(&lane("boss")).await.unwrap().is_some());
+}
+
+async fn what_a_lane_waited_for_and_did_not_take_waits_for_the_next_lease(place: &impl Place) {
+    let store = place.open().await;
+    let ops = ops();
+    let waiting = waits(&*store, &ops).await;
+    drop(waiting);
+    accept(&*store, submission("disk", &[fires("a")])).await;
+    assert!(store.lease(&ops).await.unwrap().is_some());
+}
+
+async fn of_two_that_wait_for_one_lane_the_latest_is_served(place: &impl Place) {
+    let store = place.open().await;
+    let ops = ops();
+    let first = waits(&*store, &ops).await;
+    let second = waits(&*store, &ops).await;
+    assert!(matches!(first.await, Err(StoreError::Closed)));
+    accept(&*store, submission("disk", &[fires("a")])).await;
+    assert!(second.await.is_ok());
 }

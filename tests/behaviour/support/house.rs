@@ -141,7 +141,7 @@ impl House {
             tls = security.tls();
             site = security.protect(site);
         }
-        site = ingest::keep_books(site, intake.clone());
+        let site = ingest::keep_books(web::guard(site), intake.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
