@@ -123,6 +123,7 @@ fn try_out(
         truncated_alerts: 0,
     };
     let scene = Scene {
+        buttons: &[],
         kind: Kind::Card,
         state: &state,
         news: &[],

@@ -1,6 +1,7 @@
 //! From an entry to message parts that Telegram accepts. Pure: no I/O, no clock.
 
 mod budget;
+mod buttons;
 mod catalogue;
 mod details;
 mod excerpt;
@@ -25,6 +26,7 @@ use jiff::tz::TimeZone;
 use crate::alert::Notification;
 use crate::telegram::Button;
 
+pub use buttons::ButtonKind;
 pub use load::{TemplateError, TemplateSource};
 pub use renderer::Renderer;
 pub use words::severity_emoji;
@@ -68,6 +70,8 @@ pub struct Scene<'a> {
     pub template: &'a str,
     pub language: Language,
     pub timezone: &'a TimeZone,
+    /// The buttons to show, as far as the alerts have something for them.
+    pub buttons: &'a [ButtonKind],
 }
 
 /// One message to send. Both forms are within Telegram's limits.

@@ -1,3 +1,4 @@
+mod buttons;
 mod documented;
 mod user;
 
@@ -63,6 +64,7 @@ fn group(alerts: Vec<Alert>) -> Notification {
 
 fn scene(state: &Notification) -> Scene<'_> {
     Scene {
+        buttons: &[],
         kind: Kind::Card,
         state,
         news: &[],
