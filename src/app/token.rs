@@ -104,7 +104,8 @@ impl Keeper {
             };
             let timezone = chat.timezone.clone();
             let buttons = chat.buttons.clone();
-            (alias.clone(), Chat { number, language: chat.language, timezone, buttons })
+            let (language, rich) = (chat.language, chat.rich);
+            (alias.clone(), Chat { number, language, timezone, buttons, rich })
         });
         let chats = chats.collect();
         self.tasks.spawn("token", forward(token, self.token.clone(), self.tasks.clone()));

@@ -14,7 +14,7 @@ use super::secret;
 use super::walk::{At, Place, Walk};
 use super::yaml::Value;
 
-pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone", "buttons"];
+pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone", "buttons", "rich"];
 
 /// The languages by the names the file calls them.
 const LANGUAGES: [(&str, Language); 2] = [("en", Language::En), ("ru", Language::Ru)];
@@ -30,6 +30,8 @@ pub struct Chat {
     pub timezone: TimeZone,
     /// What messages have buttons for, in this order.
     pub buttons: Vec<ButtonKind>,
+    /// Whether a big group is sent as a table.
+    pub rich: bool,
 }
 
 impl Chat {
@@ -41,6 +43,7 @@ impl Chat {
             language: Language::default(),
             timezone: TimeZone::UTC,
             buttons: ButtonKind::ALL.to_vec(),
+            rich: false,
         }
     }
 }
@@ -98,7 +101,8 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
         Some(at) => buttons(&at, walk),
         None => ButtonKind::ALL.to_vec(),
     };
-    Some(Chat { id: id?, topic, language: language?, timezone: timezone?, buttons })
+    let rich = section.get("rich").is_some_and(|at| walk.boolean(&at).unwrap_or_default());
+    Some(Chat { id: id?, topic, language: language?, timezone: timezone?, buttons, rich })
 }
 
 fn is_supergroup(id: ChatId) -> bool {

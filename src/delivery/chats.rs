@@ -20,6 +20,8 @@ pub struct Chat {
     pub language: Language,
     pub timezone: TimeZone,
     pub buttons: Vec<ButtonKind>,
+    /// Whether it takes big groups as tables.
+    pub rich: bool,
 }
 
 /// A chat's number, or the secret that will hold it.

@@ -7,16 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use self::message::{Said, Target};
 use super::pace::ChatPace;
+use super::photos::Beneath;
 use super::plan::{self, Step, has_ended};
 use super::report::{Outcome, Report};
 use super::verdict::Form;
 use super::{Chat, Delivery};
 use crate::alert::Notification;
 use crate::outbox::{Card, Entry, Leased, Settlement, ShownPart};
-use crate::rendering::{Kind, Limits, Rendered, Scene};
+use crate::rendering::{Kind, Limits, Part, Rendered, Scene};
 use crate::routing::LaneId;
 use crate::telegram::{Button, ChatId, MessageId, TopicId};
 
@@ -54,6 +56,7 @@ pub(super) struct Speaker<'a> {
     topic: Option<TopicId>,
     note: Option<String>,
     with_buttons: bool,
+    with_table: bool,
     shrinks: u32,
     /// The richest form worth trying.
     form: Form,
@@ -70,6 +73,7 @@ impl<'a> Speaker<'a> {
         leased: Leased,
     ) -> Self {
         let topic = lane.topic;
+        let chat_takes_tables = chat.rich;
         Self {
             delivery,
             lane,
@@ -81,6 +85,8 @@ impl<'a> Speaker<'a> {
             topic,
             note: None,
             with_buttons: true,
+            with_table: chat_takes_tables
+                && delivery.shared.tables.are_worth_trying(Instant::now()),
             shrinks: 0,
             form: Form::Rich,
         }
@@ -110,16 +116,26 @@ impl<'a> Speaker<'a> {
             (_, Some(card)) => card,
         };
         let opens = matches!(plan.next, Some(Step::Open { .. }));
+        let mut told_of = Vec::new();
         let (card, shown) = match plan.next {
             None => (card, None),
             Some(Step::Open { silent }) => self.show_card(card, &plan.present, silent).await?,
             Some(Step::Edit) => self.show_card(card, &plan.present, true).await?,
             Some(Step::Reply { kind, news, silent }) => {
-                self.reply(card, &plan.present, kind, &news, silent).await?
+                let said = self.reply(card, &plan.present, kind, &news, silent).await?;
+                told_of = news;
+                said
             }
         };
         if let Some(message) = shown {
             self.report(message, opens || plan.then.is_some());
+            let beneath = Beneath { chat: self.number, topic: self.topic, message };
+            if opens {
+                self.delivery.attach(plan.present.firing(), beneath, &self.token);
+            } else {
+                let new = told_of.iter().filter_map(|index| plan.present.alerts.get(*index));
+                self.delivery.attach(new, beneath, &self.token);
+            }
         }
         Ok(match plan.then {
             Some(class) => Settlement::Partly(card, class),
@@ -137,7 +153,11 @@ impl<'a> Speaker<'a> {
     ) -> Result<(Card, Option<MessageId>), Interruption> {
         let mut shown = None;
         'anew: loop {
-            let Rendered { parts, buttons, .. } = self.render(Kind::Card, present, &[]);
+            let Rendered { parts, buttons, table, .. } = self.render(Kind::Card, present, &[]);
+            let (parts, form) = match table {
+                Some(html) => (vec![Part { html, plain: String::new() }], Form::Table),
+                None => (parts, self.form),
+            };
             for (index, part) in parts.iter().enumerate() {
                 let buttons = if index == 0 { &buttons[..] } else { &[] };
                 let digest = digest(&part.html, buttons);
@@ -149,7 +169,7 @@ impl<'a> Speaker<'a> {
                     Some(part) => Target::Existing(part.id),
                     None => Target::New { silent: silent || index > 0, reply_to: None },
                 };
-                match self.say(part, buttons, target, present).await? {
+                match self.say(part, form, buttons, target, present).await? {
                     Said::Shown(id) => {
                         let id = existing.map(|part| part.id).or(id).unwrap_or(MessageId(0));
                         shown.get_or_insert(id);
@@ -202,7 +222,8 @@ impl<'a> Speaker<'a> {
             let Some(part) = parts.get(sent as usize) else { break };
             let buttons = if sent == 0 { &buttons[..] } else { &[] };
             let silent = silent || sent > 0;
-            match self.say(part, buttons, Target::New { silent, reply_to }, present).await? {
+            let (form, target) = (self.form, Target::New { silent, reply_to });
+            match self.say(part, form, buttons, target, present).await? {
                 Said::Shown(id) => {
                     shown = shown.or(id);
                     sent += 1;
@@ -258,6 +279,7 @@ impl<'a> Speaker<'a> {
                 Some(of_the_route) => of_the_route,
                 None => &self.chat.buttons,
             },
+            table: self.with_table && self.form == Form::Rich && self.shrinks == 0,
         }
     }
 

@@ -26,6 +26,8 @@ pub enum Attempt {
 /// How rich a text is; each form is tried when Telegram refuses the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Form {
+    /// A rich message with a table; only where it is wanted.
+    Table,
     Rich,
     Plain,
     Minimal,
@@ -35,6 +37,7 @@ impl Form {
     /// The next plainer form.
     pub fn plainer(self) -> Option<Self> {
         match self {
+            Self::Table => Some(Self::Rich),
             Self::Rich => Some(Self::Plain),
             Self::Plain => Some(Self::Minimal),
             Self::Minimal => None,
@@ -90,7 +93,13 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
     match (refusal.complaint(), attempt) {
         (Complaint::TooManyRequests, _) => Verdict::Wait(refusal.retry_after),
         (Complaint::Server, _) => Verdict::Retry { why: said(), ambiguous: false, answered: true },
-        (Complaint::Unauthorized, _) => Verdict::PauseBot,
+        // An older Bot API server answers 404 to a method that it does not know. Should it be
+        // the token after all, the next form is told so.
+        (
+            Complaint::Unauthorized | Complaint::NoSuchMethod,
+            Attempt::Send { form: Form::Table, .. } | Attempt::Edit { form: Form::Table, .. },
+        ) if refusal.code == 404 => Verdict::Plainer(Form::Rich),
+        (Complaint::Unauthorized | Complaint::NoSuchMethod, _) => Verdict::PauseBot,
         (Complaint::Migrated, _) => match refusal.migrate_to {
             Some(chat) => Verdict::Moved(chat),
             None => Verdict::Park(said()),
@@ -108,7 +117,7 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
             Attempt::Send { buttons: true, .. } | Attempt::Edit { buttons: true, .. },
         ) => Verdict::WithoutButtons,
         (Complaint::TooLong, Attempt::Send { form, .. } | Attempt::Edit { form, .. })
-            if form != Form::Minimal =>
+            if !matches!(form, Form::Table | Form::Minimal) =>
         {
             Verdict::Shorter
         }
@@ -144,6 +153,8 @@ mod tests {
         Attempt::Send { form: Form::Rich, reply: true, topic: true, buttons: true };
     const LAST: Attempt =
         Attempt::Send { form: Form::Minimal, reply: false, topic: false, buttons: false };
+    const TABLE: Attempt =
+        Attempt::Send { form: Form::Table, reply: false, topic: false, buttons: false };
     const EDIT: Attempt = Attempt::Edit { form: Form::Rich, buttons: true };
 
     fn refused(code: u16, description: &str) -> Answer {
@@ -156,6 +167,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn every_answer_has_the_verdict_of_the_design() {
         let failed =
             |why: &str| Verdict::Retry { why: why.into(), ambiguous: false, answered: true };
@@ -245,6 +257,15 @@ mod tests {
                 park("400 Bad Request: TOPIC_CLOSED"),
             ),
             (SEND, refused(401, "Unauthorized"), Verdict::PauseBot),
+            (TABLE, refused(401, "Unauthorized"), Verdict::PauseBot),
+            (TABLE, refused(404, "Not Found"), Verdict::Plainer(Form::Rich)),
+            (TABLE, refused(404, "Not Found: method not found"), Verdict::Plainer(Form::Rich)),
+            (
+                TABLE,
+                refused(400, "Bad Request: RICH_MESSAGE_CONTENT_REQUIRED"),
+                Verdict::Plainer(Form::Rich),
+            ),
+            (TABLE, refused(400, "Bad Request: MESSAGE_TOO_LONG"), Verdict::Plainer(Form::Rich)),
             (EDIT, refused(404, "Not Found"), Verdict::PauseBot),
             (
                 Attempt::Delete,

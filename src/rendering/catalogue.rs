@@ -124,6 +124,7 @@ fn try_out(
     };
     let scene = Scene {
         buttons: &[],
+        table: false,
         kind: Kind::Card,
         state: &state,
         news: &[],

@@ -11,6 +11,7 @@ mod nesting;
 mod renderer;
 mod split;
 mod subject;
+mod table;
 mod view;
 mod visible;
 mod words;
@@ -72,6 +73,8 @@ pub struct Scene<'a> {
     pub timezone: &'a TimeZone,
     /// The buttons to show, as far as the alerts have something for them.
     pub buttons: &'a [ButtonKind],
+    /// Whether a big group is wanted as a table, too.
+    pub table: bool,
 }
 
 /// One message to send. Both forms are within Telegram's limits.
@@ -90,6 +93,9 @@ pub struct Rendered {
     /// Rows of buttons. They stand under the first part: it names what is wrong, and it is the
     /// one that stays when others come and go.
     pub buttons: Vec<Vec<Button>>,
+    /// The whole message as one with a table, in the HTML of rich messages, where that was wanted
+    /// and says more. To be sent instead of the parts to who takes it.
+    pub table: Option<String>,
     /// Why the built-in template had to help out, if it had to.
     pub fell_back: Option<String>,
 }

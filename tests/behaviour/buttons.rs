@@ -154,6 +154,7 @@ async fn no_notification_makes_a_keyboard_that_telegram_refuses() {
             language: Language::Ru,
             timezone: &jiff::tz::TimeZone::UTC,
             buttons: &ButtonKind::ALL,
+            table: false,
         });
         if message.buttons.is_empty() {
             continue;

@@ -15,6 +15,7 @@ mod lifecycle;
 mod main_job;
 mod markup;
 mod outbox_contract;
+mod pictures;
 mod reload;
 mod render_command;
 mod rendering;

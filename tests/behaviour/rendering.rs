@@ -40,6 +40,7 @@ fn scenes<'a>(state: &'a Notification, note: &'a str) -> Vec<Scene<'a>> {
             language,
             timezone: &UTC,
             buttons: &ButtonKind::ALL,
+            table: false,
         })
         .collect()
 }

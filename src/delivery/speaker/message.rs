@@ -29,15 +29,16 @@ impl Speaker<'_> {
     pub(super) async fn say(
         &mut self,
         part: &Part,
+        form: Form,
         buttons: &[Vec<Button>],
         target: Target,
         present: &Notification,
     ) -> Result<Said, Interruption> {
-        let mut form = if self.shrinks > MOST_SHRINKS { Form::Minimal } else { self.form };
+        let mut form = if self.shrinks > MOST_SHRINKS { Form::Minimal } else { form };
         let mut target = target;
         loop {
             let text = match form {
-                Form::Rich => part.html.clone(),
+                Form::Table | Form::Rich => part.html.clone(),
                 Form::Plain => part.plain.clone(),
                 Form::Minimal => self.minimal(present),
             };
@@ -46,6 +47,10 @@ impl Speaker<'_> {
             let (method, attempt) = self.method(target, text, buttons, form);
             match self.call(&method, attempt).await? {
                 Verdict::Delivered(id) => return Ok(Said::Shown(id)),
+                Verdict::Plainer(_) if form == Form::Table => {
+                    self.leave_tables();
+                    return Ok(Said::Anew);
+                }
                 Verdict::Plainer(plainer) => {
                     self.delivery.shared.with.metrics.plain_fallbacks.inc();
                     form = plainer;
@@ -85,6 +90,19 @@ impl Speaker<'_> {
         let (topic, has_buttons) = (self.topic, !buttons.is_empty());
         let buttons = buttons.to_vec();
         match target {
+            Target::New { silent, reply_to } if form == Form::Table => (
+                Method::SendRichMessage { chat, topic, html: text, silent, reply_to, buttons },
+                Attempt::Send {
+                    form,
+                    reply: reply_to.is_some(),
+                    topic: topic.is_some(),
+                    buttons: has_buttons,
+                },
+            ),
+            Target::Existing(message) if form == Form::Table => (
+                Method::EditRichMessage { chat, message, html: text, buttons },
+                Attempt::Edit { form, buttons: has_buttons },
+            ),
             Target::New { silent, reply_to } => (
                 Method::Send { chat, topic, text, html, silent, reply_to, buttons },
                 Attempt::Send {
@@ -194,6 +212,16 @@ impl Speaker<'_> {
                 Interruption::Failed { why, answered: true }
             }
         }
+    }
+
+    /// The server is older than tables, or found fault with this one: others are spared the
+    /// attempt for a while.
+    fn leave_tables(&mut self) {
+        self.with_table = false;
+        let shared = &self.delivery.shared;
+        shared.tables.refused(Instant::now());
+        shared.with.metrics.table_fallbacks.inc();
+        tracing::warn!(lane = %self.lane, "the Bot API server refused a rich message; sent as text");
     }
 
     /// Telegram knows better than the check of links: the alert goes out, its links as text.

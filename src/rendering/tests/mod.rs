@@ -65,6 +65,7 @@ fn group(alerts: Vec<Alert>) -> Notification {
 fn scene(state: &Notification) -> Scene<'_> {
     Scene {
         buttons: &[],
+        table: false,
         kind: Kind::Card,
         state,
         news: &[],
