@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::subject::{Subject, still_fires};
 use super::visible::visible;
 use super::{Kind, Language};
-use crate::alert::{Alert, Source};
+use crate::alert::{Alert, GrafanaExtras, Source};
 use crate::telegram::Button;
 
 /// What a button leads to.
@@ -109,47 +109,49 @@ impl Keyboard {
 /// The button, and the link in it as the alerts write it.
 fn button(kind: ButtonKind, subject: &Subject<'_>) -> Option<(Button, Option<String>)> {
     let label = kind.label(subject.scene.language);
-    let annotation = |name: &'static str| {
-        move |alert: &Alert| alert.annotations.get(name).cloned().unwrap_or_default()
-    };
-    let link = |of: &dyn Fn(&Alert) -> String| {
+    let link = |of: Text| {
         let link = shared(subject, of)?;
-        Some((Button::url(label, &link)?, Some(link)))
+        Some((Button::url(label, link)?, Some(link.to_owned())))
     };
-    let grafana = |alert: &Alert| alert.grafana.clone().unwrap_or_default();
     match kind {
-        ButtonKind::Runbook => {
-            link(&annotation("runbook_url")).or_else(|| link(&annotation("runbook")))
-        }
-        ButtonKind::Dashboard => link(&|alert| grafana(alert).panel_url)
-            .or_else(|| link(&|alert| grafana(alert).dashboard_url))
-            .or_else(|| link(&annotation("dashboard_url")))
-            .or_else(|| link(&annotation("dashboard"))),
-        ButtonKind::Graph => link(&|alert| alert.generator_url.clone()),
+        ButtonKind::Runbook => link(|alert| annotation(alert, "runbook_url"))
+            .or_else(|| link(|alert| annotation(alert, "runbook"))),
+        ButtonKind::Dashboard => link(|alert| grafana(alert, |extras| &extras.panel_url))
+            .or_else(|| link(|alert| grafana(alert, |extras| &extras.dashboard_url)))
+            .or_else(|| link(|alert| annotation(alert, "dashboard_url")))
+            .or_else(|| link(|alert| annotation(alert, "dashboard"))),
+        ButtonKind::Graph => link(|alert| &alert.generator_url),
         ButtonKind::Silence => match subject.scene.state.group.source {
-            Source::Grafana => link(&|alert| grafana(alert).silence_url),
+            Source::Grafana => link(|alert| grafana(alert, |extras| &extras.silence_url)),
             _ => Some((Button::url(label, &silence_form(subject)?)?, None)),
         },
         ButtonKind::Copy => {
-            let command = shared(subject, &annotation("command"))
-                .and_then(|command| one_line(&command).map(str::to_owned))
-                .or_else(|| {
-                    let action = shared(subject, &annotation("action"))?;
-                    command_in(&action).map(str::to_owned)
-                })?;
-            Some((Button::copy(label, &command)?, None))
+            let command = shared(subject, |alert| annotation(alert, "command"))
+                .and_then(one_line)
+                .or_else(|| command_in(shared(subject, |alert| annotation(alert, "action"))?))?;
+            Some((Button::copy(label, command)?, None))
         }
     }
 }
 
+/// Picks a text of an alert; empty when it has none.
+type Text = fn(&Alert) -> &str;
+
+fn annotation<'a>(alert: &'a Alert, name: &str) -> &'a str {
+    alert.annotations.get(name).map_or("", String::as_str)
+}
+
+fn grafana(alert: &Alert, of: fn(&GrafanaExtras) -> &String) -> &str {
+    alert.grafana.as_deref().map_or("", |extras| of(extras))
+}
+
 /// What all alerts that fire have alike, or all that ended when none fires any more; not empty.
-fn shared(subject: &Subject<'_>, of: &dyn Fn(&Alert) -> String) -> Option<String> {
+fn shared<'a>(subject: &Subject<'a>, of: Text) -> Option<&'a str> {
     let told = if subject.firing.is_empty() { &subject.resolved } else { &subject.firing };
-    let listed = told.iter().filter(|alert| still_fires(alert) == still_fires(told[0]));
-    let mut texts = listed.map(|alert| of(alert));
-    let first = texts.next()?;
-    let shared = first.trim();
-    (!shared.is_empty() && texts.all(|text| text == first)).then(|| shared.to_owned())
+    let first = *told.first()?;
+    let text = of(first);
+    let mut like = told.iter().filter(|alert| still_fires(alert) == still_fires(first));
+    (!text.trim().is_empty() && like.all(|alert| of(alert) == text)).then(|| text.trim())
 }
 
 /// Alertmanager's form for a new silence, filled with what the group is grouped by and the name
