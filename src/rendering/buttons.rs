@@ -55,13 +55,14 @@ impl ButtonKind {
         matches!(self, Self::Dashboard | Self::Graph)
     }
 
+    /// Three of the longest fit into a phone's width.
     fn label(self, language: Language) -> &'static str {
         let [en, ru, kk] = match self {
-            Self::Runbook => ["📖 Runbook", "📖 Инструкция", "📖 Нұсқаулық"],
+            Self::Runbook => ["📖 Runbook", "📖 Ранбук", "📖 Нұсқау"],
             Self::Dashboard => ["📊 Dashboard", "📊 Панель", "📊 Тақта"],
             Self::Graph => ["📈 Graph", "📈 График", "📈 График"],
             Self::Silence => ["🔕 Silence", "🔕 Заглушить", "🔕 Өшіру"],
-            Self::Copy => ["📋 Copy command", "📋 Скопировать команду", "📋 Пәрменді көшіру"],
+            Self::Copy => ["📋 Copy command", "📋 Команда", "📋 Пәрмен"],
         };
         match language.code() {
             "ru" => ru,
