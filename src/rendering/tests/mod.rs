@@ -1,5 +1,6 @@
 mod buttons;
 mod documented;
+mod table;
 mod user;
 
 use std::collections::BTreeMap;
