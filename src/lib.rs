@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Beside the way: [`secrets`] keeps the bot token fresh, [`web`] serves HTTP and health,
-//! [`telemetry`] logs and counts, [`config`] reads the file, [`sandbox`] plays Telegram for the
+//! [`telemetry`] logs and counts, [`config`] reads the file, [`images`] fetches pictures, [`sandbox`] plays Telegram for the
 //! demo and the tests. [`app`] is the only place that wires everyone; [`lifecycle`] starts and
 //! stops them in order.
 #![forbid(unsafe_code)]
@@ -21,6 +21,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
+pub mod images;
 pub mod ingest;
 pub mod lifecycle;
 pub mod outbox;

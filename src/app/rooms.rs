@@ -8,6 +8,7 @@ use crate::alert::Notification;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{Delivery, DeliveryOptions};
+use crate::images::Images;
 use crate::ingest::{Router, Wake};
 use crate::outbox::sqlite::SqliteOptions;
 use crate::rendering::{Renderer, TemplateError, TemplateSource};
@@ -102,7 +103,13 @@ pub fn delivery_options(config: &Config) -> DeliveryOptions {
         .fallback_chat
         .as_ref()
         .map(|chat| LaneId { chat: chat.clone(), topic: config.topic_of(chat) });
+    let images = config.images.clone().and_then(|options| {
+        Images::new(options)
+            .inspect_err(|error| tracing::warn!(%error, "pictures of alerts are not shown"))
+            .ok()
+    });
     DeliveryOptions {
+        images: images.map(Arc::new),
         dead_after: config.delivery.dead_after,
         new_card_after: config.delivery.new_card_after,
         fallback,

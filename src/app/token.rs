@@ -103,7 +103,9 @@ impl Keeper {
                 }
             };
             let timezone = chat.timezone.clone();
-            (alias.clone(), Chat { number, language: chat.language, timezone })
+            let buttons = chat.buttons.clone();
+            let (language, rich) = (chat.language, chat.rich);
+            (alias.clone(), Chat { number, language, timezone, buttons, rich })
         });
         let chats = chats.collect();
         self.tasks.spawn("token", forward(token, self.token.clone(), self.tasks.clone()));

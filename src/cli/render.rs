@@ -123,6 +123,8 @@ pub fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         template: &args.template,
         language: args.language,
         timezone: &args.timezone,
+        buttons: &[],
+        table: false,
     });
     let shown = show(&message, args.format)?;
     // A reader that went away (`nabat render | head`) is no failure.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
-use crate::rendering::Language;
+use crate::rendering::{ButtonKind, Language};
 use crate::routing::ChatAlias;
 use crate::secrets::SecretRef;
 use crate::telegram::{ChatId, TopicId};
@@ -14,7 +14,7 @@ use super::secret;
 use super::walk::{At, Place, Walk};
 use super::yaml::Value;
 
-pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone"];
+pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone", "buttons", "rich"];
 
 /// The languages by the names the file calls them.
 const LANGUAGES: [(&str, Language); 2] = [("en", Language::En), ("ru", Language::Ru)];
@@ -28,12 +28,23 @@ pub struct Chat {
     pub topic: Option<TopicId>,
     pub language: Language,
     pub timezone: TimeZone,
+    /// What messages have buttons for, in this order.
+    pub buttons: Vec<ButtonKind>,
+    /// Whether a big group is sent as a table.
+    pub rich: bool,
 }
 
 impl Chat {
     /// A chat with the default settings.
     pub fn new(id: ChatIdSource) -> Self {
-        Self { id, topic: None, language: Language::default(), timezone: TimeZone::UTC }
+        Self {
+            id,
+            topic: None,
+            language: Language::default(),
+            timezone: TimeZone::UTC,
+            buttons: ButtonKind::ALL.to_vec(),
+            rich: false,
+        }
     }
 }
 
@@ -86,7 +97,12 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
         Some(at) => timezone(&at, walk),
         None => Some(TimeZone::UTC),
     };
-    Some(Chat { id: id?, topic, language: language?, timezone: timezone? })
+    let buttons = match section.get("buttons") {
+        Some(at) => buttons(&at, walk),
+        None => ButtonKind::ALL.to_vec(),
+    };
+    let rich = section.get("rich").is_some_and(|at| walk.boolean(&at).unwrap_or_default());
+    Some(Chat { id: id?, topic, language: language?, timezone: timezone?, buttons, rich })
 }
 
 fn is_supergroup(id: ChatId) -> bool {
@@ -167,6 +183,28 @@ pub(super) fn topic(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TopicId> {
         walk.fault(&at.place, format!("{number} is no topic"), "take it from a link to the topic");
     }
     topic
+}
+
+/// The buttons of a chat's messages or a route's, in their order.
+pub(super) fn buttons(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<ButtonKind> {
+    let mut kinds = Vec::new();
+    for (place, name) in walk.texts(at) {
+        match ButtonKind::named(name) {
+            None => {
+                let problem = format!("{} is no button", shown(name));
+                walk.fault(
+                    &place,
+                    problem,
+                    did_you_mean(name, ButtonKind::ALL.map(ButtonKind::name)),
+                );
+            }
+            Some(kind) if kinds.contains(&kind) => {
+                walk.fault(&place, format!("{} is listed twice", shown(name)), "keep one of them");
+            }
+            Some(kind) => kinds.push(kind),
+        }
+    }
+    kinds
 }
 
 fn language(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Language> {

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use super::{
-    Config, KEYS, alertmanagers, chats, delivery, environment, route, secret, telegram, vault,
+    Config, KEYS, alertmanagers, chats, delivery, environment, images, route, secret, telegram,
+    vault,
 };
 
 const EXAMPLE: &str = include_str!("../../config/nabat.yml");
 const REFERENCE: &str = include_str!("../../docs/configuration.md");
 
 /// Every section's place in the file and its keys.
-const SECTIONS: [(&str, &[&str]); 13] = [
+const SECTIONS: [(&str, &[&str]); 14] = [
     ("", KEYS),
     ("telegram.", telegram::KEYS),
     ("telegram.proxy_url.", telegram::PROXY_KEYS),
@@ -21,6 +22,7 @@ const SECTIONS: [(&str, &[&str]); 13] = [
     ("route.", route::KEYS),
     ("delivery.", delivery::KEYS),
     ("delivery.storm.", delivery::STORM_KEYS),
+    ("images.", images::KEYS),
     ("alertmanagers.<name>.", alertmanagers::KEYS),
     ("<secret>.", secret::KEYS),
     ("<secret>.vault.", secret::VAULT_KEYS),
@@ -77,6 +79,9 @@ fn the_example_loads_with_everything_switched_on_and_shows_the_defaults() {
     assert_eq!(vault.timeout, super::Vault::TIMEOUT);
     assert_eq!(config.telegram.api_url, telegram::default_api_url());
     assert_eq!(config.alertmanagers.len(), 1);
+    let images = config.images.expect("pictures are switched on");
+    assert_eq!(images.max_bytes, crate::images::ImageOptions::MAX_BYTES);
+    assert_eq!(images.timeout, crate::images::ImageOptions::TIMEOUT);
     assert!(config.telegram.proxy_url.is_some());
     assert_eq!(config.route.template, super::BUILT_IN);
 }

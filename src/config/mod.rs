@@ -10,6 +10,7 @@ mod chats;
 mod delivery;
 mod environment;
 mod fault;
+mod images;
 mod route;
 mod secret;
 mod telegram;
@@ -22,6 +23,7 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::images::ImageOptions;
 use crate::routing::{ChatAlias, LaneId, Route};
 use crate::secrets::SecretRef;
 use crate::telegram::TopicId;
@@ -53,6 +55,7 @@ const KEYS: &[&str] = &[
     "fallback_chat",
     "templates",
     "delivery",
+    "images",
     "alertmanagers",
 ];
 
@@ -69,6 +72,8 @@ pub struct Config {
     /// The operator's templates, read.
     pub templates: Vec<TemplateFile>,
     pub delivery: Delivery,
+    /// Which pictures of alerts are shown; none without it.
+    pub images: Option<ImageOptions>,
     pub alertmanagers: BTreeMap<String, Alertmanager>,
     /// What is odd but does not stop nabat; to be logged at start and reload.
     pub warnings: Vec<Fault>,
@@ -200,6 +205,7 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
         Some(at) => delivery::read(&at, walk),
         None => Some(Delivery::default()),
     };
+    let images = root.get("images").and_then(|at| images::read(&at, walk));
     let alertmanagers =
         root.get("alertmanagers").map(|at| alertmanagers::read(&at, walk)).unwrap_or_default();
     Some(Config {
@@ -213,6 +219,7 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
         fallback_chat,
         templates,
         delivery: delivery?,
+        images,
         alertmanagers,
         warnings: Vec::new(),
     })

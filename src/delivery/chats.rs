@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-use crate::rendering::Language;
+use crate::rendering::{ButtonKind, Language};
 use crate::routing::ChatAlias;
 use crate::telegram::ChatId;
 
@@ -19,6 +19,9 @@ pub struct Chat {
     pub number: ChatNumber,
     pub language: Language,
     pub timezone: TimeZone,
+    pub buttons: Vec<ButtonKind>,
+    /// Whether it takes big groups as tables.
+    pub rich: bool,
 }
 
 /// A chat's number, or the secret that will hold it.

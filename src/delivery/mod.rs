@@ -9,9 +9,11 @@ mod chats;
 mod lane;
 mod notice;
 mod pace;
+mod photos;
 mod plan;
 mod report;
 mod speaker;
+mod tables;
 mod verdict;
 
 use std::collections::HashMap;
@@ -19,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast};
 
 pub use self::bot::{AskForToken, Bot};
 pub use self::chats::{Chat, ChatNumber, Chats};
@@ -27,6 +29,7 @@ pub use self::pace::{ChatPace, Limit, Paces};
 pub use self::report::{Outcome, Report};
 pub use self::verdict::{Attempt, Form, Verdict, judge};
 use crate::clock::Clock;
+use crate::images::Images;
 use crate::lifecycle::Tasks;
 use crate::outbox::{Outbox, StoreError};
 use crate::rendering::Renderer;
@@ -43,6 +46,8 @@ pub struct DeliveryOptions {
     pub new_card_after: Duration,
     /// Where nabat tells that a chat can't be reached.
     pub fallback: Option<LaneId>,
+    /// Fetches the pictures of alerts; without it none are shown.
+    pub images: Option<Arc<Images>>,
 }
 
 /// What every lane works with.
@@ -76,6 +81,9 @@ struct Shared {
     paces: Paces,
     reports: broadcast::Sender<Report>,
     lanes: Mutex<HashMap<LaneId, Arc<Bell>>>,
+    /// One for each picture under way.
+    photos: Arc<Semaphore>,
+    tables: tables::Tables,
 }
 
 /// How a lane's worker is called.
@@ -104,6 +112,8 @@ impl Delivery {
             paces: Paces::default(),
             reports: broadcast::channel(REPORTS_KEPT).0,
             lanes: Mutex::default(),
+            tables: tables::Tables::default(),
+            photos: Arc::new(Semaphore::new(photos::MOST_AT_ONCE)),
         };
         Self { shared: Arc::new(shared) }
     }

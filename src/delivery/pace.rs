@@ -162,6 +162,20 @@ impl ChatPace {
         Ok(())
     }
 
+    /// Takes a slot for what can wait: only while half of them are free and nobody keeps one.
+    pub fn take_spare(&self, now: Instant) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let span = state.limit.span;
+        let lately = state.window.sent.iter().filter(|sent| **sent + span > now).count();
+        if state.reserved || lately * 2 > state.limit.sends as usize || state.reserve(now).is_err()
+        {
+            return false;
+        }
+        state.reserved = false;
+        state.window.take(now);
+        true
+    }
+
     /// Telegram has answered the send that was taken last. It counted it somewhere on the way:
     /// from now on is the safe reading, however long the request travelled.
     pub fn arrived(&self, now: Instant) {

@@ -7,18 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use self::message::{Said, Target};
 use super::pace::ChatPace;
+use super::photos::Beneath;
 use super::plan::{self, Step, has_ended};
 use super::report::{Outcome, Report};
 use super::verdict::Form;
 use super::{Chat, Delivery};
 use crate::alert::Notification;
 use crate::outbox::{Card, Entry, Leased, Settlement, ShownPart};
-use crate::rendering::{Kind, Limits, Part, Scene};
+use crate::rendering::{Kind, Limits, Part, Rendered, Scene};
 use crate::routing::LaneId;
-use crate::telegram::{ChatId, MessageId, TopicId};
+use crate::telegram::{Button, ChatId, MessageId, TopicId};
 
 /// How often a message is split smaller before its parts go out in the minimal form.
 const MOST_SHRINKS: u32 = 3;
@@ -53,6 +55,8 @@ pub(super) struct Speaker<'a> {
     leased: Leased,
     topic: Option<TopicId>,
     note: Option<String>,
+    with_buttons: bool,
+    with_table: bool,
     shrinks: u32,
     /// The richest form worth trying.
     form: Form,
@@ -69,6 +73,7 @@ impl<'a> Speaker<'a> {
         leased: Leased,
     ) -> Self {
         let topic = lane.topic;
+        let chat_takes_tables = chat.rich;
         Self {
             delivery,
             lane,
@@ -79,6 +84,9 @@ impl<'a> Speaker<'a> {
             leased,
             topic,
             note: None,
+            with_buttons: true,
+            with_table: chat_takes_tables
+                && delivery.shared.tables.are_worth_trying(Instant::now()),
             shrinks: 0,
             form: Form::Rich,
         }
@@ -108,16 +116,26 @@ impl<'a> Speaker<'a> {
             (_, Some(card)) => card,
         };
         let opens = matches!(plan.next, Some(Step::Open { .. }));
+        let mut told_of = Vec::new();
         let (card, shown) = match plan.next {
             None => (card, None),
             Some(Step::Open { silent }) => self.show_card(card, &plan.present, silent).await?,
             Some(Step::Edit) => self.show_card(card, &plan.present, true).await?,
             Some(Step::Reply { kind, news, silent }) => {
-                self.reply(card, &plan.present, kind, &news, silent).await?
+                let said = self.reply(card, &plan.present, kind, &news, silent).await?;
+                told_of = news;
+                said
             }
         };
         if let Some(message) = shown {
             self.report(message, opens || plan.then.is_some());
+            let beneath = Beneath { chat: self.number, topic: self.topic, message };
+            if opens {
+                self.delivery.attach(plan.present.firing(), beneath, &self.token);
+            } else {
+                let new = told_of.iter().filter_map(|index| plan.present.alerts.get(*index));
+                self.delivery.attach(new, beneath, &self.token);
+            }
         }
         Ok(match plan.then {
             Some(class) => Settlement::Partly(card, class),
@@ -135,9 +153,14 @@ impl<'a> Speaker<'a> {
     ) -> Result<(Card, Option<MessageId>), Interruption> {
         let mut shown = None;
         'anew: loop {
-            let parts = self.render(Kind::Card, present, &[]);
+            let Rendered { parts, buttons, table, .. } = self.render(Kind::Card, present, &[]);
+            let (parts, form) = match table {
+                Some(html) => (vec![Part { html, plain: String::new() }], Form::Table),
+                None => (parts, self.form),
+            };
             for (index, part) in parts.iter().enumerate() {
-                let digest = digest(&part.html);
+                let buttons = if index == 0 { &buttons[..] } else { &[] };
+                let digest = digest(&part.html, buttons);
                 let existing = card.parts.get(index).copied();
                 if existing.is_some_and(|shown| shown.digest == digest) {
                     continue;
@@ -146,7 +169,7 @@ impl<'a> Speaker<'a> {
                     Some(part) => Target::Existing(part.id),
                     None => Target::New { silent: silent || index > 0, reply_to: None },
                 };
-                match self.say(part, target, present).await? {
+                match self.say(part, form, buttons, target, present).await? {
                     Said::Shown(id) => {
                         let id = existing.map(|part| part.id).or(id).unwrap_or(MessageId(0));
                         shown.get_or_insert(id);
@@ -195,10 +218,12 @@ impl<'a> Speaker<'a> {
         let reply_to = card.parts.first().map(|part| part.id);
         let mut shown = None;
         loop {
-            let parts = self.render(kind, present, news);
+            let Rendered { parts, buttons, .. } = self.render(kind, present, news);
             let Some(part) = parts.get(sent as usize) else { break };
+            let buttons = if sent == 0 { &buttons[..] } else { &[] };
             let silent = silent || sent > 0;
-            match self.say(part, Target::New { silent, reply_to }, present).await? {
+            let (form, target) = (self.form, Target::New { silent, reply_to });
+            match self.say(part, form, buttons, target, present).await? {
                 Said::Shown(id) => {
                     shown = shown.or(id);
                     sent += 1;
@@ -215,7 +240,7 @@ impl<'a> Speaker<'a> {
         Ok((card, shown))
     }
 
-    fn render(&self, kind: Kind, present: &Notification, news: &[usize]) -> Vec<Part> {
+    fn render(&self, kind: Kind, present: &Notification, news: &[usize]) -> Rendered {
         let with = &self.delivery.shared.with;
         let halves = 1 << self.shrinks.min(MOST_SHRINKS);
         let limits = Limits {
@@ -224,11 +249,11 @@ impl<'a> Speaker<'a> {
         };
         let renderer = with.renderer.load();
         let message = renderer.render_within(&self.scene(kind, present, news), limits);
-        if let Some(why) = message.fell_back {
+        if let Some(why) = &message.fell_back {
             with.metrics.template_fallbacks.inc();
             tracing::warn!(template = %self.leased.entry.template, %why, "the template failed; the built-in one was used");
         }
-        message.parts
+        message
     }
 
     fn minimal(&self, present: &Notification) -> String {
@@ -249,6 +274,12 @@ impl<'a> Speaker<'a> {
             template: &entry.template,
             language: self.chat.language,
             timezone: &self.chat.timezone,
+            buttons: match &entry.buttons {
+                _ if !self.with_buttons => &[],
+                Some(of_the_route) => of_the_route,
+                None => &self.chat.buttons,
+            },
+            table: self.with_table && self.form == Form::Rich && self.shrinks == 0,
         }
     }
 
@@ -298,8 +329,9 @@ impl<'a> Speaker<'a> {
 }
 
 /// What a part shows, shortly.
-fn digest(html: &str) -> u64 {
+fn digest(html: &str, buttons: &[Vec<Button>]) -> u64 {
     let mut hasher = DefaultHasher::new();
     html.hash(&mut hasher);
+    buttons.iter().flatten().for_each(|button| button.hash(&mut hasher));
     hasher.finish()
 }

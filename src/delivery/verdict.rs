@@ -13,9 +13,12 @@ pub enum Attempt {
         reply: bool,
         /// It was sent into a forum topic.
         topic: bool,
+        /// It had buttons.
+        buttons: bool,
     },
     Edit {
         form: Form,
+        buttons: bool,
     },
     Delete,
 }
@@ -23,6 +26,8 @@ pub enum Attempt {
 /// How rich a text is; each form is tried when Telegram refuses the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Form {
+    /// A rich message with a table; only where it is wanted.
+    Table,
     Rich,
     Plain,
     Minimal,
@@ -32,6 +37,7 @@ impl Form {
     /// The next plainer form.
     pub fn plainer(self) -> Option<Self> {
         match self {
+            Self::Table => Some(Self::Rich),
             Self::Rich => Some(Self::Plain),
             Self::Plain => Some(Self::Minimal),
             Self::Minimal => None,
@@ -64,6 +70,8 @@ pub enum Verdict {
     /// The card can't be edited: send a new one.
     NewCard,
     WithoutReply,
+    /// The same with its links in the text.
+    WithoutButtons,
     /// To the main chat, with a note.
     WithoutTopic,
     /// The chat can't be written to until a person changes something.
@@ -85,7 +93,13 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
     match (refusal.complaint(), attempt) {
         (Complaint::TooManyRequests, _) => Verdict::Wait(refusal.retry_after),
         (Complaint::Server, _) => Verdict::Retry { why: said(), ambiguous: false, answered: true },
-        (Complaint::Unauthorized, _) => Verdict::PauseBot,
+        // An older Bot API server answers 404 to a method that it does not know. Should it be
+        // the token after all, the next form is told so.
+        (
+            Complaint::Unauthorized | Complaint::NoSuchMethod,
+            Attempt::Send { form: Form::Table, .. } | Attempt::Edit { form: Form::Table, .. },
+        ) if refusal.code == 404 => Verdict::Plainer(Form::Rich),
+        (Complaint::Unauthorized | Complaint::NoSuchMethod, _) => Verdict::PauseBot,
         (Complaint::Migrated, _) => match refusal.migrate_to {
             Some(chat) => Verdict::Moved(chat),
             None => Verdict::Park(said()),
@@ -98,13 +112,17 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
         (Complaint::TopicGone, Attempt::Send { topic: true, .. }) => Verdict::WithoutTopic,
         // The main topic is closed: nothing reaches this chat until a person opens it.
         (Complaint::TopicGone, Attempt::Send { .. }) => Verdict::Park(said()),
-        (Complaint::TooLong, Attempt::Send { form, .. } | Attempt::Edit { form })
-            if form != Form::Minimal =>
+        (
+            Complaint::Buttons,
+            Attempt::Send { buttons: true, .. } | Attempt::Edit { buttons: true, .. },
+        ) => Verdict::WithoutButtons,
+        (Complaint::TooLong, Attempt::Send { form, .. } | Attempt::Edit { form, .. })
+            if !matches!(form, Form::Table | Form::Minimal) =>
         {
             Verdict::Shorter
         }
         // Whatever else is wrong with it, a plainer text may pass: no alert dies of its text.
-        (_, Attempt::Send { form, .. } | Attempt::Edit { form }) => match form.plainer() {
+        (_, Attempt::Send { form, .. } | Attempt::Edit { form, .. }) => match form.plainer() {
             Some(plainer) => Verdict::Plainer(plainer),
             None => Verdict::Refused(said()),
         },
@@ -129,10 +147,15 @@ mod tests {
     use super::*;
     use crate::telegram::Refusal;
 
-    const SEND: Attempt = Attempt::Send { form: Form::Rich, reply: false, topic: false };
-    const REPLY: Attempt = Attempt::Send { form: Form::Rich, reply: true, topic: true };
-    const LAST: Attempt = Attempt::Send { form: Form::Minimal, reply: false, topic: false };
-    const EDIT: Attempt = Attempt::Edit { form: Form::Rich };
+    const SEND: Attempt =
+        Attempt::Send { form: Form::Rich, reply: false, topic: false, buttons: false };
+    const REPLY: Attempt =
+        Attempt::Send { form: Form::Rich, reply: true, topic: true, buttons: true };
+    const LAST: Attempt =
+        Attempt::Send { form: Form::Minimal, reply: false, topic: false, buttons: false };
+    const TABLE: Attempt =
+        Attempt::Send { form: Form::Table, reply: false, topic: false, buttons: false };
+    const EDIT: Attempt = Attempt::Edit { form: Form::Rich, buttons: true };
 
     fn refused(code: u16, description: &str) -> Answer {
         Answer::Refused(Refusal {
@@ -144,6 +167,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn every_answer_has_the_verdict_of_the_design() {
         let failed =
             |why: &str| Verdict::Retry { why: why.into(), ambiguous: false, answered: true };
@@ -214,6 +238,9 @@ mod tests {
             ),
             (REPLY, refused(400, "Bad Request: message thread not found"), Verdict::WithoutTopic),
             (REPLY, refused(400, "Bad Request: TOPIC_CLOSED"), Verdict::WithoutTopic),
+            (REPLY, refused(400, "Bad Request: BUTTON_URL_INVALID"), Verdict::WithoutButtons),
+            (EDIT, refused(400, "Bad Request: BUTTON_URL_INVALID"), Verdict::WithoutButtons),
+            (SEND, refused(400, "Bad Request: BUTTON_URL_INVALID"), Verdict::Plainer(Form::Plain)),
             (
                 SEND,
                 refused(403, "Forbidden: bot was kicked from the group chat"),
@@ -230,6 +257,15 @@ mod tests {
                 park("400 Bad Request: TOPIC_CLOSED"),
             ),
             (SEND, refused(401, "Unauthorized"), Verdict::PauseBot),
+            (TABLE, refused(401, "Unauthorized"), Verdict::PauseBot),
+            (TABLE, refused(404, "Not Found"), Verdict::Plainer(Form::Rich)),
+            (TABLE, refused(404, "Not Found: method not found"), Verdict::Plainer(Form::Rich)),
+            (
+                TABLE,
+                refused(400, "Bad Request: RICH_MESSAGE_CONTENT_REQUIRED"),
+                Verdict::Plainer(Form::Rich),
+            ),
+            (TABLE, refused(400, "Bad Request: MESSAGE_TOO_LONG"), Verdict::Plainer(Form::Rich)),
             (EDIT, refused(404, "Not Found"), Verdict::PauseBot),
             (
                 Attempt::Delete,
@@ -247,7 +283,7 @@ mod tests {
         let mut form = Form::Rich;
         let mut tried = 1;
         loop {
-            let attempt = Attempt::Send { form, reply: false, topic: false };
+            let attempt = Attempt::Send { form, reply: false, topic: false, buttons: false };
             match judge(attempt, &refused(400, "Bad Request: whatever")) {
                 Verdict::Plainer(next) => form = next,
                 Verdict::Refused(_) => break,

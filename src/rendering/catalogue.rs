@@ -123,6 +123,8 @@ fn try_out(
         truncated_alerts: 0,
     };
     let scene = Scene {
+        buttons: &[],
+        table: false,
         kind: Kind::Card,
         state: &state,
         news: &[],

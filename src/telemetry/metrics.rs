@@ -28,6 +28,9 @@ pub struct Metrics {
     pub plain_fallbacks: IntCounter,
     pub template_fallbacks: IntCounter,
     pub topic_fallbacks: IntCounter,
+    pub button_fallbacks: IntCounter,
+    pub table_fallbacks: IntCounter,
+    pub images: IntCounterVec,
     pub digests: IntCounter,
     pub last_success: GaugeVec,
     pub secret_age: GaugeVec,
@@ -52,7 +55,12 @@ pub const OUTCOMES: [&str; 9] = [
 ];
 
 /// Bot API methods nabat calls.
-pub const METHODS: [&str; 4] = ["sendMessage", "editMessageText", "deleteMessage", "getMe"];
+pub const METHODS: [&str; 6] =
+    ["sendMessage", "editMessageText", "deleteMessage", "sendPhoto", "sendRichMessage", "getMe"];
+
+/// What became of a picture, as `images_total{outcome}` says it.
+pub const IMAGES: [&str; 7] =
+    ["sent", "not_allowed", "unreachable", "unfit", "refused", "unknown", "dropped"];
 
 /// Why a letter died, as `dead_letters_total{reason}` says it.
 pub const DEATHS: [&str; 4] = ["unreachable", "refused", "poisonous", "no_such_chat"];
@@ -160,6 +168,22 @@ impl Metrics {
                 "topic_fallbacks_total",
                 "Messages sent to the main chat because their topic is closed or gone.",
             ),
+            button_fallbacks: counter(
+                r,
+                "button_fallbacks_total",
+                "Messages sent without their buttons because Telegram refused these.",
+            ),
+            table_fallbacks: counter(
+                r,
+                "table_fallbacks_total",
+                "Tables sent as text because the Bot API server refused them.",
+            ),
+            images: counters(
+                r,
+                "images_total",
+                "Pictures of alerts, by what became of them.",
+                &["outcome"],
+            ),
             digests: counter(r, "digests_total", "Digest messages sent in storms."),
             last_success: float_gauges(
                 r,
@@ -200,6 +224,9 @@ impl Metrics {
         gauges(r, "build_info", "Version of the running program.", &["version"])
             .with_label_values(&[version])
             .set(1);
+        for outcome in IMAGES {
+            metrics.images.with_label_values(&[outcome]);
+        }
         for method in METHODS {
             metrics.telegram_request_duration.with_label_values(&[method]);
             for outcome in OUTCOMES {

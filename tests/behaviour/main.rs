@@ -1,6 +1,7 @@
 //! How nabat behaves, seen from outside: one binary, a module a subject.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
 
+mod buttons;
 mod canary;
 mod chat_page;
 mod check_live;
@@ -14,6 +15,7 @@ mod lifecycle;
 mod main_job;
 mod markup;
 mod outbox_contract;
+mod pictures;
 mod reload;
 mod render_command;
 mod rendering;

@@ -56,7 +56,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
         [
             "nabat.yml:4: fallback_chats: unknown key; did you mean \"fallback_chat\"?",
             "nabat.yml:5: wings: unknown key; use one of telegram, vault, chats, route, \
-             fallback_chat, templates, delivery, alertmanagers",
+             fallback_chat, templates, delivery, images, alertmanagers",
         ]
     );
 }
@@ -111,7 +111,7 @@ fn what_must_be_there_is_asked_for() {
     assert_eq!(
         faults("# nothing\n"),
         ["nabat.yml: must be a map, but is empty; its keys are telegram, vault, chats, route, \
-          fallback_chat, templates, delivery, alertmanagers"]
+          fallback_chat, templates, delivery, images, alertmanagers"]
     );
 }
 

@@ -6,7 +6,7 @@ use super::{Interruption, MOST_SHRINKS, Speaker};
 use crate::alert::Notification;
 use crate::delivery::verdict::{Attempt, Form, Verdict, judge};
 use crate::rendering::{Language, Part};
-use crate::telegram::{MessageId, Method};
+use crate::telegram::{Button, MessageId, Method};
 
 /// What became of one message.
 pub(super) enum Said {
@@ -29,20 +29,28 @@ impl Speaker<'_> {
     pub(super) async fn say(
         &mut self,
         part: &Part,
+        form: Form,
+        buttons: &[Vec<Button>],
         target: Target,
         present: &Notification,
     ) -> Result<Said, Interruption> {
-        let mut form = if self.shrinks > MOST_SHRINKS { Form::Minimal } else { self.form };
+        let mut form = if self.shrinks > MOST_SHRINKS { Form::Minimal } else { form };
         let mut target = target;
         loop {
             let text = match form {
-                Form::Rich => part.html.clone(),
+                Form::Table | Form::Rich => part.html.clone(),
                 Form::Plain => part.plain.clone(),
                 Form::Minimal => self.minimal(present),
             };
-            let (method, attempt) = self.method(target, text, form);
+            // The last resort holds nothing that could be refused.
+            let buttons = if form == Form::Minimal { &[] } else { buttons };
+            let (method, attempt) = self.method(target, text, buttons, form);
             match self.call(&method, attempt).await? {
                 Verdict::Delivered(id) => return Ok(Said::Shown(id)),
+                Verdict::Plainer(_) if form == Form::Table => {
+                    self.leave_tables();
+                    return Ok(Said::Anew);
+                }
                 Verdict::Plainer(plainer) => {
                     self.delivery.shared.with.metrics.plain_fallbacks.inc();
                     form = plainer;
@@ -52,6 +60,10 @@ impl Speaker<'_> {
                         Target::New { silent, .. } => Target::New { silent, reply_to: None },
                         existing @ Target::Existing(_) => existing,
                     };
+                }
+                Verdict::WithoutButtons => {
+                    self.leave_buttons();
+                    return Ok(Said::Anew);
                 }
                 Verdict::NewCard => return Ok(Said::CardGone),
                 Verdict::Shorter => {
@@ -67,16 +79,43 @@ impl Speaker<'_> {
         }
     }
 
-    fn method(&self, target: Target, text: String, form: Form) -> (Method, Attempt) {
+    fn method(
+        &self,
+        target: Target,
+        text: String,
+        buttons: &[Vec<Button>],
+        form: Form,
+    ) -> (Method, Attempt) {
         let (chat, html) = (self.number, form == Form::Rich);
+        let (topic, has_buttons) = (self.topic, !buttons.is_empty());
+        let buttons = buttons.to_vec();
         match target {
-            Target::New { silent, reply_to } => (
-                Method::Send { chat, topic: self.topic, text, html, silent, reply_to },
-                Attempt::Send { form, reply: reply_to.is_some(), topic: self.topic.is_some() },
+            Target::New { silent, reply_to } if form == Form::Table => (
+                Method::SendRichMessage { chat, topic, html: text, silent, reply_to, buttons },
+                Attempt::Send {
+                    form,
+                    reply: reply_to.is_some(),
+                    topic: topic.is_some(),
+                    buttons: has_buttons,
+                },
             ),
-            Target::Existing(message) => {
-                (Method::Edit { chat, message, text, html }, Attempt::Edit { form })
-            }
+            Target::Existing(message) if form == Form::Table => (
+                Method::EditRichMessage { chat, message, html: text, buttons },
+                Attempt::Edit { form, buttons: has_buttons },
+            ),
+            Target::New { silent, reply_to } => (
+                Method::Send { chat, topic, text, html, silent, reply_to, buttons },
+                Attempt::Send {
+                    form,
+                    reply: reply_to.is_some(),
+                    topic: topic.is_some(),
+                    buttons: has_buttons,
+                },
+            ),
+            Target::Existing(message) => (
+                Method::Edit { chat, message, text, html, buttons },
+                Attempt::Edit { form, buttons: has_buttons },
+            ),
         }
     }
 
@@ -167,11 +206,29 @@ impl Speaker<'_> {
             | Verdict::Shorter
             | Verdict::NewCard
             | Verdict::WithoutReply
+            | Verdict::WithoutButtons
             | Verdict::WithoutTopic => {
                 let why = "Telegram's answer does not fit what was tried".into();
                 Interruption::Failed { why, answered: true }
             }
         }
+    }
+
+    /// The server is older than tables, or found fault with this one: others are spared the
+    /// attempt for a while.
+    fn leave_tables(&mut self) {
+        self.with_table = false;
+        let shared = &self.delivery.shared;
+        shared.tables.refused(Instant::now());
+        shared.with.metrics.table_fallbacks.inc();
+        tracing::warn!(lane = %self.lane, "the Bot API server refused a rich message; sent as text");
+    }
+
+    /// Telegram knows better than the check of links: the alert goes out, its links as text.
+    fn leave_buttons(&mut self) {
+        self.with_buttons = false;
+        self.delivery.shared.with.metrics.button_fallbacks.inc();
+        tracing::warn!(lane = %self.lane, "Telegram refused the buttons; the message goes out without");
     }
 
     fn leave_topic(&mut self) {

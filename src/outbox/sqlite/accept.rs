@@ -10,6 +10,7 @@ use super::pack;
 use crate::alert::{GroupId, Notification, Reason};
 use crate::outbox::contract::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
 use crate::outbox::merge;
+use crate::rendering::ButtonKind;
 use crate::routing::{Destination, LaneId};
 
 /// How many events of one group are remembered within the window.
@@ -178,11 +179,12 @@ impl Desk {
         };
         self.change(
             "UPDATE entries SET last_at = ?, merged = merged + 1, version = version + 1, \
-             template = ?, updates = ?, alerts = ?, body = ? WHERE id = ?",
+             template = ?, updates = ?, buttons = ?, alerts = ?, body = ? WHERE id = ?",
             params![
                 now,
                 destination.template,
                 updates_word(destination.updates),
+                buttons_words(destination.buttons.as_deref()),
                 alerts,
                 body,
                 id.0
@@ -213,8 +215,8 @@ impl Desk {
         self.connection
             .prepare_cached(
                 "INSERT INTO entries (place, chat, topic, state, severity, class, first_at, last_at, \
-                 merged, version, template, updates, alerts, body) \
-                 VALUES (?, ?, ?, 0, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?)",
+                 merged, version, template, updates, buttons, alerts, body) \
+                 VALUES (?, ?, ?, 0, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?)",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -227,6 +229,7 @@ impl Desk {
                     now,
                     destination.template,
                     updates_word(destination.updates),
+                    buttons_words(destination.buttons.as_deref()),
                     parcel.alerts,
                     parcel.body,
                 ])
@@ -279,6 +282,17 @@ pub(super) fn updates_word(updates: crate::routing::Updates) -> &'static str {
         Updates::Edit => "edit",
         Updates::New => "new",
     }
+}
+
+/// A route's buttons as a column.
+fn buttons_words(buttons: Option<&[ButtonKind]>) -> Option<String> {
+    let words = |kinds: &[ButtonKind]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
+    buttons.map(|kinds| words(kinds).join(" "))
+}
+
+/// What a column of buttons says; words of a newer nabat are skipped.
+pub(super) fn buttons_of(column: &str) -> Vec<ButtonKind> {
+    column.split_whitespace().filter_map(ButtonKind::named).collect()
 }
 
 /// The hash of a lane and a group; 128 bits, so that no two ever meet.

@@ -62,6 +62,9 @@ CREATE TABLE rejected (
 -- Looking through the table in turn costs less than keeping it in order of age.
 DROP INDEX recent_age;
 ",
+    "
+ALTER TABLE entries ADD COLUMN buttons TEXT;  -- the route's, as words; NULL: the chat's
+",
 ];
 
 /// Files up to this size are checked page by page at every start; bigger ones would hold the

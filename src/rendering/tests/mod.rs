@@ -1,4 +1,6 @@
+mod buttons;
 mod documented;
+mod table;
 mod user;
 
 use std::collections::BTreeMap;
@@ -63,6 +65,8 @@ fn group(alerts: Vec<Alert>) -> Notification {
 
 fn scene(state: &Notification) -> Scene<'_> {
     Scene {
+        buttons: &[],
+        table: false,
         kind: Kind::Card,
         state,
         news: &[],

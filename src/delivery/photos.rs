@@ -1,0 +1,154 @@
+//! Pictures of alerts, as quiet replies to the message that tells of them.
+//!
+//! The text always goes first, and nothing waits for a picture: it is fetched and sent beside
+//! the lanes, takes a slot of the chat's pace only while half of them are free, and is dropped
+//! when that does not happen soon. It is not stored: a restart loses it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::Delivery;
+use super::pace::ChatPace;
+use crate::alert::Alert;
+use crate::images::{Image, Images};
+use crate::telegram::{Answer, ChatId, Complaint, Failure, MessageId, Method, Photo, TopicId};
+
+/// Pictures of one message.
+const MOST_OF_A_MESSAGE: usize = 3;
+/// Pictures that are fetched or wait at a time; each may hold `images.max_bytes` of memory.
+pub const MOST_AT_ONCE: usize = 8;
+/// A picture that could not be sent for so long is of no use any more.
+const KEPT: Duration = Duration::from_mins(2);
+/// How often a picture is tried again when Telegram fails or asks to wait.
+const TRIES: u32 = 3;
+/// Between two tries, and between two looks at the pace.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The message that pictures reply to.
+#[derive(Debug, Clone, Copy)]
+pub struct Beneath {
+    pub chat: ChatId,
+    pub topic: Option<TopicId>,
+    pub message: MessageId,
+}
+
+impl Delivery {
+    /// Has the alerts' pictures sent as replies to a message. Returns at once.
+    pub(super) fn attach<'a>(
+        &self,
+        alerts: impl Iterator<Item = &'a Alert>,
+        beneath: Beneath,
+        token: &Arc<SecretString>,
+    ) {
+        let Some(images) = self.shared.with.options.load().images.clone() else { return };
+        let mut seen = HashSet::new();
+        let addresses = alerts
+            .filter_map(|alert| Some(alert.grafana.as_deref()?.image_url.as_str()))
+            .filter(|address| !address.is_empty() && seen.insert(address.to_owned()));
+        for address in addresses.take(MOST_OF_A_MESSAGE).map(str::to_owned) {
+            let Ok(room) = Arc::clone(&self.shared.photos).try_acquire_owned() else {
+                self.count("dropped");
+                continue;
+            };
+            let (delivery, images) = (self.clone(), Arc::clone(&images));
+            let (tasks, token) = (&self.shared.with.tasks, Arc::clone(token));
+            tasks.spawn("photo", async move {
+                let tasks = &delivery.shared.with.tasks;
+                tokio::select! {
+                    () = delivery.show(&images, &address, beneath, &token, room) => {}
+                    () = tasks.stopping() => {}
+                }
+            });
+        }
+    }
+
+    async fn show(
+        &self,
+        images: &Images,
+        address: &str,
+        beneath: Beneath,
+        token: &SecretString,
+        _room: OwnedSemaphorePermit,
+    ) {
+        let deadline = Instant::now() + KEPT;
+        let outcome = match images.fetch(address).await {
+            Ok(image) => self.send(image, beneath, token, deadline).await,
+            Err(error) => {
+                tracing::info!(chat = %beneath.chat, %error, "a picture of an alert was left out");
+                error.outcome()
+            }
+        };
+        self.count(outcome);
+    }
+
+    /// Returns the word for the metric.
+    async fn send(
+        &self,
+        image: Image,
+        beneath: Beneath,
+        token: &SecretString,
+        deadline: Instant,
+    ) -> &'static str {
+        let with = &self.shared.with;
+        let Beneath { chat, topic, message } = beneath;
+        let method = Method::SendPhoto {
+            chat,
+            topic,
+            photo: Photo {
+                content: image.content,
+                content_type: image.kind.content_type(),
+                name: image.kind.file_name(),
+            },
+            silent: true,
+            reply_to: Some(message),
+        };
+        let pace = self.shared.paces.chat(chat);
+        for _ in 0..TRIES {
+            if !spare_slot(&pace, deadline).await {
+                return "dropped";
+            }
+            self.shared.paces.bot_slot().await;
+            let answer = with.client.load().call(token, &method).await;
+            let labels = [method.name(), answer.outcome()];
+            with.metrics.telegram_requests.with_label_values(&labels).inc();
+            match answer {
+                Answer::Done(_) => return "sent",
+                Answer::Refused(refusal) => match refusal.complaint() {
+                    Complaint::TooManyRequests => {
+                        pace.rate_limited(refusal.retry_after, Instant::now());
+                    }
+                    Complaint::Server => {}
+                    _ => {
+                        tracing::info!(%chat, refusal = %refusal.description, "Telegram refused a picture");
+                        return "refused";
+                    }
+                },
+                Answer::Failed(Failure::NotSent(_)) => {}
+                // It may have arrived, and a second picture is worse than none.
+                Answer::Failed(_) => return "unknown",
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        "dropped"
+    }
+
+    fn count(&self, outcome: &str) {
+        self.shared.with.metrics.images.with_label_values(&[outcome]).inc();
+    }
+}
+
+/// Waits until the chat is quiet enough for a picture; false when that takes too long.
+async fn spare_slot(pace: &ChatPace, deadline: Instant) -> bool {
+    while Instant::now() < deadline {
+        if pace.take_spare(Instant::now()) {
+            return true;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    false
+}
