@@ -103,7 +103,8 @@ impl Keeper {
                 }
             };
             let timezone = chat.timezone.clone();
-            (alias.clone(), Chat { number, language: chat.language, timezone })
+            let (language, tg_time) = (chat.language, chat.tg_time);
+            (alias.clone(), Chat { number, language, timezone, tg_time })
         });
         let chats = chats.collect();
         self.tasks.spawn("token", forward(token, self.token.clone(), self.tasks.clone()));

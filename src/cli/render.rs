@@ -31,7 +31,7 @@ pub struct RenderArgs {
     /// How to show the messages
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// The chat's language, such as ru
+    /// The chat's language, such as kk or ru
     #[arg(long, env = "NABAT_RENDER_LANGUAGE", value_parser = language, default_value = "en", value_name = "CODE")]
     language: Language,
     /// The chat's time zone, such as Asia/Almaty
@@ -123,6 +123,7 @@ pub fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         template: &args.template,
         language: args.language,
         timezone: &args.timezone,
+        tg_time: false,
     });
     let shown = show(&message, args.format)?;
     // A reader that went away (`nabat render | head`) is no failure.

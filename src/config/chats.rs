@@ -14,7 +14,7 @@ use super::secret;
 use super::walk::{At, Place, Walk};
 use super::yaml::Value;
 
-pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone"];
+pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone", "tg_time"];
 
 const ID_REMEDY: &str = "a group's id looks like -1001234567890, a private chat's like 123456789";
 
@@ -25,12 +25,20 @@ pub struct Chat {
     pub topic: Option<TopicId>,
     pub language: Language,
     pub timezone: TimeZone,
+    /// Whether clients show times on the reader's own clock.
+    pub tg_time: bool,
 }
 
 impl Chat {
     /// A chat with the default settings.
     pub fn new(id: ChatIdSource) -> Self {
-        Self { id, topic: None, language: Language::default(), timezone: TimeZone::UTC }
+        Self {
+            id,
+            topic: None,
+            language: Language::default(),
+            timezone: TimeZone::UTC,
+            tg_time: false,
+        }
     }
 }
 
@@ -73,7 +81,11 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
         Some(at) => timezone(&at, walk),
         None => Some(TimeZone::UTC),
     };
-    Some(Chat { id: id?, topic, language: language?, timezone: timezone? })
+    let tg_time = match section.get("tg_time") {
+        Some(at) => walk.boolean(&at),
+        None => Some(false),
+    };
+    Some(Chat { id: id?, topic, language: language?, timezone: timezone?, tg_time: tg_time? })
 }
 
 fn is_supergroup(id: ChatId) -> bool {

@@ -249,6 +249,7 @@ impl<'a> Speaker<'a> {
             template: &entry.template,
             language: self.chat.language,
             timezone: &self.chat.timezone,
+            tg_time: self.chat.tg_time,
         }
     }
 

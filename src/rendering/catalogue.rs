@@ -19,18 +19,20 @@ pub(super) const MAX_OUTPUT: usize = 512 * 1024;
 
 macro_rules! built_in {
     ($($name:literal),*) => {
-        [$(($name, "en", include_str!(concat!("../../templates/", $name, ".en.hbs"))),
-           ($name, "ru", include_str!(concat!("../../templates/", $name, ".ru.hbs")))),*]
+        [$(($name, include_str!(concat!("../../templates/", $name, ".hbs")))),*]
     };
 }
 
-/// The templates that come with the program: four kinds, and what they share.
-const BUILT_IN: [(&str, &str, &str); 16] =
-    built_in!("card", "news", "ended", "reminder", "notes", "alert", "details", "links");
+/// The templates that come with the program: four kinds, and what they share. Their words come
+/// from the chat's language.
+const BUILT_IN: [(&str, &str); 12] = built_in!(
+    "card", "news", "ended", "reminder", "heading", "standing", "notes", "alert", "more", "over",
+    "details", "links"
+);
 
 /// Whether the program brings a template of this name.
 pub(super) fn is_built_in(name: &str) -> bool {
-    BUILT_IN.iter().any(|(built_in, ..)| *built_in == name)
+    BUILT_IN.iter().any(|(built_in, _)| *built_in == name)
 }
 
 /// A registry a language.
@@ -57,12 +59,11 @@ fn compile(
     let mut registry = registry();
     let mut includes = Includes::default();
     let mut faults = Vec::new();
-    let built_in = BUILT_IN.iter().filter(|(_, of, _)| *of == language.code());
-    let built_in = built_in.map(|(name, _, text)| TemplateSource {
+    let built_in = BUILT_IN.iter().map(|(name, text)| TemplateSource {
         name: (*name).to_owned(),
         language: None,
         text: (*text).to_owned(),
-        file: format!("templates/{name}.{}.hbs", language.code()).into(),
+        file: format!("templates/{name}.hbs").into(),
     });
     let mut sources: Vec<TemplateSource> = built_in.collect();
     sources.extend(user.iter().filter(|source| source.language.is_none()).cloned());
@@ -126,6 +127,7 @@ fn try_out(
         template: &source.name,
         language,
         timezone: &TimeZone::UTC,
+        tg_time: false,
     };
     let subject = Subject::new(&scene, &[]);
     let html = write(registry, &source.name, &View::new(&subject, 2, true)).map_err(|error| {

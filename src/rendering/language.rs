@@ -89,6 +89,11 @@ impl Language {
         ALL.get(self.0).expect("a language is made from its file")
     }
 
+    /// Whether its file, or else the English one, has this phrase.
+    pub(super) fn has(self, phrase: &str) -> bool {
+        self.phrase(phrase).is_some()
+    }
+
     fn phrase(self, name: &str) -> Option<&'static Phrase> {
         self.words().phrases.get(name).or_else(|| Self::EN.words().phrases.get(name))
     }
@@ -173,6 +178,8 @@ mod tests {
             ("ru", "21", "21 алерт"),
             ("ru", "104", "104 алерта"),
             ("ru", "0", "0 алертов"),
+            ("kk", "1", "1 дабыл"),
+            ("kk", "5", "5 дабыл"),
         ] {
             assert_eq!(language(code).say("alerts", &[number]), said);
         }
@@ -189,6 +196,6 @@ mod tests {
     #[test]
     fn only_known_codes_are_languages() {
         assert_eq!(Language::from_code("de"), None);
-        assert_eq!(Language::codes(), "en, ru");
+        assert_eq!(Language::codes(), "en, kk, ru");
     }
 }

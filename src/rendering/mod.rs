@@ -62,6 +62,8 @@ pub struct Scene<'a> {
     pub template: &'a str,
     pub language: Language,
     pub timezone: &'a TimeZone,
+    /// Whether times are marked up so that clients show them on the reader's own clock.
+    pub tg_time: bool,
 }
 
 /// One message to send. Both forms are within Telegram's limits.

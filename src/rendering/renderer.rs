@@ -17,8 +17,11 @@ use crate::telegram::markup::{self, EntityKind, FormattedText};
 /// The severities that are known without configuration, worst first.
 const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
 
-/// How many alerts one message shows at first; fewer when they need too much room.
+/// How many alerts a user's template is given at first; fewer when they need too much room.
 const MOST_ALERTS: usize = 60;
+
+/// The same for the built-in templates: as many as people read. The rest is named and counted.
+const MOST_LISTED: usize = 12;
 
 /// A message aims at no more text than fills so many full parts.
 const AIMED_PARTS: usize = 3;
@@ -113,6 +116,8 @@ impl Renderer {
         let (firing, language) = (subject.firing_total, scene.language);
         let (sign, word, count) = if firing > 0 {
             (words::severity_emoji(subject.severity), "firing_head", firing)
+        } else if subject.resolved_total == 0 && subject.unlisted_total > 0 {
+            ("❔", "unlisted_head", subject.unlisted_total)
         } else {
             ("✅", "resolved_head", subject.resolved_total)
         };
@@ -149,7 +154,7 @@ fn write_parts(
     everything: bool,
 ) -> Result<Vec<Part>, String> {
     let aimed = AIMED_PARTS * Limits::TELEGRAM.characters;
-    let mut most = subject.told().min(MOST_ALERTS);
+    let mut most = subject.told().min(if everything { MOST_ALERTS } else { MOST_LISTED });
     let mut pieces = loop {
         let view = View::new(subject, most, everything);
         let html = write(registry, template, &view).map_err(|error| error.to_string())?;

@@ -1,18 +1,29 @@
 //! The data that templates see. Documented for their authors in `docs/templates.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::details::Details;
-use super::excerpt::{MAX_LINE, capped, line, pairs};
-use super::subject::{Subject, still_fires};
+use super::details::{Details, MANY};
+use super::excerpt::{MAX_LABEL, MAX_LINE, MAX_NAME, capped, line, listed, pairs, values};
+use super::subject::{Subject, plausible, says_where, still_fires};
 use super::{Kind, words};
 use crate::alert::{Alert, Labels, Reason, Source};
 
 /// After this many seconds a notification is late enough to say so.
 const LATE_AFTER: i64 = 60;
+
+/// Characters of alerts named in one list.
+const MAX_NAMES: usize = 600;
+
+/// Alerts that are only counted are told apart by a label that parts them into so many at most,
+/// of which the biggest are named.
+const MOST_PARTS: usize = 12;
+const MOST_VALUES: usize = 5;
+
+/// An alert that started so many seconds apart from its group says when.
+const APART: i64 = 300;
 
 /// The root of the data.
 #[derive(Debug, Serialize)]
@@ -34,21 +45,34 @@ pub(super) struct View<'a> {
     firing: Vec<AlertView<'a>>,
     resolved: Vec<AlertView<'a>>,
     counts: Counts,
-    more: Counts,
+    severities: Vec<Share>,
+    more: More,
     /// Firing alerts that the message is about, shown or not.
     told: usize,
+    /// Whether that is one alert in all: nothing tells it from others.
+    alone: bool,
+    /// What stands before the name: that it is critical, or over.
+    word: String,
     name: String,
+    #[serde(rename = "where")]
+    place: String,
+    /// Of more alerts than `where` names.
+    names: String,
     severity: &'a str,
     emoji: &'static str,
     summary: Option<String>,
+    values: Option<String>,
     details: Details,
     shared: String,
     test: bool,
     note: Option<&'a str>,
     merged: u32,
     late: Option<String>,
+    starts_at: Option<Timestamp>,
+    ends_at: Option<Timestamp>,
     started: Option<String>,
     lasted: Option<String>,
+    tg_time: bool,
     language: &'static str,
     timezone: String,
     now: Timestamp,
@@ -60,6 +84,37 @@ struct Counts {
     resolved: usize,
     /// No longer reported, and not ended.
     unlisted: usize,
+}
+
+/// Alerts that are not in the lists.
+#[derive(Debug, Default, Serialize)]
+struct More {
+    firing: usize,
+    resolved: usize,
+    unlisted: usize,
+    /// Without those that ended.
+    total: usize,
+    severities: Vec<Share>,
+    /// The label by which they differ most usefully, and its most frequent values.
+    label: Option<String>,
+    values: Vec<ValueShare>,
+    /// How many have other values.
+    others: usize,
+    names: String,
+}
+
+/// How many alerts are how bad.
+#[derive(Debug, Serialize)]
+struct Share {
+    emoji: &'static str,
+    count: usize,
+}
+
+/// How many alerts have a value.
+#[derive(Debug, Serialize)]
+struct ValueShare {
+    value: String,
+    count: usize,
 }
 
 /// One alert.
@@ -76,15 +131,21 @@ struct AlertView<'a> {
     fingerprint: &'a str,
     severity: &'a str,
     emoji: &'static str,
-    /// The labels that tell it from the others.
-    distinct: String,
+    /// Its name, where they differ.
+    alertname: Option<String>,
+    /// The labels that tell it from the others; its place without the label's name.
+    who: String,
+    /// The same, as short as can be.
+    label: String,
     summary: Option<String>,
     details: Details,
     started: Option<String>,
     ended: Option<String>,
     lasted: Option<String>,
+    /// Whether it did not start with the group.
+    own_time: bool,
     unlisted: bool,
-    /// Whether it takes more than one line.
+    /// Whether it takes more than one line, and there is room for a blank one.
     roomy: bool,
     values: Option<String>,
 }
@@ -99,18 +160,22 @@ impl<'a> View<'a> {
             alerts.iter().map(|alert| AlertView::new(alert, subject, everything)).collect()
         };
         let told = subject.firing.iter().filter(|alert| still_fires(alert)).count();
-        let more_firing = told.saturating_sub(firing);
-        let more = Counts {
-            firing: more_firing,
-            resolved: subject.resolved.len() - resolved,
-            unlisted: subject.firing.len() - firing - more_firing,
-        };
+        let mut more = More::new(subject, &subject.firing[firing..]);
+        more.resolved = subject.resolved.len() - resolved;
         let (firing, resolved) =
             (show(&subject.firing[..firing]), show(&subject.resolved[..resolved]));
         let fires = subject.firing_total > 0;
+        let unlisted = !fires && subject.resolved_total == 0 && subject.unlisted_total > 0;
+        let critical = matches!(words::severity_emoji(subject.severity), "🔴");
+        let word = match (fires, unlisted) {
+            (true, _) if critical => "critical",
+            (true, _) => "",
+            (_, true) => "unlisted_head",
+            (_, false) => "resolved_head",
+        };
+        let (from, until) = (subject.starts_at, subject.ends_at.unwrap_or(scene.now));
         let test = scene.state.group.source == Source::Test;
         let late = scene.now.duration_since(scene.accepted_at).as_secs();
-        let (from, until) = subject.span();
         let say = |name: &str| {
             Some(subject.annotations.get(name)?).filter(|text| !text.trim().is_empty())
         };
@@ -137,23 +202,39 @@ impl<'a> View<'a> {
                 resolved: subject.resolved_total,
                 unlisted: subject.unlisted_total,
             },
+            severities: shares(subject.firing.iter().filter(|alert| still_fires(alert))),
             more,
             told,
+            alone: subject.told() == 1,
+            word: if word.is_empty() { String::new() } else { scene.language.say(word, &[]) },
+            place: subject.places(),
+            names: names(subject),
             name: line(&subject.name, MAX_LINE),
             severity: subject.severity,
-            emoji: if fires { words::severity_emoji(subject.severity) } else { "✅" },
-            summary: say("summary").map(|text| line(text, MAX_LINE)),
+            emoji: match (fires, unlisted) {
+                (true, _) => words::severity_emoji(subject.severity),
+                (_, true) => "❔",
+                (_, false) => "✅",
+            },
+            summary: say("summary")
+                .or_else(|| subject.lead?.annotations.get("summary"))
+                .map(|text| line(text, MAX_LINE)),
+            values: subject.only().and_then(value_string),
             details: Details::new(subject, &subject.annotations, None),
             shared: pairs(
                 subject
                     .labels
                     .iter()
-                    .filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity")),
+                    .filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity"))
+                    .filter(|(name, _)| subject.place != Some(name.as_str())),
             ),
             test,
             note: scene.note,
             merged: scene.merged,
             late: (late > LATE_AFTER).then(|| words::duration(late, scene.language)),
+            starts_at: from,
+            ends_at: subject.ends_at,
+            tg_time: scene.tg_time,
             started: from.map(|from| subject.clock(from)),
             lasted: from.map(|from| subject.duration(from, until)),
             language: scene.language.code(),
@@ -173,15 +254,29 @@ impl<'a> AlertView<'a> {
         let started = plausible(alert.starts_at);
         let ended = alert.ends_at.and_then(plausible);
         let until = ended.unwrap_or(subject.scene.now);
-        let summary = own("summary").map(|text| line(text, MAX_LINE));
+        let leads = subject.lead.is_some_and(|lead| std::ptr::eq(lead, alert));
+        let summary = own("summary").filter(|_| !leads).map(|text| line(text, MAX_LINE));
         let details = Details::new(subject, &alert.annotations, Some(alert));
-        let values = alert
-            .grafana
-            .as_deref()
-            .map(|grafana| line(&grafana.value_string, MAX_LINE))
-            .filter(|values| !values.is_empty());
+        let values = value_string(alert).filter(|_| subject.told() > 1);
+        let own_label = |name: &str| !subject.labels.contains_key(name);
+        let place = subject.place.filter(|name| own_label(name));
+        let place = place.and_then(|name| alert.labels.get(name));
+        let rest = pairs(alert.labels.iter().filter(|(name, _)| {
+            own_label(name)
+                && !matches!(name.as_str(), "alertname" | "severity")
+                && subject.place != Some(name.as_str())
+        }));
+        let who = match place {
+            Some(place) if rest.is_empty() => line(place, MAX_LABEL),
+            Some(place) => format!("{}  {rest}", line(place, MAX_LABEL)),
+            None => rest,
+        };
+        let name = alert.labels.get("alertname").filter(|_| own_label("alertname"));
+        let apart =
+            |start: Timestamp| start.duration_since(alert.starts_at).as_secs().abs() >= APART;
         Self {
-            roomy: summary.is_some() || values.is_some() || details.has_text(),
+            roomy: subject.told() < MANY
+                && (summary.is_some() || values.is_some() || details.has_text()),
             status: alert.status.as_str(),
             labels: map(&alert.labels),
             annotations: map(&alert.annotations),
@@ -190,14 +285,11 @@ impl<'a> AlertView<'a> {
             generator_url: &alert.generator_url,
             fingerprint: &alert.fingerprint,
             severity: alert.severity(),
-            emoji: match (alert.fires(), alert.unlisted) {
-                (true, false) => words::severity_emoji(alert.severity()),
-                (true, true) => "❔",
-                (false, _) => "✅",
-            },
-            distinct: pairs(
-                alert.labels.iter().filter(|(name, _)| !subject.labels.contains_key(*name)),
-            ),
+            emoji: emoji(alert),
+            alertname: name.map(|name| line(name, MAX_NAME)),
+            who,
+            label: subject.label(alert),
+            own_time: started.is_some() && subject.starts_at.is_some_and(apart),
             summary,
             details,
             started: started.map(|time| subject.clock(time)),
@@ -217,16 +309,94 @@ impl Subject<'_> {
     fn duration(&self, from: Timestamp, until: Timestamp) -> String {
         words::duration(until.duration_since(from).as_secs(), self.scene.language)
     }
+}
 
-    /// When the oldest of the group's alerts started, and until when the group lasted.
-    fn span(&self) -> (Option<Timestamp>, Timestamp) {
-        let alerts = &self.scene.state.alerts;
-        let fires = self.firing_total > 0;
-        let told = alerts.iter().filter(|alert| still_fires(alert) == fires);
-        let from = told.clone().filter_map(|alert| plausible(alert.starts_at)).min();
-        let until = told.filter_map(|alert| alert.ends_at).max().filter(|_| !fires);
-        (from, until.unwrap_or(self.scene.now))
+impl More {
+    /// `rest` are alerts that fire, or did when they were last heard of.
+    fn new(subject: &Subject<'_>, rest: &[&Alert]) -> Self {
+        if rest.is_empty() {
+            return Self::default();
+        }
+        let firing = rest.iter().filter(|alert| still_fires(alert)).count();
+        let by_label = telling_label(subject, rest);
+        let (label, mut values) = by_label.map_or((None, Vec::new()), |(label, mut values)| {
+            values.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+            (Some(line(label, MAX_LABEL)), values)
+        });
+        let others = values.split_off(values.len().min(MOST_VALUES)).iter().map(|(_, n)| n).sum();
+        let share =
+            |(value, count): (&str, usize)| ValueShare { value: line(value, MAX_NAME), count };
+        Self {
+            firing,
+            unlisted: rest.len() - firing,
+            total: rest.len(),
+            severities: shares(rest.iter()),
+            label,
+            values: values.into_iter().map(share).collect(),
+            others,
+            names: listed(rest.iter().map(|alert| subject.label(alert)), rest.len(), MAX_NAMES),
+            ..Self::default()
+        }
     }
+}
+
+/// The label by which `rest` falls into the fewest parts (two at least, a few at most), with the
+/// size of each; one that says where goes before others.
+fn telling_label<'a>(
+    subject: &Subject<'_>,
+    rest: &[&'a Alert],
+) -> Option<(&'a str, Vec<(&'a str, usize)>)> {
+    let most = MOST_PARTS.min(rest.len() / 2);
+    let own =
+        |name: &&String| name.as_str() != "severity" && !subject.labels.contains_key(name.as_str());
+    let names = rest.first()?.labels.keys().filter(own);
+    let parted = names.filter_map(|name| {
+        let mut parts: HashMap<&str, usize> = HashMap::new();
+        for alert in rest {
+            *parts.entry(alert.labels.get(name)?).or_default() += 1;
+            if parts.len() > most {
+                return None;
+            }
+        }
+        (parts.len() > 1).then(|| (name.as_str(), parts.into_iter().collect::<Vec<_>>()))
+    });
+    parted.min_by_key(|(name, parts)| (!says_where(name), parts.len()))
+}
+
+/// How many alerts there are of each colour, in their order.
+fn shares<'a>(alerts: impl Iterator<Item = &'a &'a Alert>) -> Vec<Share> {
+    let mut shares: Vec<Share> = Vec::new();
+    for alert in alerts {
+        let emoji = emoji(alert);
+        match shares.iter_mut().find(|share| share.emoji == emoji) {
+            Some(share) => share.count += 1,
+            None => shares.push(Share { emoji, count: 1 }),
+        }
+    }
+    shares
+}
+
+fn emoji(alert: &Alert) -> &'static str {
+    match (alert.fires(), alert.unlisted) {
+        (true, false) => words::severity_emoji(alert.severity()),
+        (true, true) => "❔",
+        (false, _) => "✅",
+    }
+}
+
+/// The alerts by name, where the head of the message does not name them all.
+fn names(subject: &Subject<'_>) -> String {
+    let alerts = subject.meant();
+    let named = if subject.place.is_some() { 2 } else { 1 };
+    if alerts.len() <= named {
+        return String::new();
+    }
+    listed(alerts.iter().map(|alert| subject.label(alert)), alerts.len(), MAX_NAMES)
+}
+
+fn value_string(alert: &Alert) -> Option<String> {
+    let values = values(&alert.grafana.as_deref()?.value_string);
+    (!values.is_empty()).then_some(values)
 }
 
 /// Templates' name for a kind.
@@ -237,11 +407,6 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
         Kind::Ended => "ended",
         Kind::Reminder => "reminder",
     }
-}
-
-/// Go's zero time and the like are no times.
-fn plausible(time: Timestamp) -> Option<Timestamp> {
-    (time > Timestamp::UNIX_EPOCH).then_some(time)
 }
 
 fn zone_name(zone: &jiff::tz::TimeZone, now: Timestamp) -> String {

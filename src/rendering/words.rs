@@ -98,6 +98,7 @@ mod tests {
             ("2026-11-03T09:05:00Z", &almaty, "ru", "14:05"),
             ("2026-11-02T09:05:00Z", &almaty, "ru", "2 ноя 14:05"),
             ("2026-11-02T09:05:00Z", &almaty, "en", "Nov 2 14:05"),
+            ("2025-05-02T09:05:00Z", &almaty, "kk", "2025 ж. 2 мам 14:05"),
             ("2025-05-02T09:05:00Z", &TimeZone::UTC, "en", "May 2 2025 09:05 UTC"),
         ] {
             let language = Language::from_code(language).unwrap();
