@@ -10,6 +10,7 @@ mod load;
 mod nesting;
 mod plural;
 mod renderer;
+mod rest;
 mod split;
 mod subject;
 mod view;
