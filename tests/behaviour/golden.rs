@@ -21,7 +21,7 @@ fn messages(kind: Kind, language: Language, state: fn(usize) -> Notification) ->
     for size in SIZES {
         let state = state(size);
         let news: Vec<usize> = (0..size.div_ceil(2)).collect();
-        let rendered = renderer.render(&Scene {
+        let message = renderer.render(&Scene {
             kind,
             state: &state,
             news: &news,
@@ -34,9 +34,9 @@ fn messages(kind: Kind, language: Language, state: fn(usize) -> Notification) ->
             timezone: &zone,
             tg_time: false,
         });
-        assert_eq!(rendered.fell_back, None);
-        for (index, part) in rendered.parts.iter().enumerate() {
-            let count = rendered.parts.len();
+        assert_eq!(message.fell_back, None);
+        for (index, part) in message.parts.iter().enumerate() {
+            let count = message.parts.len();
             writeln!(shown, "═══ {size} alerts, message {} of {count}", index + 1).unwrap();
             writeln!(shown, "{}\n", part.html).unwrap();
         }

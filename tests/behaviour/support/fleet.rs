@@ -35,7 +35,7 @@ pub fn fleet(size: usize) -> Notification {
                 ("dc", if number % 3 == 1 { "ams" } else { "fra" }),
                 ("instance", &instance),
                 ("job", "node"),
-                ("severity", if number % 12 == 0 { "critical" } else { "warning" }),
+                ("severity", if number.is_multiple_of(12) { "critical" } else { "warning" }),
                 ("team", "storage"),
             ]),
             annotations: labels(&[
