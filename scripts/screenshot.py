@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Takes the README's picture: the demo's chat page as a phone shows it.
+"""Takes the documents' pictures: the demo's chat page as a phone shows it.
 
     cargo run -- demo &                          # and 11 seconds of its story
     python3 scripts/screenshot.py 'http://127.0.0.1:9088/#-1001000000001' docs/images/demo.png
 
+A third argument is the height of the phone, in its own pixels.
 Needs chromium and chromedriver (scripts/setup-test-peers.sh installs them).
 """
 import base64
@@ -15,9 +16,10 @@ import tempfile
 import time
 import urllib.request
 
-WIDTH, HEIGHT, SCALE = 420, 910, 1.5
+WIDTH, SCALE = 420, 1.5
 
-url, picture = sys.argv[1:]
+url, picture, *height = sys.argv[1:]
+height = int(height[0]) if height else 910
 with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, subprocess.Popen(
     ["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True
 ) as driver:
@@ -45,7 +47,7 @@ with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, subproc
             return command("/goog/cdp/execute", {"cmd": name, "params": params})
 
         cdp("Emulation.setDeviceMetricsOverride",
-            width=WIDTH, height=HEIGHT, deviceScaleFactor=SCALE, mobile=True)
+            width=WIDTH, height=height, deviceScaleFactor=SCALE, mobile=True)
         command("/url", {"url": url})
         seen = {"script": "return document.querySelectorAll('.bubble').length", "args": []}
         deadline = time.monotonic() + 20

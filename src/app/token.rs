@@ -104,8 +104,8 @@ impl Keeper {
             };
             let timezone = chat.timezone.clone();
             let buttons = chat.buttons.clone();
-            let (language, rich) = (chat.language, chat.rich);
-            (alias.clone(), Chat { number, language, timezone, buttons, rich })
+            let (language, tg_time, rich) = (chat.language, chat.tg_time, chat.rich);
+            (alias.clone(), Chat { number, language, timezone, tg_time, buttons, rich })
         });
         let chats = chats.collect();
         self.tasks.spawn("token", forward(token, self.token.clone(), self.tasks.clone()));

@@ -14,10 +14,8 @@ use super::secret;
 use super::walk::{At, Place, Walk};
 use super::yaml::Value;
 
-pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone", "buttons", "rich"];
-
-/// The languages by the names the file calls them.
-const LANGUAGES: [(&str, Language); 2] = [("en", Language::En), ("ru", Language::Ru)];
+pub(super) const KEYS: &[&str] =
+    &["id", "topic", "language", "timezone", "tg_time", "buttons", "rich"];
 
 const ID_REMEDY: &str = "a group's id looks like -1001234567890, a private chat's like 123456789";
 
@@ -28,6 +26,8 @@ pub struct Chat {
     pub topic: Option<TopicId>,
     pub language: Language,
     pub timezone: TimeZone,
+    /// Whether clients show times on the reader's own clock.
+    pub tg_time: bool,
     /// What messages have buttons for, in this order.
     pub buttons: Vec<ButtonKind>,
     /// Whether a big group is sent as a table.
@@ -42,6 +42,7 @@ impl Chat {
             topic: None,
             language: Language::default(),
             timezone: TimeZone::UTC,
+            tg_time: false,
             buttons: ButtonKind::ALL.to_vec(),
             rich: false,
         }
@@ -53,16 +54,6 @@ impl Chat {
 pub enum ChatIdSource {
     Known(ChatId),
     Secret(SecretRef),
-}
-
-/// The name of a language as the configuration writes it.
-pub fn language_name(language: Language) -> &'static str {
-    LANGUAGES.iter().find(|(_, known)| *known == language).map_or("en", |(name, _)| name)
-}
-
-/// The language called `name`.
-pub(super) fn language_named(name: &str) -> Option<Language> {
-    LANGUAGES.iter().find(|(known, _)| *known == name).map(|(_, language)| *language)
 }
 
 pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> BTreeMap<ChatAlias, Chat> {
@@ -97,12 +88,14 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
         Some(at) => timezone(&at, walk),
         None => Some(TimeZone::UTC),
     };
+    let tg_time = section.get("tg_time").is_some_and(|at| walk.boolean(&at).unwrap_or_default());
     let buttons = match section.get("buttons") {
         Some(at) => buttons(&at, walk),
         None => ButtonKind::ALL.to_vec(),
     };
     let rich = section.get("rich").is_some_and(|at| walk.boolean(&at).unwrap_or_default());
-    Some(Chat { id: id?, topic, language: language?, timezone: timezone?, buttons, rich })
+    let (language, timezone) = (language?, timezone?);
+    Some(Chat { id: id?, topic, language, timezone, tg_time, buttons, rich })
 }
 
 fn is_supergroup(id: ChatId) -> bool {
@@ -209,15 +202,10 @@ pub(super) fn buttons(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<ButtonKind> {
 
 fn language(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Language> {
     let name = walk.text(at)?;
-    let language = language_named(name);
+    let language = Language::from_code(name);
     if language.is_none() {
-        let names = LANGUAGES.iter().map(|(name, _)| *name);
         let problem = format!("{} is no language that nabat speaks", shown(name));
-        walk.fault(
-            &at.place,
-            problem,
-            format!("use one of {}", names.collect::<Vec<_>>().join(", ")),
-        );
+        walk.fault(&at.place, problem, format!("use one of {}", Language::codes()));
     }
     language
 }

@@ -19,6 +19,8 @@ pub struct Chat {
     pub number: ChatNumber,
     pub language: Language,
     pub timezone: TimeZone,
+    /// Whether clients show times on the reader's own clock.
+    pub tg_time: bool,
     pub buttons: Vec<ButtonKind>,
     /// Whether it takes big groups as tables.
     pub rich: bool,

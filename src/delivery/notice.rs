@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::alert::{Alert, GroupId, Labels, Notification, Reason, Source, Status};
 use crate::outbox::{Class, Priority, Submission};
+use crate::rendering::Language;
 use crate::routing::{Destination, LaneId, Updates};
 
 use super::Delivery;
@@ -18,8 +19,9 @@ impl Delivery {
             return true;
         }
         let now = with.clock.now();
+        let language = with.chats.get(&fallback.chat).map(|chat| chat.language).unwrap_or_default();
         let submission = Submission {
-            notification: Arc::new(unreachable(lane, why, status, now)),
+            notification: Arc::new(unreachable(lane, why, status, now, language)),
             destinations: vec![Destination {
                 lane: fallback.clone(),
                 template: "default".into(),
@@ -42,7 +44,13 @@ impl Delivery {
     }
 }
 
-fn unreachable(lane: &LaneId, why: &str, status: Status, now: jiff::Timestamp) -> Notification {
+fn unreachable(
+    lane: &LaneId,
+    why: &str,
+    status: Status,
+    now: jiff::Timestamp,
+    language: Language,
+) -> Notification {
     let words = |pairs: &[(&str, &str)]| -> Labels {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };
@@ -50,9 +58,9 @@ fn unreachable(lane: &LaneId, why: &str, status: Status, now: jiff::Timestamp) -
     let labels =
         words(&[("alertname", "NabatChatUnreachable"), ("chat", &name), ("severity", "critical")]);
     let annotations = words(&[
-        ("summary", &format!("nabat can't write to the chat {name}")),
+        ("summary", &language.say("chat_unreachable", &[&name])),
         ("description", why),
-        ("action", "add the bot to the chat again, or correct its id, then: nabat check --live"),
+        ("action", &language.say("chat_unreachable_action", &[])),
     ]);
     Notification {
         group: GroupId {

@@ -274,6 +274,7 @@ impl<'a> Speaker<'a> {
             template: &entry.template,
             language: self.chat.language,
             timezone: &self.chat.timezone,
+            tg_time: self.chat.tg_time,
             buttons: match &entry.buttons {
                 _ if !self.with_buttons => &[],
                 Some(of_the_route) => of_the_route,

@@ -55,20 +55,9 @@ impl ButtonKind {
         matches!(self, Self::Dashboard | Self::Graph)
     }
 
-    /// Three of the longest fit into a phone's width.
-    fn label(self, language: Language) -> &'static str {
-        let [en, ru, kk] = match self {
-            Self::Runbook => ["📖 Runbook", "📖 Ранбук", "📖 Нұсқау"],
-            Self::Dashboard => ["📊 Dashboard", "📊 Панель", "📊 Тақта"],
-            Self::Graph => ["📈 Graph", "📈 График", "📈 График"],
-            Self::Silence => ["🔕 Silence", "🔕 Заглушить", "🔕 Өшіру"],
-            Self::Copy => ["📋 Copy command", "📋 Команда", "📋 Пәрмен"],
-        };
-        match language.code() {
-            "ru" => ru,
-            "kk" => kk,
-            _ => en,
-        }
+    /// Its words; three of the longest fit into a phone's width.
+    fn label(self, language: Language) -> String {
+        language.say(&format!("button_{}", self.name()), &[])
     }
 }
 
@@ -109,7 +98,7 @@ impl Keyboard {
 
 /// The button, and the link in it as the alerts write it.
 fn button(kind: ButtonKind, subject: &Subject<'_>) -> Option<(Button, Option<String>)> {
-    let label = kind.label(subject.scene.language);
+    let label = &kind.label(subject.scene.language);
     let link = |of: Text| {
         let link = shared(subject, of)?;
         Some((Button::url(label, link)?, Some(link.to_owned())))

@@ -13,7 +13,11 @@ use crate::telegram::markup;
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Details {
     description: Option<String>,
+    /// Whether the description is too long to be read in passing.
+    long: bool,
     action: Option<String>,
+    /// Whether the action has several lines.
+    steps: bool,
     /// A runbook that is no link.
     runbook: Option<String>,
     links: Vec<Link>,
@@ -21,9 +25,18 @@ pub(super) struct Details {
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Link {
-    text: &'static str,
+    text: String,
     url: String,
 }
+
+/// A description over so many characters, or over three lines, is long.
+const LONG: usize = 250;
+
+/// Of a description of one alert of many.
+const MAX_OWN_TEXT: usize = 400;
+
+/// From so many alerts on, each has less room.
+pub(super) const MANY: usize = 6;
 
 /// `url` when it can be a link in a message: http or https, a host that Telegram takes, not
 /// longer than what it takes.
@@ -42,10 +55,10 @@ impl Details {
             (alert.is_none() || !subject.annotations.contains_key(name)).then_some(text)
         };
         let mut links = Vec::new();
-        let mut add = |text: &'static str, url: &str| match link_target(url) {
+        let mut add = |phrase: &str, url: &str| match link_target(url) {
             Some(url) if subject.linked.iter().any(|linked| linked == url) => true,
             Some(url) => {
-                links.push(Link { text, url: url.to_owned() });
+                links.push(Link { text: language.say(phrase, &[]), url: url.to_owned() });
                 true
             }
             None => false,
@@ -53,29 +66,38 @@ impl Details {
         let mut runbook = None;
         for name in ["runbook_url", "runbook"] {
             if let Some(text) = own(name)
-                && !add(language.pick("runbook", "инструкция"), text)
+                && !add("runbook", text)
             {
                 runbook = Some(cut(text, MAX_TEXT));
             }
         }
-        let graph = language.pick("graph", "график");
-        if let Some(alert) = alert {
-            if subject.generator_url.is_none() {
-                add(graph, &alert.generator_url);
-            }
-            if let Some(grafana) = alert.grafana.as_deref() {
-                add(language.pick("dashboard", "панель"), &grafana.dashboard_url);
-                add(language.pick("panel", "виджет"), &grafana.panel_url);
-                add(language.pick("picture", "снимок"), &grafana.image_url);
-                add(language.pick("silence", "заглушить"), &grafana.silence_url);
-            }
-        } else {
-            add(graph, subject.generator_url.unwrap_or_default());
+        if alert.is_none() {
+            add("graph", subject.generator_url.unwrap_or_default());
+        } else if let Some(alert) = alert
+            && subject.generator_url.is_none()
+        {
+            add("graph", &alert.generator_url);
+        }
+        let of = alert.or_else(|| subject.only());
+        if let Some(grafana) = of.and_then(|alert| alert.grafana.as_deref()) {
+            add("dashboard", &grafana.dashboard_url);
+            add("panel", &grafana.panel_url);
+            add("picture", &grafana.image_url);
+            add("silence", &grafana.silence_url);
+        }
+        if alert.is_none() {
             add("Alertmanager", &subject.scene.state.external_url);
         }
+        let most = if alert.is_some() && subject.told() >= MANY { MAX_OWN_TEXT } else { MAX_TEXT };
+        let description = own("description").map(|text| cut(text.trim(), most));
+        let action = own("action").map(|text| cut(text.trim(), MAX_TEXT));
         Self {
-            description: own("description").map(|text| cut(text.trim(), MAX_TEXT)),
-            action: own("action").map(|text| cut(text.trim(), MAX_TEXT)),
+            long: description
+                .as_ref()
+                .is_some_and(|text| text.lines().count() > 3 || text.chars().nth(LONG).is_some()),
+            description,
+            steps: action.as_ref().is_some_and(|text| text.contains('\n')),
+            action,
             runbook,
             links,
         }

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::helpers::readable;
 use super::visible::visible_line;
 use crate::alert::Labels;
 
 /// Characters of one value that a message shows; the rest is counted.
 const MAX_VALUE: usize = 3_000;
-const MAX_LABEL: usize = 200;
+pub const MAX_LABEL: usize = 200;
+/// Of what names an alert in a list.
+pub const MAX_NAME: usize = 80;
 pub const MAX_LINE: usize = 300;
 pub const MAX_TEXT: usize = 1_000;
 
@@ -53,5 +56,68 @@ pub fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}… (+{})", &text[..end], text[end..].chars().count()),
+    }
+}
+
+/// Grafana's value string (`[ var='A' labels={…} value=91.5328 ]`) as people read it: `A = 91.53`.
+/// What is written otherwise stays as it is.
+pub fn values(text: &str) -> String {
+    let read = |group: &str| {
+        let (name, _) = group.split_once("var='")?.1.split_once('\'')?;
+        let value = group.rsplit_once(" value=")?.1.split([' ', ']']).next()?;
+        let number: f64 = value.parse().ok()?;
+        Some(format!("{name} = {}", readable(number)))
+    };
+    let read: Option<Vec<String>> = text.split("], [").map(read).collect();
+    line(&read.map_or_else(|| text.to_owned(), |read| read.join(", ")), MAX_LINE)
+}
+
+/// As many of `names` as take up to `most` characters, and the number of the others. `all` is how
+/// many there are.
+pub fn listed(names: impl Iterator<Item = String>, all: usize, most: usize) -> String {
+    let mut written = String::new();
+    let (mut count, mut length) = (0, 0);
+    for name in names {
+        length += name.chars().count() + 2;
+        if count > 0 && length > most {
+            break;
+        }
+        if count > 0 {
+            written.push_str(", ");
+        }
+        written.push_str(&name);
+        count += 1;
+    }
+    if count < all {
+        let _ = write!(written, " +{}", all - count);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grafanas_values_are_read_and_rounded() {
+        for (text, read) in [
+            ("[ var='A' labels={instance=db-1} value=91.53284 ]", "A = 91.53"),
+            (
+                "[ var='A' value=3 ], [ var='free' labels={} value=1234567890 ]",
+                "A = 3, free = 1.235G",
+            ),
+            ("[ metric='x' ]", "[ metric='x' ]"),
+            ("[ var='A' value=n/a ]", "[ var='A' value=n/a ]"),
+        ] {
+            assert_eq!(values(text), read);
+        }
+    }
+
+    #[test]
+    fn a_list_of_names_ends_where_its_room_does() {
+        let names = || ["db-1", "db-2", "db-3"].map(str::to_owned).into_iter();
+        assert_eq!(listed(names(), 3, 100), "db-1, db-2, db-3");
+        assert_eq!(listed(names(), 9, 14), "db-1, db-2 +7");
+        assert_eq!(listed(names(), 3, 1), "db-1 +2");
     }
 }

@@ -6,9 +6,12 @@ mod catalogue;
 mod details;
 mod excerpt;
 mod helpers;
+mod language;
 mod load;
 mod nesting;
+mod plural;
 mod renderer;
+mod rest;
 mod split;
 mod subject;
 mod table;
@@ -28,17 +31,10 @@ use crate::alert::Notification;
 use crate::telegram::Button;
 
 pub use buttons::ButtonKind;
+pub use language::Language;
 pub use load::{TemplateError, TemplateSource};
 pub use renderer::Renderer;
 pub use words::severity_emoji;
-
-/// The languages the built-in texts speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Language {
-    #[default]
-    En,
-    Ru,
-}
 
 /// What a message is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,6 +67,8 @@ pub struct Scene<'a> {
     pub template: &'a str,
     pub language: Language,
     pub timezone: &'a TimeZone,
+    /// Whether times are marked up so that clients show them on the reader's own clock.
+    pub tg_time: bool,
     /// The buttons to show, as far as the alerts have something for them.
     pub buttons: &'a [ButtonKind],
     /// Whether a big group is wanted as a table, too.

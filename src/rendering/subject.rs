@@ -1,8 +1,12 @@
 //! What a scene is about, worked out once: what all alerts share, how many there are of each
 //! kind, which come first. The views that templates see are cut from it.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::net::IpAddr;
 
+use jiff::Timestamp;
+
+use super::excerpt::{MAX_LABEL, MAX_LINE, MAX_NAME, line, listed};
 use super::{Kind, Scene};
 use crate::alert::{Alert, Labels};
 
@@ -22,12 +26,47 @@ pub(super) struct Subject<'a> {
     pub annotations: Labels,
     /// Where all alerts come from, if that is one place.
     pub generator_url: Option<&'a str>,
+    /// What is wrong.
     pub name: String,
     /// Links that buttons lead to.
     pub linked: Vec<String>,
+    /// The label that says where.
+    pub place: Option<&'static str>,
+    /// Whose summary stands for the group's when they do not share one: the worst alert's.
+    pub lead: Option<&'a Alert>,
     /// The worst severity of those that fire, or of all when none does.
     pub severity: &'a str,
+    /// The oldest start of those that fire, or of all when none does.
+    pub starts_at: Option<Timestamp>,
+    /// The last end, when nothing fires any more.
+    pub ends_at: Option<Timestamp>,
 }
+
+/// Labels that say where something is, the narrowest first.
+const PLACES: [&str; 22] = [
+    "instance",
+    "pod",
+    "host",
+    "hostname",
+    "node",
+    "server",
+    "device",
+    "container",
+    "deployment",
+    "statefulset",
+    "daemonset",
+    "service",
+    "app",
+    "job",
+    "namespace",
+    "cluster",
+    "dc",
+    "datacenter",
+    "zone",
+    "region",
+    "env",
+    "environment",
+];
 
 impl<'a> Subject<'a> {
     /// `severities` are worst first.
@@ -52,14 +91,27 @@ impl<'a> Subject<'a> {
         let labels = shared(told.iter().map(|alert| &alert.labels));
         let annotations = shared(told.iter().map(|alert| &alert.annotations));
         let worst = firing.first().or_else(|| resolved.iter().min_by_key(|alert| rank(alert)));
+        let worst = worst.copied();
+        let own_summary = |alert: &&Alert| {
+            !annotations.contains_key("summary")
+                && alert.annotations.get("summary").is_some_and(|text| !text.trim().is_empty())
+        };
+        let fires = firing_total > 0;
+        let span = told.iter().filter(|alert| still_fires(alert) == fires);
+        let starts_at = span.clone().filter_map(|alert| plausible(alert.starts_at)).min();
+        let ends_at = span.filter_map(|alert| alert.ends_at).max().filter(|_| !fires);
         let first_url = told.first().map(|alert| alert.generator_url.as_str());
         let generator_url =
             first_url.filter(|url| told.iter().all(|alert| alert.generator_url == *url));
         Self {
             generator_url,
-            name: name(scene, &told, &labels),
+            name: name(scene, &firing, &resolved, &labels),
             linked: Vec::new(),
-            severity: worst.map_or("", |alert| alert.severity()),
+            place: place(&told, &labels),
+            lead: worst.filter(own_summary),
+            severity: worst.map_or("", Alert::severity),
+            starts_at,
+            ends_at: ends_at.and_then(plausible),
             scene,
             firing_total,
             resolved_total,
@@ -74,6 +126,56 @@ impl<'a> Subject<'a> {
     /// How many alerts there are to tell about.
     pub fn told(&self) -> usize {
         self.firing.len() + self.resolved.len()
+    }
+
+    /// The only alert to tell about, if it is one.
+    pub fn only(&self) -> Option<&'a Alert> {
+        match (&self.firing[..], &self.resolved[..]) {
+            ([alert], []) | ([], [alert]) => Some(alert),
+            _ => None,
+        }
+    }
+
+    /// The alerts that the head of the message is about: those that fire, or else those that
+    /// ended, or else those that nobody reports any more.
+    pub fn meant(&self) -> &[&'a Alert] {
+        let fires = self.firing.first().is_some_and(|alert| still_fires(alert));
+        if fires || self.resolved.is_empty() { &self.firing } else { &self.resolved }
+    }
+
+    /// Where it is wrong: the first `most` places, and the number of the others.
+    pub fn places(&self) -> String {
+        let Some(place) = self.place else {
+            let group = self.scene.state.group_labels.iter();
+            let group =
+                group.filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity"));
+            let values: Vec<String> = group
+                .map(|(_, value)| line(value, MAX_LABEL))
+                .filter(|v| *v != self.name)
+                .collect();
+            return values.join(" ");
+        };
+        let alerts = self.meant();
+        let mut seen = HashSet::new();
+        let places = alerts.iter().filter_map(|alert| alert.labels.get(place));
+        let places: Vec<&String> = places.filter(|value| seen.insert(value.as_str())).collect();
+        listed(places.iter().take(2).map(|value| line(value, MAX_LABEL)), places.len(), MAX_LABEL)
+    }
+
+    /// What tells an alert from the others at a glance.
+    pub fn label(&self, alert: &Alert) -> String {
+        let value = |name: &str| alert.labels.get(name).filter(|_| !self.labels.contains_key(name));
+        let title = value("alertname").map(String::as_str);
+        let own = |(name, _): &(&String, &String)| {
+            !matches!(name.as_str(), "alertname" | "severity") && !self.labels.contains_key(*name)
+        };
+        let place = self.place.and_then(value).cloned().or_else(|| {
+            let (name, value) = alert.labels.iter().find(own)?;
+            Some(format!("{name}={value}"))
+        });
+        let said: Vec<&str> = title.into_iter().chain(place.as_deref()).collect();
+        let said = if said.is_empty() { self.name.clone() } else { said.join(" ") };
+        line(&said, MAX_NAME)
     }
 
     /// Of at most `most` alerts, how many firing and how many ended ones to show: ends keep a
@@ -110,24 +212,59 @@ fn shared<'a>(mut maps: impl Iterator<Item = &'a Labels>) -> Labels {
     common
 }
 
-/// What to call the group: the alerts' common name, or what it is grouped by, or some names.
-fn name(scene: &Scene<'_>, told: &[&Alert], labels: &Labels) -> String {
+/// Go's zero time and the like are no times.
+pub(super) fn plausible(time: Timestamp) -> Option<Timestamp> {
+    (time > Timestamp::UNIX_EPOCH).then_some(time)
+}
+
+/// Whether a label says where something is.
+pub(super) fn says_where(name: &str) -> bool {
+    PLACES.contains(&name)
+}
+
+/// The label that says where: the narrowest in which the alerts differ, or else the narrowest.
+fn place(told: &[&Alert], labels: &Labels) -> Option<&'static str> {
+    let has = |name: &str| {
+        told.iter().any(|alert| {
+            alert.labels.get(name).is_some_and(|value| !value.is_empty())
+                && (name != "instance" || !is_scraped_for_others(&alert.labels))
+        })
+    };
+    let mut places = PLACES.into_iter().filter(|name| has(name));
+    let narrowest = places.clone().next();
+    places.find(|name| !labels.contains_key(*name)).or(narrowest)
+}
+
+/// Whether the instance is only where the metric was read: exporters that tell of a whole cluster,
+/// and addresses of pods.
+fn is_scraped_for_others(labels: &Labels) -> bool {
+    let is_address = |instance: &String| {
+        let host = instance.rsplit_once(':').map_or(instance.as_str(), |(host, _)| host);
+        host.parse::<IpAddr>().is_ok()
+    };
+    let job = labels.get("job").map_or("", String::as_str);
+    ["kube-state-metrics", "kubelet", "cadvisor"].iter().any(|name| job.contains(name))
+        || (labels.contains_key("pod") && labels.get("instance").is_some_and(is_address))
+}
+
+/// What to call the group: the alerts' common name, or the worst one's and the number of others,
+/// or what it is grouped by.
+fn name(scene: &Scene<'_>, firing: &[&Alert], resolved: &[&Alert], labels: &Labels) -> String {
     if let Some(name) = labels.get("alertname").filter(|name| !name.is_empty()) {
         return name.clone();
     }
-    let names: BTreeSet<&str> = told
-        .iter()
-        .filter_map(|alert| alert.labels.get("alertname"))
-        .map(String::as_str)
-        .filter(|name| !name.is_empty())
-        .collect();
+    let mut seen = HashSet::new();
+    let alerts = if firing.is_empty() { resolved } else { firing };
+    let names = alerts.iter().filter_map(|alert| alert.labels.get("alertname"));
+    let names: Vec<&String> =
+        names.filter(|name| !name.is_empty() && seen.insert(name.as_str())).collect();
+    if !names.is_empty() {
+        return listed(
+            names.iter().take(2).map(|name| line(name, MAX_NAME)),
+            names.len(),
+            MAX_LINE,
+        );
+    }
     let group: Vec<&str> = scene.state.group_labels.values().map(String::as_str).collect();
-    if !group.is_empty() {
-        return group.join(" ");
-    }
-    let mut name = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > 3 {
-        name.push_str(", …");
-    }
-    if name.is_empty() { scene.state.group.receiver.clone() } else { name }
+    if group.is_empty() { scene.state.group.receiver.clone() } else { group.join(" ") }
 }

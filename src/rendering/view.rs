@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::details::Details;
-use super::excerpt::{MAX_LINE, capped, line, pairs};
-use super::subject::{Subject, still_fires};
+use super::details::{Details, MANY};
+use super::excerpt::{MAX_LABEL, MAX_LINE, MAX_NAME, capped, line, listed, pairs, values};
+use super::rest::{MAX_NAMES, More, Share, emoji, shares};
+use super::subject::{Subject, plausible, still_fires};
 use super::{Kind, words};
 use crate::alert::{Alert, Labels, Reason, Source};
 
 /// After this many seconds a notification is late enough to say so.
 const LATE_AFTER: i64 = 60;
+
+/// An alert that started so many seconds apart from its group says when.
+const APART: i64 = 300;
 
 /// The root of the data.
 #[derive(Debug, Serialize)]
@@ -34,21 +38,34 @@ pub(super) struct View<'a> {
     firing: Vec<AlertView<'a>>,
     resolved: Vec<AlertView<'a>>,
     counts: Counts,
-    more: Counts,
+    severities: Vec<Share>,
+    more: More,
     /// Firing alerts that the message is about, shown or not.
     told: usize,
+    /// Whether that is one alert in all: nothing tells it from others.
+    alone: bool,
+    /// What stands before the name: that it is critical, or over.
+    word: String,
     name: String,
+    #[serde(rename = "where")]
+    place: String,
+    /// Of more alerts than `where` names.
+    names: String,
     severity: &'a str,
     emoji: &'static str,
     summary: Option<String>,
+    values: Option<String>,
     details: Details,
     shared: String,
     test: bool,
     note: Option<&'a str>,
     merged: u32,
     late: Option<String>,
+    starts_at: Option<Timestamp>,
+    ends_at: Option<Timestamp>,
     started: Option<String>,
     lasted: Option<String>,
+    tg_time: bool,
     language: &'static str,
     timezone: String,
     now: Timestamp,
@@ -76,15 +93,21 @@ struct AlertView<'a> {
     fingerprint: &'a str,
     severity: &'a str,
     emoji: &'static str,
-    /// The labels that tell it from the others.
-    distinct: String,
+    /// Its name, where they differ.
+    alertname: Option<String>,
+    /// The labels that tell it from the others; its place without the label's name.
+    who: String,
+    /// The same, as short as can be.
+    label: String,
     summary: Option<String>,
     details: Details,
     started: Option<String>,
     ended: Option<String>,
     lasted: Option<String>,
+    /// Whether it did not start with the group.
+    own_time: bool,
     unlisted: bool,
-    /// Whether it takes more than one line.
+    /// Whether it takes more than one line, and there is room for a blank one.
     roomy: bool,
     values: Option<String>,
 }
@@ -99,18 +122,22 @@ impl<'a> View<'a> {
             alerts.iter().map(|alert| AlertView::new(alert, subject, everything)).collect()
         };
         let told = subject.firing.iter().filter(|alert| still_fires(alert)).count();
-        let more_firing = told.saturating_sub(firing);
-        let more = Counts {
-            firing: more_firing,
-            resolved: subject.resolved.len() - resolved,
-            unlisted: subject.firing.len() - firing - more_firing,
-        };
+        let mut more = More::new(subject, &subject.firing[firing..]);
+        more.resolved = subject.resolved.len() - resolved;
         let (firing, resolved) =
             (show(&subject.firing[..firing]), show(&subject.resolved[..resolved]));
         let fires = subject.firing_total > 0;
+        let unlisted = !fires && subject.resolved_total == 0 && subject.unlisted_total > 0;
+        let critical = matches!(words::severity_emoji(subject.severity), "🔴");
+        let word = match (fires, unlisted) {
+            (true, _) if critical => "critical",
+            (true, _) => "",
+            (_, true) => "unlisted_head",
+            (_, false) => "resolved_head",
+        };
+        let (from, until) = (subject.starts_at, subject.ends_at.unwrap_or(scene.now));
         let test = scene.state.group.source == Source::Test;
         let late = scene.now.duration_since(scene.accepted_at).as_secs();
-        let (from, until) = subject.span();
         let say = |name: &str| {
             Some(subject.annotations.get(name)?).filter(|text| !text.trim().is_empty())
         };
@@ -137,23 +164,39 @@ impl<'a> View<'a> {
                 resolved: subject.resolved_total,
                 unlisted: subject.unlisted_total,
             },
+            severities: shares(subject.firing.iter().filter(|alert| still_fires(alert))),
             more,
             told,
+            alone: subject.told() == 1,
+            word: if word.is_empty() { String::new() } else { scene.language.say(word, &[]) },
+            place: subject.places(),
+            names: names(subject),
             name: line(&subject.name, MAX_LINE),
             severity: subject.severity,
-            emoji: if fires { words::severity_emoji(subject.severity) } else { "✅" },
-            summary: say("summary").map(|text| line(text, MAX_LINE)),
+            emoji: match (fires, unlisted) {
+                (true, _) => words::severity_emoji(subject.severity),
+                (_, true) => "❔",
+                (_, false) => "✅",
+            },
+            summary: say("summary")
+                .or_else(|| subject.lead?.annotations.get("summary"))
+                .map(|text| line(text, MAX_LINE)),
+            values: subject.only().and_then(value_string),
             details: Details::new(subject, &subject.annotations, None),
             shared: pairs(
                 subject
                     .labels
                     .iter()
-                    .filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity")),
+                    .filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity"))
+                    .filter(|(name, _)| subject.place != Some(name.as_str())),
             ),
             test,
             note: scene.note,
             merged: scene.merged,
             late: (late > LATE_AFTER).then(|| words::duration(late, scene.language)),
+            starts_at: from,
+            ends_at: subject.ends_at,
+            tg_time: scene.tg_time,
             started: from.map(|from| subject.clock(from)),
             lasted: from.map(|from| subject.duration(from, until)),
             language: scene.language.code(),
@@ -173,15 +216,29 @@ impl<'a> AlertView<'a> {
         let started = plausible(alert.starts_at);
         let ended = alert.ends_at.and_then(plausible);
         let until = ended.unwrap_or(subject.scene.now);
-        let summary = own("summary").map(|text| line(text, MAX_LINE));
+        let leads = subject.lead.is_some_and(|lead| std::ptr::eq(lead, alert));
+        let summary = own("summary").filter(|_| !leads).map(|text| line(text, MAX_LINE));
         let details = Details::new(subject, &alert.annotations, Some(alert));
-        let values = alert
-            .grafana
-            .as_deref()
-            .map(|grafana| line(&grafana.value_string, MAX_LINE))
-            .filter(|values| !values.is_empty());
+        let values = value_string(alert).filter(|_| subject.told() > 1);
+        let own_label = |name: &str| !subject.labels.contains_key(name);
+        let place = subject.place.filter(|name| own_label(name));
+        let place = place.and_then(|name| alert.labels.get(name));
+        let rest = pairs(alert.labels.iter().filter(|(name, _)| {
+            own_label(name)
+                && !matches!(name.as_str(), "alertname" | "severity")
+                && subject.place != Some(name.as_str())
+        }));
+        let who = match place {
+            Some(place) if rest.is_empty() => line(place, MAX_LABEL),
+            Some(place) => format!("{}  {rest}", line(place, MAX_LABEL)),
+            None => rest,
+        };
+        let name = alert.labels.get("alertname").filter(|_| own_label("alertname"));
+        let apart =
+            |start: Timestamp| start.duration_since(alert.starts_at).as_secs().abs() >= APART;
         Self {
-            roomy: summary.is_some() || values.is_some() || details.has_text(),
+            roomy: subject.told() < MANY
+                && (summary.is_some() || values.is_some() || details.has_text()),
             status: alert.status.as_str(),
             labels: map(&alert.labels),
             annotations: map(&alert.annotations),
@@ -190,14 +247,11 @@ impl<'a> AlertView<'a> {
             generator_url: &alert.generator_url,
             fingerprint: &alert.fingerprint,
             severity: alert.severity(),
-            emoji: match (alert.fires(), alert.unlisted) {
-                (true, false) => words::severity_emoji(alert.severity()),
-                (true, true) => "❔",
-                (false, _) => "✅",
-            },
-            distinct: pairs(
-                alert.labels.iter().filter(|(name, _)| !subject.labels.contains_key(*name)),
-            ),
+            emoji: emoji(alert),
+            alertname: name.map(|name| line(name, MAX_NAME)),
+            who,
+            label: subject.label(alert),
+            own_time: started.is_some() && subject.starts_at.is_some_and(apart),
             summary,
             details,
             started: started.map(|time| subject.clock(time)),
@@ -217,16 +271,21 @@ impl Subject<'_> {
     fn duration(&self, from: Timestamp, until: Timestamp) -> String {
         words::duration(until.duration_since(from).as_secs(), self.scene.language)
     }
+}
 
-    /// When the oldest of the group's alerts started, and until when the group lasted.
-    fn span(&self) -> (Option<Timestamp>, Timestamp) {
-        let alerts = &self.scene.state.alerts;
-        let fires = self.firing_total > 0;
-        let told = alerts.iter().filter(|alert| still_fires(alert) == fires);
-        let from = told.clone().filter_map(|alert| plausible(alert.starts_at)).min();
-        let until = told.filter_map(|alert| alert.ends_at).max().filter(|_| !fires);
-        (from, until.unwrap_or(self.scene.now))
+/// The alerts by name, where the head of the message does not name them all.
+fn names(subject: &Subject<'_>) -> String {
+    let alerts = subject.meant();
+    let named = if subject.place.is_some() { 2 } else { 1 };
+    if alerts.len() <= named {
+        return String::new();
     }
+    listed(alerts.iter().map(|alert| subject.label(alert)), alerts.len(), MAX_NAMES)
+}
+
+fn value_string(alert: &Alert) -> Option<String> {
+    let values = values(&alert.grafana.as_deref()?.value_string);
+    (!values.is_empty()).then_some(values)
 }
 
 /// Templates' name for a kind.
@@ -237,11 +296,6 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
         Kind::Ended => "ended",
         Kind::Reminder => "reminder",
     }
-}
-
-/// Go's zero time and the like are no times.
-fn plausible(time: Timestamp) -> Option<Timestamp> {
-    (time > Timestamp::UNIX_EPOCH).then_some(time)
 }
 
 fn zone_name(zone: &jiff::tz::TimeZone, now: Timestamp) -> String {

@@ -151,8 +151,9 @@ async fn no_notification_makes_a_keyboard_that_telegram_refuses() {
             now: now(),
             note: None,
             template: "default",
-            language: Language::Ru,
+            language: Language::from_code("ru").unwrap(),
             timezone: &jiff::tz::TimeZone::UTC,
+            tg_time: false,
             buttons: &ButtonKind::ALL,
             table: false,
         });

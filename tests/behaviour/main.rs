@@ -10,6 +10,7 @@ mod crash;
 mod delivery;
 mod demo;
 mod documents;
+mod golden;
 mod ingest;
 mod lifecycle;
 mod main_job;

@@ -42,16 +42,18 @@ fn a_body_from_a_file_is_shown_as_the_chat_would_read_it() {
     assert_eq!((code, complaints.as_str()), (0, ""));
     assert_eq!(
         shown,
-        "🔴 ГОРИТ 1, решено 1 · AntiDumpingRatioHigh — Доля нарушений демпинга > 15 %\n\
-         instance=risk-engine:7002  service=risk-engine\n\
-         инструкция (https://wiki.example.com/runbooks/anti-dumping)\n\
+        "🔴 КРИТИЧНО · AntiDumpingRatioHigh · risk-engine:7002\n\
+         Доля нарушений демпинга > 15 %\n\
+         1 горит, 1 решён · с 13:48 (12 мин)\n\
          \n\
-         🔴 lot_id=8741-В · с 13:48, 12 мин\n\
+         🔴 lot_id=8741-В\n\
          18.2 нарушений на 100 лотов за 5 мин\n\
          👉 docker compose logs risk-engine --since 10m | grep -i 'ratio' && exit\n\
          \n\
-         Решено\n\
-         ✅ lot_id=8702-А · 13:30–13:55, 25 мин\n"
+         ✅ lot_id=8702-А (25 мин)\n\
+         \n\
+         service=risk-engine\n\
+         инструкция (https://wiki.example.com/runbooks/anti-dumping)\n"
     );
 }
 
@@ -60,12 +62,15 @@ fn a_body_from_standard_input_is_shown_as_markup_or_json() {
     let body = std::fs::read(webhook()).unwrap();
     let (code, html, _) = render(&["-", "--format=html", "--kind=reminder"], &body);
     assert_eq!(code, 0);
-    assert!(html.starts_with("🔁 🔴 <b>STILL FIRING 1 · AntiDumpingRatioHigh</b> — "), "{html}");
+    assert!(
+        html.starts_with("🔁 🔴 <b>CRITICAL · AntiDumpingRatioHigh · risk-engine:7002</b>\n"),
+        "{html}"
+    );
     let (code, json, _) = render(&["--format=json"], &body);
     assert_eq!(code, 0);
     let messages: Value = serde_json::from_str(&json).unwrap();
-    assert!(messages[0]["html"].as_str().unwrap().contains("<b>FIRING 1"), "{json}");
-    assert!(messages[0]["plain"].as_str().unwrap().contains(" FIRING 1"), "{json}");
+    assert!(messages[0]["html"].as_str().unwrap().contains("<b>CRITICAL · "), "{json}");
+    assert!(messages[0]["plain"].as_str().unwrap().contains("🔴 CRITICAL · "), "{json}");
 }
 
 #[test]
@@ -89,7 +94,7 @@ fn faults_are_told_with_an_exit_code_of_their_own() {
     assert!(complaints.contains("broken.hbs:2:"), "{complaints}");
     let (code, shown, complaints) = with("late.hbs", "late");
     assert_eq!(code, 1);
-    assert!(shown.contains("FIRING 1"), "{shown}");
+    assert!(shown.contains("CRITICAL · "), "{shown}");
     assert!(complaints.contains("\"risk-engine\" is no time"), "{complaints}");
     let (code, _, complaints) = with("missing*.hbs", "x");
     assert_eq!(code, 2);

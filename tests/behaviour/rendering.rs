@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
-use nabat::alert::Notification;
+use nabat::alert::{Notification, Status};
 use nabat::rendering::{ButtonKind, Kind, Language, Limits, Part, Renderer, Scene, TemplateSource};
 use nabat::telegram::markup::{self, EntityKind, FormattedText};
 use proptest::prelude::*;
+use regex::Regex;
 
 use crate::markup::balanced_markup;
+use crate::support::fleet::{self, fleet, mixed};
 use crate::support::notifications::{all_of, any_notification, corpus, now};
 use crate::support::tdlib::tdlib;
 
@@ -25,8 +27,8 @@ fn renderer() -> &'static Renderer {
 
 /// Every kind in every language, for one state.
 fn scenes<'a>(state: &'a Notification, note: &'a str) -> Vec<Scene<'a>> {
-    let languages = [Language::En, Language::Ru];
-    let kinds = KINDS.into_iter().flat_map(|kind| languages.map(|language| (kind, language)));
+    let kinds = KINDS.into_iter();
+    let kinds = kinds.flat_map(|kind| Language::all().map(move |language| (kind, language)));
     kinds
         .map(|(kind, language)| Scene {
             kind,
@@ -39,6 +41,7 @@ fn scenes<'a>(state: &'a Notification, note: &'a str) -> Vec<Scene<'a>> {
             template: "default",
             language,
             timezone: &UTC,
+            tg_time: kind == Kind::Card,
             buttons: &ButtonKind::ALL,
             table: false,
         })
@@ -90,6 +93,22 @@ fn every_nasty_text_of_the_corpus_is_accepted_wherever_it_stands() {
 }
 
 #[test]
+fn every_kind_in_every_language_of_a_group_of_any_size_is_accepted() {
+    for state in [fleet, mixed, fleet::ended] {
+        for size in [1, 5, 60, 500] {
+            let state = state(size);
+            judge(&state, Limits::TELEGRAM).unwrap_or_else(|why| panic!("{size}: {why}"));
+        }
+    }
+}
+
+/// The number in front of `behind`, in a text.
+fn number_before(text: &str, behind: &str) -> usize {
+    let digits = Regex::new(&format!(r"(\d+){}", regex::escape(behind))).unwrap();
+    digits.captures(text).map_or(0, |found| found[1].parse().unwrap())
+}
+
+#[test]
 fn no_text_of_the_corpus_becomes_a_mention_or_a_link_of_its_own() {
     for (file, text) in corpus() {
         let state = all_of(&text);
@@ -126,6 +145,48 @@ proptest! {
     #[test]
     fn whatever_a_notification_holds_telegram_takes_what_is_made_of_it(state in any_notification()) {
             judge(&state, Limits::TELEGRAM).map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn what_is_shown_and_what_is_counted_are_all_alerts(
+        ends in prop::collection::vec(prop::bool::weighted(0.3), 2..200),
+        colours in prop::collection::vec(0usize..3, 200),
+        sentences in 0usize..60,
+    ) {
+        let mut state = fleet(ends.len());
+        for (index, alert) in state.alerts.iter_mut().enumerate() {
+            let severity = ["critical", "warning", "info"][colours[index]];
+            alert.labels.insert("severity".to_owned(), severity.to_owned());
+            let description = format!("on {}. ", alert.labels["instance"]).repeat(sentences);
+            alert.annotations.insert("description".to_owned(), description);
+            if ends[index] {
+                alert.status = Status::Resolved;
+                alert.ends_at = Some(now());
+            }
+        }
+        let resolved = ends.iter().filter(|ends| **ends).count();
+        let firing = ends.len() - resolved;
+        let scene = Scene { merged: 1, note: None, tg_time: false, ..scenes(&state, "")[0].clone() };
+        let parts = renderer().render(&scene).parts;
+        let said: String = parts.iter().map(|part| part.plain.clone() + "\n").collect();
+        if firing > 0 {
+            let listed = Regex::new("(?m)^(🔴|🟡|🔵) db-").unwrap().find_iter(&said).count();
+            let counted = number_before(&said, " more: ");
+            prop_assert_eq!(listed + counted, firing, "{}", said);
+            prop_assert!(firing == 1 || number_before(&said, " firing") == firing, "{}", said);
+            if let Some((_, shares)) = said.split_once(" more: ") {
+                let colours = Regex::new(r"(?:🔴|🟡|🔵) (\d+)").unwrap();
+                let shares = colours.captures_iter(shares.lines().next().unwrap());
+                let sum: usize = shares.map(|share| share[1].parse::<usize>().unwrap()).sum();
+                prop_assert_eq!(sum, counted, "{}", said);
+            }
+            let over = said.lines().find_map(|line| line.strip_prefix("✅ ")).unwrap_or_default();
+            let more = Regex::new(r" \+(\d+)$").unwrap();
+            let more = more.captures(over).map_or(0, |more| more[1].parse::<usize>().unwrap());
+            prop_assert_eq!(over.matches("db-").count() + more, resolved, "{}", said);
+        } else {
+            prop_assert!(said.contains(&format!("\n{resolved} alerts · ")), "{}", said);
+        }
     }
 
     #[test]

@@ -5,12 +5,15 @@ mod html;
 mod numbers;
 mod text;
 mod time;
+mod words;
 
 use handlebars::{
     Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderError,
     RenderErrorReason, ScopedJson,
 };
 use serde_json::Value;
+
+pub(super) use numbers::readable;
 
 use super::budget;
 use super::catalogue::MAX_OUTPUT;
@@ -22,7 +25,7 @@ const BUILT_IN: [&str; 16] = [
 ];
 
 /// What nabat adds.
-pub(super) const OWN: [&str; 25] = [
+pub(super) const OWN: [&str; 27] = [
     "toUpper",
     "toLower",
     "title",
@@ -48,6 +51,8 @@ pub(super) const OWN: [&str; 25] = [
     "code",
     "pre",
     "link",
+    "say",
+    "period",
 ];
 
 /// Whether templates can call `name`.
@@ -62,6 +67,7 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
     numbers::register(handlebars);
     time::register(handlebars);
     html::register(handlebars);
+    words::register(handlebars);
 }
 
 /// What a helper was called with.

@@ -55,6 +55,11 @@ fn significant(value: f64) -> String {
     }
 }
 
+/// A number as people read it at a glance: `91.53`, and from a million on `1.235M`.
+pub fn readable(value: f64) -> String {
+    if value.abs() < 1e6 { significant(value) } else { humanize(value) }
+}
+
 /// `1234567` as `1.235M`, `0.0012` as `1.2m`.
 fn humanize(value: f64) -> String {
     const BIG: [&str; 8] = ["k", "M", "G", "T", "P", "E", "Z", "Y"];

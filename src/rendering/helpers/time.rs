@@ -64,7 +64,7 @@ fn zoned(arguments: &Arguments<'_>, index: usize) -> Result<Option<ZonedDateTime
 }
 
 /// A zone by its IANA name, or a fixed offset like `+05:00`. jiff keeps zones loaded.
-fn zone(name: &str) -> Result<TimeZone, Fault> {
+pub fn zone(name: &str) -> Result<TimeZone, Fault> {
     if let Ok(zone) = TimeZone::get(name) {
         return Ok(zone);
     }

@@ -119,7 +119,7 @@ fn grafanas_own_links_go_first_and_labels_speak_the_chats_language() {
     }));
     let mut state = group(vec![alert]);
     state.group.source = Source::Grafana;
-    let scene = Scene { language: Language::Ru, ..scene(&state) };
+    let scene = Scene { language: Language::from_code("ru").unwrap(), ..scene(&state) };
     assert_eq!(
         said(&keyboard(&scene)),
         [

@@ -75,8 +75,9 @@ fn scene(state: &Notification) -> Scene<'_> {
         now: at(12),
         note: None,
         template: "default",
-        language: Language::En,
+        language: Language::EN,
         timezone: &UTC,
+        tg_time: false,
     }
 }
 
@@ -92,55 +93,79 @@ fn text(scene: &Scene<'_>) -> String {
 }
 
 #[test]
-fn a_card_says_first_how_it_stands_and_what_it_is_about() {
+fn a_card_says_how_bad_it_is_what_where_and_then_the_rest() {
     let state = group(vec![alert("db-1", "critical"), ended(alert("db-2", "critical"), 5)]);
     assert_eq!(
         text(&scene(&state)),
-        "🔴 FIRING 1, resolved 1 · HighCPU — CPU over 80 %\n\
-         job=calc\n\
+        "🔴 CRITICAL · HighCPU · db-1\n\
+         CPU over 80 %\n\
+         1 firing, 1 resolved · since 09:00 UTC (12 min)\n\
+         \n\
          load > 80 & rising\n\
-         graph\n\
          \n\
-         🔴 instance=db-1 · since 09:00 UTC, 12 min\n\
+         🔴 db-1\n\
          \n\
-         Resolved\n\
-         ✅ instance=db-2 · 09:00 UTC–09:05 UTC, 5 min"
+         ✅ db-2 (5 min)\n\
+         \n\
+         job=calc\n\
+         graph"
+    );
+}
+
+#[test]
+fn one_alert_needs_no_list() {
+    let state = group(vec![alert("db-1", "warning")]);
+    assert_eq!(
+        text(&scene(&state)),
+        "🟡 HighCPU · db-1\nCPU over 80 %\nsince 09:00 UTC (12 min)\n\nload > 80 & rising\n\n\
+         job=calc\ngraph"
     );
 }
 
 #[test]
 fn a_card_speaks_the_chats_language_and_tells_its_time() {
-    let mut state = group(vec![alert("db-1", "warning"), alert("db-2", "warning")]);
+    let mut state = group(vec![alert("db-1", "critical"), alert("db-2", "warning")]);
     let almaty = TimeZone::get("Asia/Almaty").unwrap();
+    let language = |code| Language::from_code(code).unwrap();
+    let said = |state: &Notification, code| {
+        text(&Scene { language: language(code), timezone: &almaty, ..scene(state) })
+    };
     assert_eq!(
-        text(&Scene { language: Language::Ru, timezone: &almaty, ..scene(&state) }),
-        "🟡 ГОРИТ 2 · HighCPU — CPU over 80 %\njob=calc\nload > 80 & rising\nграфик\n\n\
-         🟡 instance=db-1 · с 14:00, 12 мин\n🟡 instance=db-2 · с 14:00, 12 мин"
+        said(&state, "ru"),
+        "🔴 КРИТИЧНО · HighCPU · db-1, db-2\nCPU over 80 %\n\
+         2 горят (🔴 1, 🟡 1) · с 14:00 (12 мин)\n\nload > 80 & rising\n\n\
+         🔴 db-1\n🟡 db-2\n\njob=calc\nграфик"
     );
+    assert!(said(&state, "kk").contains("2 белсенді (🔴 1, 🟡 1) · басталғаны 14:00 (12 мин)"));
     state.alerts = state.alerts.into_iter().map(|alert| ended(alert, 3)).collect();
-    let said = text(&Scene { language: Language::Ru, timezone: &almaty, ..scene(&state) });
-    assert!(said.starts_with("✅ РЕШЕНО 2 · HighCPU"), "{said}");
+    assert_eq!(
+        said(&state, "ru"),
+        "✅ РЕШЕНО · HighCPU · db-1, db-2\nCPU over 80 %\n2 алерта · 14:00–14:03 (3 мин)"
+    );
 }
 
 #[test]
-fn every_kind_says_what_it_is_for_in_both_languages() {
+fn every_kind_says_what_it_is_for() {
     let firing = group(vec![alert("a", "critical"), alert("b", "critical")]);
     let over = group(vec![ended(alert("a", "critical"), 60)]);
-    for (kind, state, en, ru) in [
-        (Kind::Card, &firing, "🔴 FIRING 2 · HighCPU", "🔴 ГОРИТ 2 · HighCPU"),
-        (Kind::News, &firing, "🔴 NEW 1 · HighCPU", "🔴 НОВОЕ 1 · HighCPU"),
-        (Kind::Ended, &over, "✅ RESOLVED 1 · HighCPU", "✅ РЕШЕНО 1 · HighCPU"),
+    for (kind, state, start, standing) in [
+        (Kind::Card, &firing, "🔴 CRITICAL · HighCPU · a, b\n", "\n2 firing · since 09:00"),
+        (
+            Kind::News,
+            &firing,
+            "🆕 🔴 CRITICAL · HighCPU · b\n",
+            "\n1 new · 2 firing in all · since 09:00",
+        ),
+        (Kind::Ended, &over, "✅ RESOLVED · HighCPU · a\n", "\n09:00–10:00 UTC (1 h)"),
         (
             Kind::Reminder,
             &firing,
-            "🔁 🔴 STILL FIRING 2 · HighCPU",
-            "🔁 🔴 ВСЁ ЕЩЁ ГОРИТ 2 · HighCPU",
+            "🔁 🔴 CRITICAL · HighCPU · a, b\n",
+            "\nstill 2 firing · since 09:00",
         ),
     ] {
-        for (language, start) in [(Language::En, en), (Language::Ru, ru)] {
-            let said = text(&Scene { kind, language, news: &[1], ..scene(state) });
-            assert!(said.starts_with(start), "{said}");
-        }
+        let said = text(&Scene { kind, news: &[1], ..scene(state) });
+        assert!(said.starts_with(start) && said.contains(standing), "{said}");
     }
 }
 
@@ -148,8 +173,90 @@ fn every_kind_says_what_it_is_for_in_both_languages() {
 fn news_name_only_what_is_new() {
     let state = group(vec![alert("old", "critical"), alert("new", "critical")]);
     let said = text(&Scene { kind: Kind::News, news: &[1], ..scene(&state) });
-    assert!(said.contains("instance=new") && !said.contains("instance=old"), "{said}");
-    assert!(said.ends_with("Firing in all: 2"), "{said}");
+    assert!(said.contains("new") && !said.contains("old"), "{said}");
+}
+
+#[test]
+fn a_notifications_preview_has_severity_name_place_and_summary() {
+    let mut own = vec![alert("db-1", "critical"), alert("db-2", "warning")];
+    own[1].annotations.insert("summary".to_owned(), "CPU over 70 %".to_owned());
+    for alerts in [
+        vec![alert("db-1", "critical")],
+        (1..500).map(|number| alert(&format!("db-{number}"), "critical")).collect(),
+        own,
+    ] {
+        let said = text(&scene(&group(alerts)));
+        let preview: String = said.chars().take(100).collect();
+        for meaning in ["🔴 CRITICAL", "HighCPU", "db-1", "CPU over 80 %"] {
+            assert!(preview.contains(meaning), "{preview}");
+        }
+    }
+}
+
+#[test]
+fn an_alert_of_many_says_only_what_tells_it_from_the_others() {
+    let mut late = alert("db-2", "critical");
+    late.starts_at = at(7);
+    late.labels.insert("disk".to_owned(), "sda".to_owned());
+    late.annotations.insert("summary".to_owned(), "CPU over 95 %".to_owned());
+    let mut other = alert("db-3", "critical");
+    other.labels.insert("alertname".to_owned(), "HighLoad".to_owned());
+    let said = text(&scene(&group(vec![alert("db-1", "warning"), late, other])));
+    assert!(said.contains("\n🔴 HighLoad db-3\nCPU over 80 %\n"), "{said}");
+    assert!(said.contains("\n🟡 HighCPU db-1\nCPU over 80 %\n"), "{said}");
+    assert!(said.contains("🔴 HighCPU db-2  disk=sda · since 09:07 UTC (5 min)\n"), "{said}");
+    assert_eq!(said.matches("CPU over 95 %").count(), 1, "{said}");
+}
+
+#[test]
+fn where_it_is_comes_from_the_label_that_says_it() {
+    for (labels_of, place) in [
+        (vec![("instance", "10.0.0.7:9100"), ("cluster", "fra")], "10.0.0.7:9100"),
+        (vec![("instance", "10.0.0.7:8080"), ("pod", "api-7d9"), ("namespace", "shop")], "api-7d9"),
+        (vec![("instance", "kubelet-1"), ("job", "kubelet"), ("pod", "api-7d9")], "api-7d9"),
+        (vec![("instance", "node-1:9100"), ("pod", "node-exporter-x")], "node-1:9100"),
+        (vec![("job", "kube-state-metrics"), ("instance", "n:8"), ("node", "n-1")], "n-1"),
+        (vec![("team", "db")], ""),
+    ] {
+        let mut alert = alert("x", "warning");
+        alert.labels = labels(&labels_of);
+        let state = group(vec![alert]);
+        let scene = scene(&state);
+        let subject = subject::Subject::new(&scene, &[]);
+        assert_eq!(subject.places(), place, "{labels_of:?}");
+    }
+}
+
+#[test]
+fn a_long_description_is_folded_and_steps_are_copied_with_their_lines() {
+    let html = |description: &str, action: &str| {
+        let mut alert = alert("a", "info");
+        alert.annotations.insert("description".to_owned(), description.to_owned());
+        alert.annotations.insert("action".to_owned(), action.to_owned());
+        Renderer::default().render(&scene(&group(vec![alert]))).parts.remove(0).html
+    };
+    let short = html("one\ntwo\nthree", "ls");
+    assert!(short.contains("\none\ntwo\nthree\n👉 <code>ls</code>\n"), "{short}");
+    let lines = html("1\n2\n3\n4", "cd /\nls");
+    assert!(lines.contains("<blockquote expandable>1\n2\n3\n4</blockquote>"), "{lines}");
+    assert!(lines.contains("👉 <pre>cd /\nls</pre>"), "{lines}");
+    assert!(html(&"long ".repeat(51), "ls").contains("<blockquote expandable>long"));
+}
+
+#[test]
+fn times_follow_the_readers_clock_where_the_chat_wants_that() {
+    let state = group(vec![alert("a", "info")]);
+    let html = |scene: &Scene<'_>| Renderer::default().render(scene).parts.remove(0).html;
+    let live = html(&Scene { tg_time: true, ..scene(&state) });
+    let unix = at(0).as_second();
+    assert!(
+        live.contains(&format!(
+            "since <tg-time unix=\"{unix}\" format=\"t\">09:00 UTC</tg-time> \
+             (<tg-time unix=\"{unix}\" format=\"r\">12 min</tg-time>)"
+        )),
+        "{live}"
+    );
+    assert!(!html(&scene(&state)).contains("tg-time"));
 }
 
 #[test]
@@ -163,7 +270,7 @@ fn what_people_must_know_about_the_message_stands_below_the_first_line() {
         note: Some("the topic is gone"),
         ..scene(&state)
     });
-    assert!(said.starts_with("🧪 TEST · 🔵 FIRING 1"), "{said}");
+    assert!(said.starts_with("🧪 TEST · 🔵 HighCPU · a\n"), "{said}");
     assert!(
         said.contains(
             "\nℹ️ the topic is gone\n⏳ late: accepted 12 min ago\n🔀 4 updates merged\n\
@@ -181,11 +288,22 @@ fn unlisted(instance: &str) -> Alert {
 fn alerts_no_longer_reported_are_counted_on_their_own() {
     let state = group(vec![unlisted("a"), alert("b", "warning"), ended(alert("c", "info"), 5)]);
     let said = text(&scene(&state));
-    assert!(said.starts_with("🟡 FIRING 1, resolved 1 · HighCPU"), "{said}");
-    assert!(said.contains("\n❔ no longer reported: 1\n"), "{said}");
-    let (listed, silent) = (said.find("instance=b").unwrap(), said.find("instance=a").unwrap());
-    assert!(listed < silent, "{said}");
-    assert!(said[silent..].contains(" · no longer reported\n"), "{said}");
+    assert!(said.starts_with("🟡 HighCPU · b"), "{said}");
+    assert!(said.contains("\n1 firing, 1 resolved · since 09:00"), "{said}");
+    assert!(said.contains("\n❔ 1 no longer reported\n"), "{said}");
+    assert!(said.contains("\n🟡 b\n❔ a\n"), "{said}");
+}
+
+#[test]
+fn a_group_of_which_nothing_is_reported_is_not_called_resolved() {
+    let state = group(vec![unlisted("a"), unlisted("b")]);
+    for kind in [Kind::Card, Kind::Ended] {
+        let said = text(&Scene { kind, ..scene(&state) });
+        assert!(said.starts_with("❔ NO LONGER REPORTED · HighCPU · a, b\n"), "{said}");
+        assert!(!said.contains("RESOLVED"), "{said}");
+    }
+    let minimal = Renderer::default().minimal(&scene(&state));
+    assert_eq!(minimal.plain, "❔ NO LONGER REPORTED 2 · HighCPU");
 }
 
 #[test]
@@ -193,23 +311,19 @@ fn a_group_with_nothing_reported_that_fires_is_headed_as_ended() {
     let state = group(vec![unlisted("a"), ended(alert("b", "info"), 5)]);
     for kind in [Kind::Card, Kind::Ended] {
         let said = text(&Scene { kind, ..scene(&state) });
-        assert!(said.starts_with("✅ RESOLVED 1 · HighCPU"), "{said}");
-        assert!(said.contains("\n❔ no longer reported: 1"), "{said}");
-        let said = text(&Scene { kind, language: Language::Ru, ..scene(&state) });
-        assert!(said.starts_with("✅ РЕШЕНО 1 · HighCPU"), "{said}");
-        assert!(said.contains("\n❔ больше не сообщается: 1"), "{said}");
+        assert!(said.starts_with("✅ RESOLVED · HighCPU · b\n"), "{said}");
+        assert!(said.contains("\n❔ 1 no longer reported"), "{said}");
     }
     assert_eq!(Renderer::default().minimal(&scene(&state)).plain, "✅ RESOLVED 1 · HighCPU");
 }
 
 #[test]
-fn many_new_alerts_are_headed_by_their_sum() {
+fn many_new_alerts_are_told_by_their_sum() {
     let state = group((0..100).map(|number| alert(&number.to_string(), "info")).collect());
     let news: Vec<usize> = (0..100).collect();
-    let scene = Scene { kind: Kind::News, news: &news, ..scene(&state) };
-    assert!(text(&scene).starts_with("🔵 NEW 100 · "));
-    let said = text(&Scene { language: Language::Ru, ..scene });
-    assert!(said.starts_with("🔵 НОВОЕ 100 · "), "{said}");
+    let said = text(&Scene { kind: Kind::News, news: &news, ..scene(&state) });
+    assert!(said.contains("\n100 new · 100 firing in all · "), "{said}");
+    assert!(said.contains("\n+88 more: 🔵 88\n"), "{said}");
 }
 
 #[test]
@@ -221,7 +335,7 @@ fn alerts_the_sender_left_out_agree_with_their_number() {
         (11, "✂️ 11 алертов отправитель не показал; возможно, ещё горят\n"),
     ] {
         state.truncated_alerts = count;
-        let text = text(&Scene { language: Language::Ru, ..scene(&state) });
+        let text = text(&Scene { language: Language::from_code("ru").unwrap(), ..scene(&state) });
         assert!(text.contains(said), "{text}");
     }
 }
@@ -244,7 +358,7 @@ fn hostile_labels_stay_text() {
     let part = Renderer::default().render(&scene(&state)).parts.remove(0);
     let parsed = markup::parse_html(&part.html).unwrap();
     for said in [
-        "instance=<b>⟨U+202E⟩x</b>",
+        "🔴 CRITICAL · HighCPU · <b>⟨U+202E⟩x</b>\n",
         "<a href=\"https://evil.example\">click</a> @\u{2060}admin /\u{2060}stop &amp;",
         "👉 rm -rf \"x\" && y < z",
     ] {
@@ -280,7 +394,7 @@ fn grafanas_values_and_links_are_shown() {
     };
     let state = group(vec![Alert { grafana: Some(Box::new(extras)), ..alert("a", "info") }]);
     let part = Renderer::default().render(&scene(&state)).parts.remove(0);
-    assert!(part.html.contains("<code>[ var='A' value=91.5 ]</code>"), "{}", part.html);
+    assert!(part.html.contains("\nA = 91.5\n"), "{}", part.html);
     assert!(part.html.contains("https://grafana.example.com/d/1\">dashboard</a>"), "{}", part.html);
     assert!(part.plain.contains("silence (https://grafana.example.com/silence)"), "{}", part.plain);
 }
@@ -293,23 +407,38 @@ fn the_worst_come_first_and_the_rest_is_counted() {
     alerts.push(ended(alert("gone", "info"), 2));
     let state = group(alerts);
     let rendered = Renderer::default().render(&scene(&state));
-    assert!(rendered.parts.len() <= 3, "{} parts", rendered.parts.len());
-    let said: Vec<_> =
-        rendered.parts.iter().map(|part| markup::parse_html(&part.html).unwrap().text).collect();
-    assert!(said[0].starts_with("🔴 FIRING 10000, resolved 1 · HighCPU"), "{}", said[0]);
-    let all = said.concat();
-    let first = all.find("instance=").unwrap();
-    assert!(all[first..].starts_with("instance=node-7777"), "{all}");
-    assert!(all.contains("instance=gone"), "an end is not hidden by those that fire");
-    let shown = all.matches("instance=node-").count();
-    assert!(all.contains(&format!("+{} more firing", 10_000 - shown)), "{all}");
+    assert_eq!(rendered.parts.len(), 1);
+    let said = text(&scene(&state));
+    assert!(said.starts_with("🔴 CRITICAL · HighCPU · node-7777, node-0 +9998\n"), "{said}");
+    assert!(said.contains("\n10000 firing (🔴 1, 🟡 9999), 1 resolved · "), "{said}");
+    let list = &said[said.find("\n🔴 node-7777\n").expect("the worst is listed")..];
+    assert!(list.contains("✅ gone ("), "an end is not hidden by those that fire");
+    let shown = list.matches("\n🟡 node-").count() + 1;
+    assert!(list.contains(&format!("+{0} more: 🟡 {0}\n", 10_000 - shown)), "{list}");
+}
+
+#[test]
+fn what_is_not_listed_is_parted_by_the_label_that_tells_most() {
+    let alerts = (0..60).map(|number| {
+        let mut alert = alert(&format!("node-{number}"), "warning");
+        let place = if number % 3 == 0 { "ams" } else { "fra" };
+        alert.labels.insert("dc".to_owned(), place.to_owned());
+        alert.labels.insert("shard".to_owned(), (number % 2).to_string());
+        alert
+    });
+    let said = text(&scene(&group(alerts.collect())));
+    let (_, rest) = said.split_once("\n+48 more: 🟡 48 · dc: fra ").expect(&said);
+    let (counts, names) = rest.split_once('\n').unwrap();
+    let (fra, ams) = counts.split_once(", ams ").unwrap();
+    assert_eq!(fra.parse::<usize>().unwrap() + ams.parse::<usize>().unwrap(), 48);
+    assert_eq!(names.lines().next().unwrap().split(", ").count(), 48);
 }
 
 #[test]
 fn long_messages_are_cut_into_numbered_parts_within_the_limits() {
     let alerts = (0..40).map(|number| {
         let mut alert = alert(&format!("node-{number}"), "warning");
-        alert.annotations.insert("description".to_owned(), format!("{number} ").repeat(60));
+        alert.annotations.insert("description".to_owned(), format!("{number} ").repeat(250));
         alert
     });
     let state = group(alerts.collect());

@@ -51,8 +51,9 @@ async fn an_entry_whose_handling_panics_again_and_again_is_a_dead_letter() {
     let number = ChatNumber::Known(OPS);
     let chat = Chat {
         number,
-        language: Language::En,
+        language: Language::EN,
         timezone: TimeZone::UTC,
+        tg_time: false,
         buttons: Vec::new(),
         rich: false,
     };

@@ -3,6 +3,7 @@
 
 pub mod alertmanager;
 pub mod browser;
+pub mod fleet;
 pub mod house;
 pub mod logs;
 pub mod nabat;

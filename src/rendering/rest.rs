@@ -1,0 +1,122 @@
+//! What a message does not list: counted by colour and by the label that tells most, and named.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::excerpt::{MAX_LABEL, MAX_NAME, line, listed};
+use super::subject::{Subject, says_where, still_fires};
+use super::words;
+use crate::alert::Alert;
+
+/// Characters of alerts named in one list.
+pub(super) const MAX_NAMES: usize = 600;
+
+/// Alerts that are only counted are told apart by a label that parts them into so many at most,
+/// of which the biggest are named.
+const MOST_PARTS: usize = 12;
+const MOST_VALUES: usize = 5;
+
+/// Alerts that are not in the lists.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct More {
+    firing: usize,
+    pub resolved: usize,
+    unlisted: usize,
+    /// Without those that ended.
+    total: usize,
+    severities: Vec<Share>,
+    /// The label by which they differ most usefully, and its most frequent values.
+    label: Option<String>,
+    values: Vec<ValueShare>,
+    /// How many have other values.
+    others: usize,
+    names: String,
+}
+
+/// How many alerts are how bad.
+#[derive(Debug, Serialize)]
+pub(super) struct Share {
+    emoji: &'static str,
+    count: usize,
+}
+
+/// How many alerts have a value.
+#[derive(Debug, Serialize)]
+pub(super) struct ValueShare {
+    value: String,
+    count: usize,
+}
+
+impl More {
+    /// `rest` are alerts that fire, or did when they were last heard of.
+    pub fn new(subject: &Subject<'_>, rest: &[&Alert]) -> Self {
+        if rest.is_empty() {
+            return Self::default();
+        }
+        let firing = rest.iter().filter(|alert| still_fires(alert)).count();
+        let by_label = telling_label(subject, rest);
+        let (label, mut values) = by_label.map_or((None, Vec::new()), |(label, mut values)| {
+            values.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+            (Some(line(label, MAX_LABEL)), values)
+        });
+        let others = values.split_off(values.len().min(MOST_VALUES)).iter().map(|(_, n)| n).sum();
+        let share =
+            |(value, count): (&str, usize)| ValueShare { value: line(value, MAX_NAME), count };
+        Self {
+            firing,
+            unlisted: rest.len() - firing,
+            total: rest.len(),
+            severities: shares(rest.iter()),
+            label,
+            values: values.into_iter().map(share).collect(),
+            others,
+            names: listed(rest.iter().map(|alert| subject.label(alert)), rest.len(), MAX_NAMES),
+            ..Self::default()
+        }
+    }
+}
+
+/// The label by which `rest` falls into the fewest parts (two at least, a few at most), with the
+/// size of each; one that says where goes before others.
+fn telling_label<'a>(
+    subject: &Subject<'_>,
+    rest: &[&'a Alert],
+) -> Option<(&'a str, Vec<(&'a str, usize)>)> {
+    let most = MOST_PARTS.min(rest.len() / 2);
+    let own =
+        |name: &&String| name.as_str() != "severity" && !subject.labels.contains_key(name.as_str());
+    let names = rest.first()?.labels.keys().filter(own);
+    let parted = names.filter_map(|name| {
+        let mut parts: HashMap<&str, usize> = HashMap::new();
+        for alert in rest {
+            *parts.entry(alert.labels.get(name)?).or_default() += 1;
+            if parts.len() > most {
+                return None;
+            }
+        }
+        (parts.len() > 1).then(|| (name.as_str(), parts.into_iter().collect::<Vec<_>>()))
+    });
+    parted.min_by_key(|(name, parts)| (!says_where(name), parts.len()))
+}
+
+/// How many alerts there are of each colour, in their order.
+pub(super) fn shares<'a>(alerts: impl Iterator<Item = &'a &'a Alert>) -> Vec<Share> {
+    let mut shares: Vec<Share> = Vec::new();
+    for alert in alerts {
+        let emoji = emoji(alert);
+        match shares.iter_mut().find(|share| share.emoji == emoji) {
+            Some(share) => share.count += 1,
+            None => shares.push(Share { emoji, count: 1 }),
+        }
+    }
+    shares
+}
+
+pub(super) fn emoji(alert: &Alert) -> &'static str {
+    match (alert.fires(), alert.unlisted) {
+        (true, false) => words::severity_emoji(alert.severity()),
+        (true, true) => "❔",
+        (false, _) => "✅",
+    }
+}
