@@ -105,6 +105,7 @@ pub fn delivery_options(config: &Config) -> DeliveryOptions {
     DeliveryOptions {
         dead_after: config.delivery.dead_after,
         new_card_after: config.delivery.new_card_after,
+        severities: config.delivery.severities.clone(),
         fallback,
     }
 }

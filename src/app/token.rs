@@ -102,8 +102,8 @@ impl Keeper {
                     ChatNumber::Secret(self.number(at, secrets.keep(wanted)))
                 }
             };
-            let timezone = chat.timezone.clone();
-            (alias.clone(), Chat { number, language: chat.language, timezone })
+            let (timezone, sound) = (chat.timezone.clone(), chat.sound.clone());
+            (alias.clone(), Chat { number, language: chat.language, timezone, sound })
         });
         let chats = chats.collect();
         self.tasks.spawn("token", forward(token, self.token.clone(), self.tasks.clone()));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
+use crate::delivery::Sound;
 use crate::rendering::Language;
 use crate::routing::ChatAlias;
 use crate::secrets::SecretRef;
@@ -11,10 +12,11 @@ use crate::telegram::{ChatId, TopicId};
 
 use super::fault::{did_you_mean, nearest, shown};
 use super::secret;
+use super::sound;
 use super::walk::{At, Place, Walk};
 use super::yaml::Value;
 
-pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone"];
+pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone", "silent", "quiet_hours"];
 
 /// The languages by the names the file calls them.
 const LANGUAGES: [(&str, Language); 2] = [("en", Language::En), ("ru", Language::Ru)];
@@ -28,12 +30,20 @@ pub struct Chat {
     pub topic: Option<TopicId>,
     pub language: Language,
     pub timezone: TimeZone,
+    /// Which of its messages ring, and when.
+    pub sound: Sound,
 }
 
 impl Chat {
     /// A chat with the default settings.
     pub fn new(id: ChatIdSource) -> Self {
-        Self { id, topic: None, language: Language::default(), timezone: TimeZone::UTC }
+        Self {
+            id,
+            topic: None,
+            language: Language::default(),
+            timezone: TimeZone::UTC,
+            sound: Sound::default(),
+        }
     }
 }
 
@@ -86,7 +96,9 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
         Some(at) => timezone(&at, walk),
         None => Some(TimeZone::UTC),
     };
-    Some(Chat { id: id?, topic, language: language?, timezone: timezone? })
+    let (silent, quiet_hours) = (section.get("silent"), section.get("quiet_hours"));
+    let sound = sound::read(silent.as_ref(), quiet_hours.as_ref(), walk);
+    Some(Chat { id: id?, topic, language: language?, timezone: timezone?, sound })
 }
 
 fn is_supergroup(id: ChatId) -> bool {

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use super::{
-    Config, KEYS, alertmanagers, chats, delivery, environment, route, secret, telegram, vault,
+    Config, KEYS, alertmanagers, chats, delivery, environment, route, secret, sound, telegram,
+    vault,
 };
 
 const EXAMPLE: &str = include_str!("../../config/nabat.yml");
 const REFERENCE: &str = include_str!("../../docs/configuration.md");
 
 /// Every section's place in the file and its keys.
-const SECTIONS: [(&str, &[&str]); 13] = [
+const SECTIONS: [(&str, &[&str]); 15] = [
     ("", KEYS),
     ("telegram.", telegram::KEYS),
     ("telegram.proxy_url.", telegram::PROXY_KEYS),
@@ -18,6 +19,8 @@ const SECTIONS: [(&str, &[&str]); 13] = [
     ("vault.auth.", vault::AUTH_KEYS),
     ("vault.auth.approle.", vault::APPROLE_KEYS),
     ("chats.<alias>.", chats::KEYS),
+    ("chats.<alias>.silent.", sound::SILENT_KEYS),
+    ("chats.<alias>.quiet_hours.", sound::QUIET_KEYS),
     ("route.", route::KEYS),
     ("delivery.", delivery::KEYS),
     ("delivery.storm.", delivery::STORM_KEYS),

@@ -12,6 +12,7 @@ mod environment;
 mod fault;
 mod route;
 mod secret;
+mod sound;
 mod telegram;
 mod templates;
 mod values;
@@ -22,7 +23,7 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::routing::{ChatAlias, LaneId, Route};
+use crate::routing::{ChatAlias, LaneId, Route, Severities};
 use crate::secrets::SecretRef;
 use crate::telegram::TopicId;
 
@@ -141,6 +142,7 @@ impl Config {
             faults: Vec::new(),
             warnings: Vec::new(),
             vault_references: Vec::new(),
+            severity_references: Vec::new(),
         };
         let config = match yaml::read(text) {
             Ok(node) => read(&At::root(&node), &mut walk),
@@ -200,6 +202,9 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
         Some(at) => delivery::read(&at, walk),
         None => Some(Delivery::default()),
     };
+    if let Some(delivery) = &delivery {
+        question_severities(&delivery.severities, walk);
+    }
     let alertmanagers =
         root.get("alertmanagers").map(|at| alertmanagers::read(&at, walk)).unwrap_or_default();
     Some(Config {
@@ -216,6 +221,17 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
         alertmanagers,
         warnings: Vec::new(),
     })
+}
+
+/// Points out severities that the file names but that are not in its order: slips, as a rule.
+fn question_severities(known: &Severities, walk: &mut Walk<'_>) {
+    for (place, name) in std::mem::take(&mut walk.severity_references) {
+        if !known.names().iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+            let remedy = fault::did_you_mean(&name, known.names().iter().map(String::as_str));
+            let problem = format!("{} is not in delivery.severities", fault::shown(&name));
+            walk.warn(&place, problem, remedy);
+        }
+    }
 }
 
 /// The usable names in a map.

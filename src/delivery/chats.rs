@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use tokio::sync::watch;
 
+use super::Sound;
 use crate::rendering::Language;
 use crate::routing::ChatAlias;
 use crate::telegram::ChatId;
@@ -19,6 +20,7 @@ pub struct Chat {
     pub number: ChatNumber,
     pub language: Language,
     pub timezone: TimeZone,
+    pub sound: Sound,
 }
 
 /// A chat's number, or the secret that will hold it.

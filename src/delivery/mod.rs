@@ -11,6 +11,7 @@ mod notice;
 mod pace;
 mod plan;
 mod report;
+mod sound;
 mod speaker;
 mod verdict;
 
@@ -25,12 +26,13 @@ pub use self::bot::{AskForToken, Bot};
 pub use self::chats::{Chat, ChatNumber, Chats};
 pub use self::pace::{ChatPace, Limit, Paces};
 pub use self::report::{Outcome, Report};
+pub use self::sound::{QuietHours, Sound};
 pub use self::verdict::{Attempt, Form, Verdict, judge};
 use crate::clock::Clock;
 use crate::lifecycle::Tasks;
 use crate::outbox::{Outbox, StoreError};
 use crate::rendering::Renderer;
-use crate::routing::LaneId;
+use crate::routing::{LaneId, Severities};
 use crate::telegram::Client;
 use crate::telemetry::Metrics;
 
@@ -41,6 +43,8 @@ pub struct DeliveryOptions {
     pub dead_after: Duration,
     /// A group that ended this long ago gets a new card when it fires again.
     pub new_card_after: Duration,
+    /// The severities that the installation knows, worst first.
+    pub severities: Severities,
     /// Where nabat tells that a chat can't be reached.
     pub fallback: Option<LaneId>,
 }

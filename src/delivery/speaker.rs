@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use self::message::{Said, Target};
 use super::pace::ChatPace;
-use super::plan::{self, Step, has_ended};
+use super::plan::{self, Ground, Step, has_ended};
 use super::report::{Outcome, Report};
 use super::verdict::Form;
 use super::{Chat, Delivery};
@@ -92,9 +92,15 @@ impl<'a> Speaker<'a> {
     /// Says the next thing about the leased entry; the answer is how the lease ends.
     pub async fn speak(&mut self) -> Result<Settlement, Interruption> {
         let with = &self.delivery.shared.with;
-        let new_card_after = with.options.load().new_card_after;
-        let (entry, known) = (&self.leased.entry, self.leased.card.as_ref());
-        let plan = plan::plan(entry, known, self.number, with.clock.now(), new_card_after);
+        let options = with.options.load();
+        let ground = Ground {
+            chat: self.number,
+            now: with.clock.now().to_zoned_datetime(self.chat.timezone.clone()),
+            new_card_after: options.new_card_after,
+            sound: &self.chat.sound,
+            severities: &options.severities,
+        };
+        let plan = plan::plan(&self.leased.entry, self.leased.card.as_ref(), &ground);
         let card = self.leased.card.take();
         let fresh = || self.fresh_card(&plan.present);
         let card = match (&plan.next, card) {

@@ -191,3 +191,27 @@ fn a_missing_file_is_named() {
     assert!(text.starts_with("/no/such.yml: cannot be read: No such file"), "{text}");
     assert!(text.contains("--config.file") && text.contains(CHAT_ID_VARIABLE), "{text}");
 }
+
+#[test]
+fn a_chat_says_what_it_wants_to_hear() {
+    use crate::delivery::{QuietHours, Sound};
+    use crate::rendering::Kind;
+    use jiff::civil::{Time, Weekday};
+
+    let sound = |settings: &str| {
+        let text = with("").replace("{id: 123456789}", &format!("{{id: 123456789{settings}}}"));
+        parse(&text).unwrap().chats[&ChatAlias("boss".into())].sound.clone()
+    };
+    assert_eq!(sound(""), Sound::default());
+    let silent = sound(", silent: {severities: [info], kinds: []}");
+    assert_eq!((silent.silent_severities, silent.silent_kinds), (vec!["info".to_owned()], vec![]));
+    let night = sound(", quiet_hours: {from: \"22:00\", to: \"07:30\", days: [fri]}");
+    assert_eq!(night.silent_kinds, [Kind::Ended]);
+    let (from, to) = (Time::new(22, 0, 0, 0).unwrap(), Time::new(7, 30, 0, 0).ok());
+    assert_eq!(night.quiet_hours, [QuietHours { from, to, days: vec![Weekday::Friday] }]);
+    let several = sound(
+        ", quiet_hours: [{from: \"22:00\", to: \"08:00\"}, {from: \"00:00\", to: \"24:00\", days: [sat]}]",
+    );
+    assert_eq!(several.quiet_hours.len(), 2);
+    assert_eq!((several.quiet_hours[0].days.len(), several.quiet_hours[1].to), (7, None));
+}

@@ -90,8 +90,19 @@ fn closed(alerts: &[Alert]) -> Card {
     Card { closed_at: Some(at(5)), ..card(alerts) }
 }
 
+fn planned_at(entry: &Entry, card: Option<&Card>, now: Timestamp) -> Plan {
+    let ground = Ground {
+        chat: CHAT,
+        now: now.to_zoned_datetime(jiff::tz::TimeZone::UTC),
+        new_card_after: HOUR,
+        sound: &Sound::default(),
+        severities: &Severities::default(),
+    };
+    plan(entry, card, &ground)
+}
+
 fn planned(entry: &Entry, card: Option<&Card>) -> Plan {
-    plan(entry, card, CHAT, at(10), HOUR)
+    planned_at(entry, card, at(10))
 }
 
 fn open() -> Step {
@@ -195,11 +206,11 @@ fn what_came_after_the_reply_is_told_as_well() {
 fn a_long_ended_group_gets_a_new_card_and_a_lately_ended_one_keeps_its_own() {
     let entry = entry(&[refired("a")]);
     let old = closed(&[ended("a")]);
-    let later = |minutes| plan(&entry, Some(&old), CHAT, at(minutes), HOUR).next;
+    let later = |minutes| planned_at(&entry, Some(&old), at(minutes)).next;
     assert_eq!(later(64), Some(reply(Kind::News, &[0])));
     assert_eq!(later(65), Some(open()));
     let long_open = card(&[fires("a")]);
-    let still = plan(&entry, Some(&long_open), CHAT, at(10_000), HOUR).next;
+    let still = planned_at(&entry, Some(&long_open), at(10_000)).next;
     assert_eq!(still, Some(reply(Kind::News, &[0])), "only a closed card grows old");
 }
 
@@ -207,7 +218,7 @@ fn a_long_ended_group_gets_a_new_card_and_a_lately_ended_one_keeps_its_own() {
 fn an_old_card_is_finished_when_its_entry_was_begun() {
     let entry = entry(&[ended("a")]);
     let begun = Card { told: Some((entry.id, entry.version)), ..closed(&[ended("a")]) };
-    assert_eq!(plan(&entry, Some(&begun), CHAT, at(500), HOUR).next, Some(Step::Edit));
+    assert_eq!(planned_at(&entry, Some(&begun), at(500)).next, Some(Step::Edit));
 }
 
 #[test]
