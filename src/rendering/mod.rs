@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::alert::Notification;
+use crate::telegram::Button;
 
 pub use load::{TemplateError, TemplateSource};
 pub use renderer::Renderer;
@@ -82,6 +83,9 @@ pub struct Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     pub parts: Vec<Part>,
+    /// Rows of buttons. They stand under the first part: it names what is wrong, and it is the
+    /// one that stays when others come and go.
+    pub buttons: Vec<Vec<Button>>,
     /// Why the built-in template had to help out, if it had to.
     pub fell_back: Option<String>,
 }
