@@ -6,13 +6,14 @@ use jiff::tz::TimeZone;
 
 use crate::delivery::Sound;
 use crate::rendering::Language;
-use crate::routing::ChatAlias;
+use crate::routing::{ChatAlias, TopicRule};
 use crate::secrets::SecretRef;
-use crate::telegram::{ChatId, TopicId};
+use crate::telegram::ChatId;
 
 use super::fault::{did_you_mean, nearest, shown};
 use super::secret;
 use super::sound;
+use super::topic;
 use super::walk::{At, Place, Walk};
 use super::yaml::Value;
 
@@ -27,7 +28,7 @@ const ID_REMEDY: &str = "a group's id looks like -1001234567890, a private chat'
 #[derive(Debug, Clone)]
 pub struct Chat {
     pub id: ChatIdSource,
-    pub topic: Option<TopicId>,
+    pub topic: Option<TopicRule>,
     pub language: Language,
     pub timezone: TimeZone,
     /// Which of its messages ring, and when.
@@ -85,7 +86,7 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
         walk.warn(&at.place, problem, "a supergroup's id starts with -100");
     }
     let topic = match topic {
-        Some(at) => Some(self::topic(&at, walk)?),
+        Some(at) => Some(topic::read(&at, walk)?),
         None => None,
     };
     let language = match section.get("language") {
@@ -164,21 +165,6 @@ fn known_id(place: &Place, number: i64, walk: &mut Walk<'_>) -> Option<ChatId> {
         walk.warn(place, format!("{number} is no group id"), remedy);
     }
     Some(id)
-}
-
-/// A topic's number, of a chat or of a route.
-pub(super) fn topic(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TopicId> {
-    let number = walk.number(at, 1)?;
-    if number == 1 {
-        let problem = "topic 1 is the group's general topic, which Telegram wants unnamed";
-        walk.fault(&at.place, problem, "leave topic out");
-        return None;
-    }
-    let topic = i32::try_from(number).ok().map(TopicId);
-    if topic.is_none() {
-        walk.fault(&at.place, format!("{number} is no topic"), "take it from a link to the topic");
-    }
-    topic
 }
 
 fn language(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Language> {

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use super::{
     Config, KEYS, alertmanagers, chats, delivery, environment, route, secret, sound, telegram,
-    vault,
+    topic, vault,
 };
 
 const EXAMPLE: &str = include_str!("../../config/nabat.yml");
 const REFERENCE: &str = include_str!("../../docs/configuration.md");
 
 /// Every section's place in the file and its keys.
-const SECTIONS: [(&str, &[&str]); 15] = [
+const SECTIONS: [(&str, &[&str]); 16] = [
     ("", KEYS),
     ("telegram.", telegram::KEYS),
     ("telegram.proxy_url.", telegram::PROXY_KEYS),
@@ -21,6 +21,7 @@ const SECTIONS: [(&str, &[&str]); 15] = [
     ("chats.<alias>.", chats::KEYS),
     ("chats.<alias>.silent.", sound::SILENT_KEYS),
     ("chats.<alias>.quiet_hours.", sound::QUIET_KEYS),
+    ("chats.<alias>.topic.", topic::KEYS),
     ("route.", route::KEYS),
     ("delivery.", delivery::KEYS),
     ("delivery.storm.", delivery::STORM_KEYS),

@@ -15,6 +15,7 @@ mod secret;
 mod sound;
 mod telegram;
 mod templates;
+mod topic;
 mod values;
 mod vault;
 mod walk;
@@ -23,9 +24,8 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::routing::{ChatAlias, LaneId, Route, Severities};
+use crate::routing::{ChatAlias, LaneId, Route, Severities, TopicName, TopicRule, Topics};
 use crate::secrets::SecretRef;
-use crate::telegram::TopicId;
 
 pub use alertmanagers::Alertmanager;
 pub use chats::{Chat, ChatIdSource, language_name};
@@ -106,9 +106,9 @@ impl Config {
         }
     }
 
-    /// The chat's own topic; what [`Route::route`] asks for.
-    pub fn topic_of(&self, chat: &ChatAlias) -> Option<TopicId> {
-        self.chats.get(chat)?.topic
+    /// The chat's own rule for topics.
+    pub fn topic_of(&self, chat: &ChatAlias) -> Option<&TopicRule> {
+        self.chats.get(chat)?.topic.as_ref()
     }
 
     /// The settings of the chat that a lane belongs to; `None` when it is not configured any more.
@@ -161,6 +161,17 @@ impl Config {
                 Err(Faults(walk.faults))
             }
         }
+    }
+}
+
+/// Every name is admitted: how many topics a chat has is not the configuration's business.
+impl Topics for Config {
+    fn rule(&self, chat: &ChatAlias) -> Option<&TopicRule> {
+        self.topic_of(chat)
+    }
+
+    fn admits(&self, _: &ChatAlias, _: &TopicName) -> bool {
+        true
     }
 }
 

@@ -13,6 +13,7 @@ mod plan;
 mod report;
 mod sound;
 mod speaker;
+mod topics;
 mod verdict;
 
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ pub use self::chats::{Chat, ChatNumber, Chats};
 pub use self::pace::{ChatPace, Limit, Paces};
 pub use self::report::{Outcome, Report};
 pub use self::sound::{QuietHours, Sound};
+pub use self::topics::TopicBook;
 pub use self::verdict::{Attempt, Form, Verdict, judge};
 use crate::clock::Clock;
 use crate::lifecycle::Tasks;
@@ -56,6 +58,8 @@ pub struct Surroundings {
     pub client: Arc<ArcSwap<Client>>,
     pub bot: Bot,
     pub chats: Arc<Chats>,
+    /// Shared with whoever routes.
+    pub topics: Arc<TopicBook>,
     pub renderer: Arc<ArcSwap<Renderer>>,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<Clock>,
@@ -145,6 +149,7 @@ impl Delivery {
 
     /// Urges every lane that was ever awake, e.g. after the chats were configured anew.
     pub fn urge_all(&self) {
+        self.shared.with.topics.try_again();
         let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         for bell in lanes.values() {
             bell.news.notify_one();

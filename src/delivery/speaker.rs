@@ -1,6 +1,7 @@
 //! Saying one thing: a card, or a reply to it, part by part.
 
 mod message;
+mod topic;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::{Chat, Delivery};
 use crate::alert::Notification;
 use crate::outbox::{Card, Entry, Leased, Settlement, ShownPart};
 use crate::rendering::{Kind, Limits, Part, Scene};
-use crate::routing::LaneId;
+use crate::routing::{LaneId, Topic};
 use crate::telegram::{ChatId, MessageId, TopicId};
 
 /// How often a message is split smaller before its parts go out in the minimal form.
@@ -68,7 +69,10 @@ impl<'a> Speaker<'a> {
         token: Arc<SecretString>,
         leased: Leased,
     ) -> Self {
-        let topic = lane.topic;
+        let topic = match lane.topic {
+            Some(Topic::Number(number)) => Some(number),
+            _ => None,
+        };
         Self {
             delivery,
             lane,
@@ -114,6 +118,9 @@ impl<'a> Speaker<'a> {
             (_, Some(card)) => card,
         };
         let opens = matches!(plan.next, Some(Step::Open { .. }));
+        if opens || matches!(plan.next, Some(Step::Reply { .. })) {
+            self.enter_topic().await?;
+        }
         let (card, shown) = match plan.next {
             None => (card, None),
             Some(Step::Open { silent }) => self.show_card(card, &plan.present, silent).await?,

@@ -18,6 +18,8 @@ pub enum Attempt {
         form: Form,
     },
     Delete,
+    /// A forum topic is to be created.
+    MakeTopic,
 }
 
 /// How rich a text is; each form is tried when Telegram refuses the one before.
@@ -65,7 +67,10 @@ pub enum Verdict {
     NewCard,
     WithoutReply,
     /// To the main chat, with a note.
-    WithoutTopic,
+    WithoutTopic {
+        /// Telegram knows no such topic; otherwise it is only closed, or can't be made.
+        gone: bool,
+    },
     /// The chat can't be written to until a person changes something.
     Park(String),
     /// The bot's token is refused: nothing can be sent to anyone.
@@ -90,19 +95,34 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
             Some(chat) => Verdict::Moved(chat),
             None => Verdict::Park(said()),
         },
+        // 400 means that a right is missing, or that the chat has no topics.
+        (complaint, Attempt::MakeTopic)
+            if complaint != Complaint::ChatGone || refusal.code == 400 =>
+        {
+            Verdict::WithoutTopic { gone: false }
+        }
         (Complaint::ChatGone, _) => Verdict::Park(said()),
         // A message that is not there any more needs no deletion.
         (_, Attempt::Delete) | (Complaint::NotModified, _) => Verdict::Delivered(None),
-        (Complaint::EditGone | Complaint::TopicGone, Attempt::Edit { .. }) => Verdict::NewCard,
+        (
+            Complaint::EditGone | Complaint::TopicGone | Complaint::TopicClosed,
+            Attempt::Edit { .. },
+        ) => Verdict::NewCard,
         (Complaint::ReplyGone, Attempt::Send { reply: true, .. }) => Verdict::WithoutReply,
-        (Complaint::TopicGone, Attempt::Send { topic: true, .. }) => Verdict::WithoutTopic,
+        (
+            complaint @ (Complaint::TopicGone | Complaint::TopicClosed),
+            Attempt::Send { topic: true, .. },
+        ) => Verdict::WithoutTopic { gone: complaint == Complaint::TopicGone },
         // The main topic is closed: nothing reaches this chat until a person opens it.
-        (Complaint::TopicGone, Attempt::Send { .. }) => Verdict::Park(said()),
+        (Complaint::TopicGone | Complaint::TopicClosed, Attempt::Send { .. }) => {
+            Verdict::Park(said())
+        }
         (Complaint::TooLong, Attempt::Send { form, .. } | Attempt::Edit { form })
             if form != Form::Minimal =>
         {
             Verdict::Shorter
         }
+        (_, Attempt::MakeTopic) => Verdict::WithoutTopic { gone: false },
         // Whatever else is wrong with it, a plainer text may pass: no alert dies of its text.
         (_, Attempt::Send { form, .. } | Attempt::Edit { form }) => match form.plainer() {
             Some(plainer) => Verdict::Plainer(plainer),
@@ -212,8 +232,31 @@ mod tests {
                 refused(400, "Bad Request: message to be replied not found"),
                 Verdict::WithoutReply,
             ),
-            (REPLY, refused(400, "Bad Request: message thread not found"), Verdict::WithoutTopic),
-            (REPLY, refused(400, "Bad Request: TOPIC_CLOSED"), Verdict::WithoutTopic),
+            (
+                REPLY,
+                refused(400, "Bad Request: message thread not found"),
+                Verdict::WithoutTopic { gone: true },
+            ),
+            (
+                REPLY,
+                refused(400, "Bad Request: TOPIC_CLOSED"),
+                Verdict::WithoutTopic { gone: false },
+            ),
+            (
+                Attempt::MakeTopic,
+                refused(400, "Bad Request: not enough rights to create a topic"),
+                Verdict::WithoutTopic { gone: false },
+            ),
+            (
+                Attempt::MakeTopic,
+                refused(400, "Bad Request: the chat is not a forum"),
+                Verdict::WithoutTopic { gone: false },
+            ),
+            (
+                Attempt::MakeTopic,
+                refused(403, "Forbidden: bot was kicked from the supergroup chat"),
+                park("403 Forbidden: bot was kicked from the supergroup chat"),
+            ),
             (
                 SEND,
                 refused(403, "Forbidden: bot was kicked from the group chat"),

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{GroupId, Notification};
-use crate::routing::{ChatAlias, Destination, LaneId};
-use crate::telegram::{ChatId, MessageId};
+use crate::routing::{ChatAlias, Destination, LaneId, Topic, TopicName};
+use crate::telegram::{ChatId, MessageId, TopicId};
 
 /// An entry's number, never used twice in one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -206,7 +206,7 @@ pub struct EntryView {
     pub id: EntryId,
     pub chat: ChatAlias,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub topic: Option<crate::telegram::TopicId>,
+    pub topic: Option<Topic>,
     pub state: EntryState,
     pub group: GroupId,
     pub severity: u8,
@@ -320,6 +320,20 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
 
     /// Every move remembered.
     async fn migrations(&self) -> Result<Vec<(ChatId, ChatId)>, StoreError>;
+
+    /// Remembers the topic that was made in a chat under a name, durably.
+    async fn remember_topic(
+        &self,
+        chat: ChatId,
+        name: &TopicName,
+        topic: TopicId,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets such a topic; one that is not known is no error.
+    async fn forget_topic(&self, chat: ChatId, name: &TopicName) -> Result<(), StoreError>;
+
+    /// Every topic remembered.
+    async fn topics(&self) -> Result<Vec<(ChatId, TopicName, TopicId)>, StoreError>;
 
     /// Keeps a refused body for inspection; the newest hundred are kept.
     async fn keep_rejected(&self, rejected: Rejected) -> Result<(), StoreError>;

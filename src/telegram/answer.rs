@@ -73,8 +73,10 @@ pub enum Complaint {
     Migrated,
     /// The chat can't be written to until a person changes something.
     ChatGone,
-    /// The forum topic is closed, deleted or unknown.
+    /// The forum topic is deleted or unknown.
     TopicGone,
+    /// The forum topic is closed.
+    TopicClosed,
     /// The markup of the text is refused.
     CantParse,
     TooLong,
@@ -105,7 +107,7 @@ const WORDINGS: &[(&str, Complaint)] = &[
     ("replied message not found", Complaint::ReplyGone),
     ("reply_message_id_invalid", Complaint::ReplyGone),
     ("message thread not found", Complaint::TopicGone),
-    ("topic_closed", Complaint::TopicGone),
+    ("topic_closed", Complaint::TopicClosed),
     ("topic_deleted", Complaint::TopicGone),
     ("topic_id_invalid", Complaint::TopicGone),
     ("can't parse entities", Complaint::CantParse),
@@ -287,7 +289,7 @@ mod tests {
             (403, "Forbidden: bot was kicked from the supergroup chat", Complaint::ChatGone),
             (403, "Forbidden: a wording of tomorrow", Complaint::ChatGone),
             (400, "Bad Request: message thread not found", Complaint::TopicGone),
-            (400, "Bad Request: TOPIC_CLOSED", Complaint::TopicGone),
+            (400, "Bad Request: TOPIC_CLOSED", Complaint::TopicClosed),
             (400, "Bad Request: message text is empty", Complaint::Content),
             (400, "Bad Request: message is too long", Complaint::TooLong),
             (400, "Bad Request: text is too long", Complaint::TooLong),

@@ -52,7 +52,8 @@ pub const OUTCOMES: [&str; 9] = [
 ];
 
 /// Bot API methods nabat calls.
-pub const METHODS: [&str; 4] = ["sendMessage", "editMessageText", "deleteMessage", "getMe"];
+pub const METHODS: [&str; 5] =
+    ["sendMessage", "editMessageText", "deleteMessage", "createForumTopic", "getMe"];
 
 /// Why a letter died, as `dead_letters_total{reason}` says it.
 pub const DEATHS: [&str; 4] = ["unreachable", "refused", "poisonous", "no_such_chat"];

@@ -194,7 +194,8 @@ fn a_topic_is_not_inherited_by_other_chats() {
         "{chats: [ops], topic: 7, routes: [{matchers: [a=b]}, {chats: [boss]}]}",
     );
     let routes = parse(&text).unwrap().route.routes;
-    assert_eq!((routes[0].topic, routes[1].topic), (Some(TopicId(7)), None));
+    let topic = TopicRule::Fixed(TopicId(7));
+    assert_eq!((routes[0].topic.as_ref(), routes[1].topic.as_ref()), (Some(&topic), None));
 
     let text = with("").replace("{chats: [ops]}", "{chats: [ops, boss], topic: 7}");
     assert_eq!(
@@ -267,4 +268,37 @@ fn a_severity_that_nothing_has_is_questioned() {
         ["nabat.yml:2: chats.boss.silent.severities[1]: \"infos\" is not in delivery.severities; \
           did you mean \"info\"?"]
     );
+}
+
+#[test]
+fn a_choice_of_topics_is_checked() {
+    let text = with("").replace(
+        "-1001234567890}",
+        "-1001234567890, topic: {map: {db: 1, web: x}, default: 1, cerate: true}}",
+    );
+    assert_eq!(
+        faults(&text),
+        [
+            "nabat.yml:2: chats.ops.topic.cerate: unknown key; did you mean \"create\"?",
+            "nabat.yml:2: chats.ops.topic.by: is missing; name the label that chooses: by: team",
+            "nabat.yml:2: chats.ops.topic.map[\"db\"]: topic 1 is the group's general topic, \
+             which Telegram wants unnamed; leave topic out",
+            "nabat.yml:2: chats.ops.topic.map[\"web\"]: must be a whole number, but is text; \
+             write it without quotes or a unit",
+            "nabat.yml:2: chats.ops.topic.default: topic 1 is the group's general topic, \
+             which Telegram wants unnamed; leave topic out",
+        ]
+    );
+    let text = with("").replace("-1001234567890}", "-1001234567890, topic: {by: team}}");
+    assert_eq!(
+        faults(&text),
+        ["nabat.yml:2: chats.ops.topic: chooses nothing; add map: {value: 12}, or create: true"]
+    );
+    let route = |topic| with("").replace("[ops]}", &format!("[ops, boss], topic: {topic}}}"));
+    assert_eq!(
+        faults(&route("{by: team, map: {db: 12}}")),
+        ["nabat.yml:3: route.topic: one topic can't belong to 2 chats; \
+          give each chat its own topic under chats"]
+    );
+    assert!(parse(&route("{by: team, create: true}")).is_ok(), "each chat gets its own");
 }

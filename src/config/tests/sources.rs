@@ -73,7 +73,7 @@ alertmanagers:
 
     let chat = |alias: &str| &config.chats[&ChatAlias(alias.to_owned())];
     assert_eq!(chat("ops").id, ChatIdSource::Known(ChatId(-1_001_234_567_890)));
-    assert_eq!(chat("ops").topic, Some(TopicId(7)));
+    assert_eq!(chat("ops").topic, Some(TopicRule::Fixed(TopicId(7))));
     assert_eq!(chat("ops").language, Language::Ru);
     assert_eq!(chat("ops").timezone.iana_name(), Some("Asia/Almaty"));
     assert_eq!(chat("boss").id, ChatIdSource::Secret(field("m", "CHAT", KvVersion::V1)));
@@ -85,7 +85,8 @@ alertmanagers:
     assert_eq!(critical.chats.len(), 2);
     assert_eq!((critical.updates, critical.routes[0].updates), (Updates::Edit, Updates::New));
     assert_eq!(critical.routes[0].chats, critical.chats);
-    assert_eq!((web.topic, web.chats[0].as_str()), (Some(TopicId(9)), "ops"));
+    let topic = TopicRule::Fixed(TopicId(9));
+    assert_eq!((web.topic.as_ref(), web.chats[0].as_str()), (Some(&topic), "ops"));
 
     assert_eq!(config.fallback_chat, Some(ChatAlias("boss".into())));
     assert_eq!(config.delivery.severities.names(), ["page", "ticket"]);
@@ -214,4 +215,24 @@ fn a_chat_says_what_it_wants_to_hear() {
     );
     assert_eq!(several.quiet_hours.len(), 2);
     assert_eq!((several.quiet_hours[0].days.len(), several.quiet_hours[1].to), (7, None));
+}
+
+#[test]
+fn a_topic_is_a_number_or_a_choice_by_a_label() {
+    let rule = |topic: &str| {
+        let text =
+            with("").replace("-1001234567890}", &format!("-1001234567890, topic: {topic}}}"));
+        parse(&text).unwrap().chats[&ChatAlias("ops".into())].topic.clone()
+    };
+    assert_eq!(rule("7"), Some(TopicRule::Fixed(TopicId(7))));
+    let map = [("db".to_owned(), TopicId(12)), ("web site".to_owned(), TopicId(14))].into();
+    let (label, default) = ("team".to_owned(), Some(TopicId(3)));
+    assert_eq!(
+        rule("{by: team, map: {db: 12, web site: 14}, default: 3}"),
+        Some(TopicRule::ByLabel { label: label.clone(), map, default, create: false })
+    );
+    assert_eq!(
+        rule("{by: team, create: true}"),
+        Some(TopicRule::ByLabel { label, map: BTreeMap::new(), default: None, create: true })
+    );
 }

@@ -5,8 +5,8 @@ use tokio::time::Instant;
 use super::{Interruption, MOST_SHRINKS, Speaker};
 use crate::alert::Notification;
 use crate::delivery::verdict::{Attempt, Form, Verdict, judge};
-use crate::rendering::{Language, Part};
-use crate::telegram::{MessageId, Method};
+use crate::rendering::Part;
+use crate::telegram::{Answer, MessageId, Method};
 
 /// What became of one message.
 pub(super) enum Said {
@@ -42,7 +42,12 @@ impl Speaker<'_> {
             };
             let (method, attempt) = self.method(target, text, form);
             match self.call(&method, attempt).await? {
-                Verdict::Delivered(id) => return Ok(Said::Shown(id)),
+                Verdict::Delivered(id) => {
+                    if matches!(target, Target::New { .. }) {
+                        self.found_topic();
+                    }
+                    return Ok(Said::Shown(id));
+                }
                 Verdict::Plainer(plainer) => {
                     self.delivery.shared.with.metrics.plain_fallbacks.inc();
                     form = plainer;
@@ -58,8 +63,8 @@ impl Speaker<'_> {
                     self.shrinks += 1;
                     return Ok(Said::Anew);
                 }
-                Verdict::WithoutTopic => {
-                    self.leave_topic();
+                Verdict::WithoutTopic { gone } => {
+                    self.lose_topic(gone).await;
                     return Ok(Said::Anew);
                 }
                 other => return Err(self.interruption(other)),
@@ -100,9 +105,20 @@ impl Speaker<'_> {
     /// Waits for the pace, makes the call, counts it.
     async fn call(&self, method: &Method, attempt: Attempt) -> Result<Verdict, Interruption> {
         self.slot().await?;
-        let with = &self.delivery.shared.with;
         let started = Instant::now();
-        let answer = with.client.load().call(&self.token, method).await;
+        let answer = self.delivery.shared.with.client.load().call(&self.token, method).await;
+        Ok(self.judged(method, attempt, started, &answer))
+    }
+
+    /// Counts a call that came back, and judges its answer.
+    pub(super) fn judged(
+        &self,
+        method: &Method,
+        attempt: Attempt,
+        started: Instant,
+        answer: &Answer,
+    ) -> Verdict {
+        let with = &self.delivery.shared.with;
         self.pace.arrived(Instant::now());
         let metrics = &with.metrics;
         let name = method.name();
@@ -111,7 +127,7 @@ impl Speaker<'_> {
             .telegram_request_duration
             .with_label_values(&[name])
             .observe(started.elapsed().as_secs_f64());
-        let verdict = judge(attempt, &answer);
+        let verdict = judge(attempt, answer);
         tracing::debug!(lane = %self.lane, method = name, ?verdict, "Telegram answered");
         if matches!(verdict, Verdict::Delivered(_)) {
             metrics
@@ -119,11 +135,11 @@ impl Speaker<'_> {
                 .with_label_values(&[self.lane.chat.as_str()])
                 .set(with.clock.now().as_duration().as_secs_f64());
         }
-        Ok(verdict)
+        verdict
     }
 
     /// Waits until the chat and the bot may send one more.
-    async fn slot(&self) -> Result<(), Interruption> {
+    pub(super) async fn slot(&self) -> Result<(), Interruption> {
         let tasks = &self.delivery.shared.with.tasks;
         loop {
             if tasks.is_stopping() {
@@ -142,7 +158,7 @@ impl Speaker<'_> {
     }
 
     /// A verdict that ends the message.
-    fn interruption(&self, verdict: Verdict) -> Interruption {
+    pub(super) fn interruption(&self, verdict: Verdict) -> Interruption {
         let with = &self.delivery.shared.with;
         match verdict {
             Verdict::Wait(retry_after) => {
@@ -176,21 +192,10 @@ impl Speaker<'_> {
             | Verdict::Shorter
             | Verdict::NewCard
             | Verdict::WithoutReply
-            | Verdict::WithoutTopic => {
+            | Verdict::WithoutTopic { .. } => {
                 let why = "Telegram's answer does not fit what was tried".into();
                 Interruption::Failed { why, answered: true }
             }
         }
-    }
-
-    fn leave_topic(&mut self) {
-        let topic = self.topic.take();
-        self.delivery.shared.with.metrics.topic_fallbacks.inc();
-        let Some(topic) = topic else { return };
-        tracing::warn!(lane = %self.lane, %topic, "the topic is closed or gone; sent to the main chat");
-        self.note = Some(match self.chat.language {
-            Language::En => format!("topic {topic} is closed or gone"),
-            Language::Ru => format!("тема {topic} закрыта или удалена"),
-        });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -9,7 +10,7 @@ use super::desk::{Desk, WAITING, millis};
 use crate::alert::{GroupId, Notification, Reason};
 use crate::outbox::contract::{Accepted, EntryId, Fate, StoreError, Submission};
 use crate::outbox::merge;
-use crate::routing::{Destination, LaneId};
+use crate::routing::{Destination, LaneId, Topic};
 
 /// Bytes that a group of a few alerts takes as JSON.
 const USUAL_BODY: usize = 8 << 10;
@@ -205,7 +206,7 @@ impl Desk {
                 statement.execute(params![
                     place,
                     lane.chat.as_str(),
-                    topic_number(lane),
+                    topic_column(lane),
                     priority.severity,
                     priority.class as i64,
                     now,
@@ -242,9 +243,26 @@ impl Desk {
 
 const _: () = assert!(WAITING == 0, "the statements above spell it out");
 
-/// A lane's topic as a column; 0 stands for none.
-pub(super) fn topic_number(lane: &LaneId) -> i32 {
-    lane.topic.map_or(0, |topic| topic.0)
+/// A lane's topic as a column: 0 stands for none, and the name of one that nabat makes is a text
+/// that can't be taken for a number.
+pub(super) fn topic_column(lane: &LaneId) -> Value {
+    match &lane.topic {
+        None => Value::Integer(0),
+        Some(Topic::Number(number)) => Value::Integer(number.0.into()),
+        Some(Topic::Named(name)) => Value::Text(format!("{NAMED}{name}")),
+    }
+}
+
+/// What the column of a lane with a named topic begins with.
+pub(super) const NAMED: &str = "name=";
+
+/// A lane's topic as bytes, no two alike: a number has four, a name more.
+fn topic_bytes(lane: &LaneId) -> Vec<u8> {
+    match &lane.topic {
+        None => 0i32.to_le_bytes().to_vec(),
+        Some(Topic::Number(number)) => number.0.to_le_bytes().to_vec(),
+        Some(Topic::Named(name)) => format!("{NAMED}{name}").into_bytes(),
+    }
 }
 
 pub(super) fn updates_word(updates: crate::routing::Updates) -> &'static str {
@@ -271,7 +289,7 @@ pub(super) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, 
 /// The hash of a lane and a group; 128 bits, so that no two ever meet.
 pub(super) fn place(lane: &LaneId, group: &GroupId) -> Place {
     let mut hash = Sha256::new();
-    let topic = topic_number(lane).to_le_bytes();
+    let topic = topic_bytes(lane);
     let words: [&[u8]; 5] = [
         lane.chat.as_str().as_bytes(),
         &topic,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::accept::{Place, decode, encode, topic_number};
+use super::accept::{Place, decode, encode, topic_column};
 use super::desk::{DEAD, Desk, Out, WAITING, millis, timestamp};
 use crate::outbox::contract::{
     Card, Class, DeathReason, Entry, EntryId, Lease, Leased, Settlement, StoreError,
@@ -36,7 +36,7 @@ impl Desk {
             )
             .and_then(|mut statement| {
                 statement
-                    .query_row(params![lane.chat.as_str(), topic_number(lane)], |row| {
+                    .query_row(params![lane.chat.as_str(), topic_column(lane)], |row| {
                         read(row, lane.clone())
                     })
                     .optional()
@@ -126,7 +126,7 @@ impl Desk {
                 detail,
                 WAITING,
                 lane.chat.as_str(),
-                topic_number(lane),
+                topic_column(lane),
                 millis(before)
             ],
         )? as u64;
@@ -138,7 +138,7 @@ impl Desk {
 
     pub fn lanes(&mut self) -> Result<Vec<LaneId>, StoreError> {
         self.rows("SELECT DISTINCT chat, topic FROM entries WHERE state = 0", [], |row| {
-            Ok(super::queries::lane(row.get(0)?, row.get(1)?))
+            super::queries::lane(row, 0)
         })
     }
 

@@ -10,12 +10,13 @@ use rusqlite::Connection;
 const APPLICATION_ID: i32 = 0x6e61_6274;
 
 /// Each step brings the schema one version up; the number of steps is the version.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE entries (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     place       BLOB    NOT NULL,           -- hash of lane and group
     chat        TEXT    NOT NULL,
-    topic       INTEGER NOT NULL,           -- 0: none
+    topic       INTEGER NOT NULL,           -- 0: none; text: a topic that nabat makes
     state       INTEGER NOT NULL,           -- 0 waiting, 1 dead
     severity    INTEGER NOT NULL,
     class       INTEGER NOT NULL,
@@ -55,7 +56,16 @@ CREATE TABLE rejected (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     body        BLOB NOT NULL
 );
-"];
+",
+    "
+CREATE TABLE topics (
+    chat        INTEGER NOT NULL,
+    name        TEXT    NOT NULL,
+    topic       INTEGER NOT NULL,
+    PRIMARY KEY (chat, name)
+) WITHOUT ROWID;
+",
+];
 
 /// Files up to this size are checked page by page at every start; bigger ones would hold the
 /// start up, and show their damage when the damaged page is read.

@@ -3,6 +3,7 @@
 mod chats;
 mod pace;
 mod panics;
+mod topics;
 mod trouble;
 mod updates;
 
