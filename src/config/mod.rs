@@ -28,7 +28,7 @@ use crate::routing::{ChatAlias, LaneId, Route, Severities, TopicName, TopicRule,
 use crate::secrets::SecretRef;
 
 pub use alertmanagers::Alertmanager;
-pub use chats::{Chat, ChatIdSource, language_name};
+pub use chats::{Chat, ChatIdSource};
 pub use delivery::Delivery;
 pub use environment::{API_URL_VARIABLE, CHAT_ID_VARIABLE, TOKEN_VARIABLE, process_environment};
 pub use fault::{Fault, Faults};

@@ -4,7 +4,6 @@ use tokio::time::Instant;
 
 use super::{Interruption, Speaker};
 use crate::delivery::verdict::{Attempt, Verdict};
-use crate::rendering::Language;
 use crate::routing::{Topic, TopicName};
 use crate::telegram::{Answer, Method, NewTopic};
 
@@ -88,9 +87,6 @@ impl Speaker<'_> {
         self.delivery.shared.with.metrics.topic_fallbacks.inc();
         let Some(topic) = &self.lane.topic else { return };
         tracing::warn!(lane = %self.lane, "the topic can't be used; sent to the main chat");
-        self.note = Some(match self.chat.language {
-            Language::En => format!("topic {topic} is closed or gone"),
-            Language::Ru => format!("тема {topic} закрыта или удалена"),
-        });
+        self.note = Some(self.chat.language.say("topic_gone", &[&topic.to_string()]));
     }
 }

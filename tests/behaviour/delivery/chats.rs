@@ -42,7 +42,7 @@ async fn what_is_for_a_closed_topic_goes_to_the_main_chat_with_a_note() {
     stage.post("ops", &webhook("NetDown", &["sw1"])).await;
     let shown = stage.shows_text(OPS, "NetDown").await.pop().unwrap();
     assert_eq!(shown.topic, None);
-    assert!(shown.text.contains("topic 7 is closed or gone"), "{}", shown.text);
+    assert!(shown.text.contains("topic 7 can't be used"), "{}", shown.text);
     assert_eq!(stage.metric("topic_fallbacks_total").await, 1);
 }
 
