@@ -238,7 +238,11 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
 fn question_severities(known: &Severities, walk: &mut Walk<'_>) {
     for (place, name) in std::mem::take(&mut walk.severity_references) {
         if !known.names().iter().any(|known| known.eq_ignore_ascii_case(&name)) {
-            let remedy = fault::did_you_mean(&name, known.names().iter().map(String::as_str));
+            let nearest = fault::nearest(&name, known.names().iter().map(String::as_str));
+            let remedy = match nearest.filter(|nearest| !fault::may_be_secret(nearest)) {
+                Some(nearest) => format!("did you mean {nearest:?}?"),
+                None => "name one of those, or add it there".to_owned(),
+            };
             let problem = format!("{} is not in delivery.severities", fault::shown(&name));
             walk.warn(&place, problem, remedy);
         }

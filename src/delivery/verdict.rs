@@ -63,6 +63,8 @@ pub enum Verdict {
     Plainer(Form),
     /// Split again, smaller.
     Shorter,
+    /// It can't be deleted any more: it is to say that it counts no longer.
+    Overwrite,
     /// The card can't be edited: send a new one.
     NewCard,
     WithoutReply,
@@ -102,6 +104,7 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
             Verdict::WithoutTopic { gone: false }
         }
         (Complaint::ChatGone, _) => Verdict::Park(said()),
+        (Complaint::CantDelete, Attempt::Delete) => Verdict::Overwrite,
         // A message that is not there any more needs no deletion.
         (_, Attempt::Delete) | (Complaint::NotModified, _) => Verdict::Delivered(None),
         (
@@ -274,6 +277,11 @@ mod tests {
             ),
             (SEND, refused(401, "Unauthorized"), Verdict::PauseBot),
             (EDIT, refused(404, "Not Found"), Verdict::PauseBot),
+            (
+                Attempt::Delete,
+                refused(400, "Bad Request: message can't be deleted for everyone"),
+                Verdict::Overwrite,
+            ),
             (
                 Attempt::Delete,
                 refused(400, "Bad Request: message to delete not found"),

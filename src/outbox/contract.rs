@@ -315,6 +315,14 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     /// Forgets an entry for good.
     async fn drop_entry(&self, id: EntryId) -> Result<(), StoreError>;
 
+    /// What a lane has last to say, or was last told, about a group; nothing when it knows
+    /// nothing of it.
+    async fn latest(
+        &self,
+        lane: &LaneId,
+        group: &GroupId,
+    ) -> Result<Option<Notification>, StoreError>;
+
     /// Remembers that a chat moved, durably.
     async fn remember_migration(&self, from: ChatId, to: ChatId) -> Result<(), StoreError>;
 

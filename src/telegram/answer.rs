@@ -85,6 +85,8 @@ pub enum Complaint {
     NotModified,
     /// The message to edit is gone or not ours to edit.
     EditGone,
+    /// The message is there, but too old to be deleted.
+    CantDelete,
     /// The message to reply to is gone.
     ReplyGone,
     /// Telegram's own failure.
@@ -102,6 +104,8 @@ const WORDINGS: &[(&str, Complaint)] = &[
     ("message can't be edited", Complaint::EditGone),
     ("message_id_invalid", Complaint::EditGone),
     ("message identifier is not specified", Complaint::EditGone),
+    ("message can't be deleted", Complaint::CantDelete),
+    ("message_delete_forbidden", Complaint::CantDelete),
     ("message to be replied not found", Complaint::ReplyGone),
     ("message to reply not found", Complaint::ReplyGone),
     ("replied message not found", Complaint::ReplyGone),
@@ -306,6 +310,8 @@ mod tests {
             ),
             (400, "Bad Request: message to edit not found", Complaint::EditGone),
             (400, "Bad Request: message can't be edited", Complaint::EditGone),
+            (400, "Bad Request: message can't be deleted for everyone", Complaint::CantDelete),
+            (400, "Bad Request: message can't be deleted", Complaint::CantDelete),
             (400, "Bad Request: message to be replied not found", Complaint::ReplyGone),
             (400, "Bad Request: group chat was upgraded to a supergroup chat", Complaint::Migrated),
             (401, "Unauthorized", Complaint::Unauthorized),

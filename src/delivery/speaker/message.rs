@@ -98,6 +98,18 @@ impl Speaker<'_> {
         let method = Method::Delete { chat: self.number, message };
         match self.call(&method, Attempt::Delete).await? {
             Verdict::Delivered(_) => Ok(()),
+            Verdict::Overwrite => self.overwrite(message).await,
+            other => Err(self.interruption(other)),
+        }
+    }
+
+    /// Has a message say that it counts no longer; Telegram deletes none that is two days old.
+    async fn overwrite(&self, message: MessageId) -> Result<(), Interruption> {
+        let text = self.chat.language.say("superseded", &[]);
+        let (method, attempt) = self.method(Target::Existing(message), text, Form::Minimal);
+        match self.call(&method, attempt).await? {
+            // It is gone after all, or not ours to change: nothing more can be done.
+            Verdict::Delivered(_) | Verdict::NewCard | Verdict::Refused(_) => Ok(()),
             other => Err(self.interruption(other)),
         }
     }
@@ -190,6 +202,7 @@ impl Speaker<'_> {
             Verdict::Delivered(_)
             | Verdict::Plainer(_)
             | Verdict::Shorter
+            | Verdict::Overwrite
             | Verdict::NewCard
             | Verdict::WithoutReply
             | Verdict::WithoutTopic { .. } => {

@@ -170,7 +170,7 @@ impl Desk {
             .ok_or(StoreError::NoSuchEntry(id))
     }
 
-    fn card(&self, place: &Place) -> Result<Option<Card>, StoreError> {
+    pub fn card(&self, place: &Place) -> Result<Option<Card>, StoreError> {
         let body: Option<Vec<u8>> = self
             .connection
             .prepare_cached("SELECT body FROM cards WHERE place = ?")

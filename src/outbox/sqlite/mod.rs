@@ -32,6 +32,7 @@ use super::contract::{
     Accepted, Card, DeathReason, EntryId, EntryState, EntryView, Lease, Leased, Outbox, Rejected,
     Settlement, StoreError, Submission, Totals,
 };
+use crate::alert::{GroupId, Notification};
 use crate::routing::{LaneId, TopicName};
 use crate::telegram::{ChatId, TopicId};
 
@@ -233,6 +234,15 @@ impl Outbox for SqliteOutbox {
 
     async fn drop_entry(&self, id: EntryId) -> Result<(), StoreError> {
         self.ask(true, move |desk| desk.drop_entry(id)).await
+    }
+
+    async fn latest(
+        &self,
+        lane: &LaneId,
+        group: &GroupId,
+    ) -> Result<Option<Notification>, StoreError> {
+        let (lane, group) = (lane.clone(), group.clone());
+        self.ask(false, move |desk| desk.latest(&lane, &group)).await
     }
 
     async fn remember_migration(&self, from: ChatId, to: ChatId) -> Result<(), StoreError> {

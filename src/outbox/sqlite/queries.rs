@@ -104,6 +104,18 @@ impl Desk {
         Ok(())
     }
 
+    pub fn latest(
+        &mut self,
+        lane: &LaneId,
+        group: &GroupId,
+    ) -> Result<Option<Notification>, StoreError> {
+        let place = place(lane, group);
+        match self.waiting(&place).map_err(|error| self.judge(&error))? {
+            Some((waiting, ..)) => self.body(waiting).map(Some),
+            None => Ok(self.card(&place)?.map(|card| card.state)),
+        }
+    }
+
     pub fn remember_migration(&mut self, from: ChatId, to: ChatId) -> Result<(), StoreError> {
         // A chat that moved back ends a circle; a chain is followed to its end when read.
         self.change("DELETE FROM migrations WHERE from_chat = ?", [to.0])?;

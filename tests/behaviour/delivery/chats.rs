@@ -63,6 +63,28 @@ async fn a_chat_that_shut_the_bot_out_is_parked_told_of_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_chat_that_recovers_while_nabat_is_away_is_told_of_all_the_same() {
+    let mut stage = Stage::open("fallback_chat: boss").await;
+    stage.sandbox.kick(OPS);
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    stage.shows_text(BOSS, "NabatChatUnreachable").await;
+    assert_eq!(stage.stop().await, Some(0));
+    stage.sandbox.set_access(OPS, Access::Open);
+    stage.restart().await;
+    stage.shows_text(OPS, "DiskFull").await;
+    let told = stage.shows(BOSS, |shown| shown.len() >= 2 && shown[0].edits >= 1).await;
+    assert!(told[1].silent && told[1].reply_to == Some(told[0].id), "the notice ended: {told:?}");
+
+    // A chat that nobody was told of gives nobody a notice of its recovery.
+    assert_eq!(stage.stop().await, Some(0));
+    stage.restart().await;
+    stage.post("ops", &webhook("Other", &["db1"])).await;
+    stage.shows_text(OPS, "Other").await;
+    stage.drained().await;
+    assert_eq!(stage.sandbox.messages(BOSS).len(), 2);
+}
+
+#[tokio::test]
 async fn what_is_too_old_for_an_unreachable_chat_dies_visibly_and_can_be_revived() {
     let stage = Stage::open("delivery: {dead_after: 1s}").await;
     stage.sandbox.kick(BOSS);

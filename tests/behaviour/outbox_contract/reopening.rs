@@ -31,6 +31,7 @@ async fn a_closed_store_answers_closed_to_everything(place: &impl Place) {
     store.close().await;
     let shown = card(1, &leased.entry.state);
     let id = leased.entry.id;
+    let group = leased.entry.state.group.clone();
     for answer in [
         store.accept(submission("disk", &[ended("a")])).await.map(drop),
         store.lanes().await.map(drop),
@@ -47,6 +48,7 @@ async fn a_closed_store_answers_closed_to_everything(place: &impl Place) {
         store.remember_topic(ChatId(-1), &topic_name("db"), TopicId(7)).await,
         store.forget_topic(ChatId(-1), &topic_name("db")).await,
         store.topics().await.map(drop),
+        store.latest(&ops(), &group).await.map(drop),
         store.rejected().await.map(drop),
         store.totals().await.map(drop),
         store.probe().await,
