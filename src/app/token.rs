@@ -102,8 +102,9 @@ impl Keeper {
                     ChatNumber::Secret(self.number(at, secrets.keep(wanted)))
                 }
             };
-            let (timezone, sound) = (chat.timezone.clone(), chat.sound.clone());
-            (alias.clone(), Chat { number, language: chat.language, timezone, sound })
+            let timezone = chat.timezone.clone();
+            let (sound, pin) = (chat.sound.clone(), chat.pin.clone());
+            (alias.clone(), Chat { number, language: chat.language, timezone, sound, pin })
         });
         let chats = chats.collect();
         self.tasks.spawn("token", forward(token, self.token.clone(), self.tasks.clone()));

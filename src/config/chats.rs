@@ -17,7 +17,8 @@ use super::topic;
 use super::walk::{At, Place, Walk};
 use super::yaml::Value;
 
-pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone", "silent", "quiet_hours"];
+pub(super) const KEYS: &[&str] =
+    &["id", "topic", "language", "timezone", "silent", "quiet_hours", "pin"];
 
 const ID_REMEDY: &str = "a group's id looks like -1001234567890, a private chat's like 123456789";
 
@@ -30,6 +31,8 @@ pub struct Chat {
     pub timezone: TimeZone,
     /// Which of its messages ring, and when.
     pub sound: Sound,
+    /// Severities whose cards are pinned while they fire.
+    pub pin: Vec<String>,
 }
 
 impl Chat {
@@ -41,6 +44,7 @@ impl Chat {
             language: Language::default(),
             timezone: TimeZone::UTC,
             sound: Sound::default(),
+            pin: Vec::new(),
         }
     }
 }
@@ -86,7 +90,8 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
     };
     let (silent, quiet_hours) = (section.get("silent"), section.get("quiet_hours"));
     let sound = sound::read(silent.as_ref(), quiet_hours.as_ref(), walk);
-    Some(Chat { id: id?, topic, language: language?, timezone: timezone?, sound })
+    let pin = section.get("pin").map(|at| sound::severities(&at, walk)).unwrap_or_default();
+    Some(Chat { id: id?, topic, language: language?, timezone: timezone?, sound, pin })
 }
 
 fn is_supergroup(id: ChatId) -> bool {

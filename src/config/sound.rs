@@ -57,9 +57,12 @@ pub(super) fn read(
     sound
 }
 
-/// Values of the label `severity`; ones that are not in the configured order are questioned.
-fn severities(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<String> {
-    let names = walk.texts(at);
+/// Values of the label `severity`, one or a list; ones that are not in the configured order are questioned.
+pub(super) fn severities(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<String> {
+    let names = match at.value {
+        Value::Text(_) => walk.text(at).map(|name| (at.place.clone(), name)).into_iter().collect(),
+        _ => walk.texts(at),
+    };
     walk.severity_references
         .extend(names.iter().map(|(at, name)| (at.clone(), (*name).to_owned())));
     names.into_iter().map(|(_, name)| name.to_owned()).collect()
@@ -67,22 +70,16 @@ fn severities(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<String> {
 
 fn quiet(at: &At<'_>, walk: &mut Walk<'_>) -> Option<QuietHours> {
     let section = walk.section(at, QUIET_KEYS)?;
-    let mut end = |key| {
-        let at = walk.required(&section, key, TIME_REMEDY)?;
-        time(&at, walk)
-    };
-    let (from, to) = (end("from"), end("to"));
+    let from = walk.required(&section, "from", TIME_REMEDY).and_then(|at| time(&at, walk));
+    let to = walk.required(&section, "to", TIME_REMEDY);
+    let whole = to.as_ref().is_some_and(|to| matches!(to.value, Value::Text(t) if t == "24:00"));
+    let to = if whole { Some(Time::midnight()) } else { to.and_then(|at| time(&at, walk)) };
     let days = match section.get("days") {
         Some(at) => choices(&at, "day", &DAYS, walk),
         None => DAYS.map(|(_, day)| day).to_vec(),
     };
     let (from, to) = (from?, to?);
-    let Some(from) = from else {
-        let place = section.get("from").map_or(at.place.clone(), |at| at.place);
-        walk.fault(&place, "a day begins at 00:00", "write \"00:00\"");
-        return None;
-    };
-    if to == Some(from) {
+    if from == to && !whole {
         let remedy = "for the whole day write from: \"00:00\", to: \"24:00\"";
         walk.fault(&at.place, "begins and ends at the same time", remedy);
         return None;
@@ -90,12 +87,8 @@ fn quiet(at: &At<'_>, walk: &mut Walk<'_>) -> Option<QuietHours> {
     Some(QuietHours { from, to, days })
 }
 
-/// A time of the day; the inner `None` is 24:00.
-fn time(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Option<Time>> {
+fn time(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Time> {
     let text = walk.text(at)?;
-    if text == "24:00" {
-        return Some(None);
-    }
     let time = text
         .split_once(':')
         .filter(|(hour, minute)| hour.len() == 2 && minute.len() == 2)
@@ -103,7 +96,7 @@ fn time(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Option<Time>> {
     if time.is_none() {
         walk.fault(&at.place, format!("{} is no time of the day", shown(text)), TIME_REMEDY);
     }
-    time.map(Some)
+    time
 }
 
 /// A list of names, each of which stands for something.
@@ -115,12 +108,11 @@ fn choices<T: Copy>(
 ) -> Vec<T> {
     let mut chosen = Vec::new();
     for (place, name) in walk.texts(at) {
-        match known.iter().find(|(known, _)| *known == name) {
-            Some((_, choice)) => chosen.push(*choice),
-            None => {
-                let remedy = did_you_mean(name, known.iter().map(|(name, _)| *name));
-                walk.fault(&place, format!("{} is no {what}", shown(name)), remedy);
-            }
+        if let Some((_, choice)) = known.iter().find(|(known, _)| *known == name) {
+            chosen.push(*choice);
+        } else {
+            let remedy = did_you_mean(name, known.iter().map(|(name, _)| *name));
+            walk.fault(&place, format!("{} is no {what}", shown(name)), remedy);
         }
     }
     chosen

@@ -21,6 +21,8 @@ pub struct Chat {
     pub language: Language,
     pub timezone: TimeZone,
     pub sound: Sound,
+    /// Severities whose cards are pinned while they fire.
+    pub pin: Vec<String>,
 }
 
 /// A chat's number, or the secret that will hold it.

@@ -16,7 +16,7 @@ mod speaker;
 mod topics;
 mod verdict;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ use crate::lifecycle::Tasks;
 use crate::outbox::{Outbox, StoreError};
 use crate::rendering::Renderer;
 use crate::routing::{LaneId, Severities};
-use crate::telegram::Client;
+use crate::telegram::{ChatId, Client};
 use crate::telemetry::Metrics;
 
 /// How delivery behaves; swapped as a whole at a reload.
@@ -84,6 +84,19 @@ struct Shared {
     paces: Paces,
     reports: broadcast::Sender<Report>,
     lanes: Mutex<HashMap<LaneId, Arc<Bell>>>,
+    /// Chats in which nabat may not pin, as far as it was told.
+    unpinnable: Mutex<HashSet<ChatId>>,
+}
+
+impl Shared {
+    fn may_pin(&self, chat: ChatId) -> bool {
+        !self.unpinnable.lock().unwrap_or_else(PoisonError::into_inner).contains(&chat)
+    }
+
+    /// Notes that nabat may not pin in a chat; true when that was not known.
+    fn pins_forbidden(&self, chat: ChatId) -> bool {
+        self.unpinnable.lock().unwrap_or_else(PoisonError::into_inner).insert(chat)
+    }
 }
 
 /// How a lane's worker is called.
@@ -112,6 +125,7 @@ impl Delivery {
             paces: Paces::default(),
             reports: broadcast::channel(REPORTS_KEPT).0,
             lanes: Mutex::default(),
+            unpinnable: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -150,6 +164,7 @@ impl Delivery {
     /// Urges every lane that was ever awake, e.g. after the chats were configured anew.
     pub fn urge_all(&self) {
         self.shared.with.topics.try_again();
+        self.shared.unpinnable.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         for bell in lanes.values() {
             bell.news.notify_one();

@@ -10,7 +10,7 @@ use crate::alert::{Alert, Notification, Status};
 use crate::outbox::{Card, Class, Entry, merge};
 use crate::rendering::Kind;
 use crate::routing::{Severities, Updates};
-use crate::telegram::ChatId;
+use crate::telegram::{ChatId, MessageId};
 
 /// The same for alerts that fired when they were last heard of.
 const UNLISTED_KEPT: usize = 20;
@@ -32,11 +32,20 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Send the card, or what is missing of it.
-    Open { silent: bool },
+    Open {
+        silent: bool,
+    },
     /// Bring the card up to date.
     Edit,
     /// Reply to the card.
-    Reply { kind: Kind, news: Vec<usize>, silent: bool },
+    Reply {
+        kind: Kind,
+        news: Vec<usize>,
+        silent: bool,
+    },
+    /// Pin the card's first message.
+    Pin(MessageId),
+    Unpin(MessageId),
 }
 
 /// Where and when it is to be said.
@@ -49,6 +58,9 @@ pub struct Ground<'a> {
     /// A card whose group ended longer ago is not opened again.
     pub new_card_after: Duration,
     pub sound: &'a Sound,
+    /// Severities whose cards are pinned while they fire; `None` when the chat lets nabat pin
+    /// nothing.
+    pub pin: Option<&'a [String]>,
     /// The severities that the installation knows, worst first.
     pub severities: &'a Severities,
 }
@@ -64,7 +76,8 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
         let present = entry.state.clone();
         let kind = former.map_or_else(|| first(&present), |card| another(card, &present));
         let silent = !ground.rings(kind, &present, &[]);
-        return Plan { present, next: Some(Step::Open { silent }), then: None };
+        let then = ground.repin(here.and_then(|card| card.pinned), None, &present);
+        return Plan { present, next: Some(Step::Open { silent }), then };
     };
     let before = remembered(card);
     // A dead letter that is tried again may be older than what people have seen since.
@@ -75,11 +88,19 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
     };
     if card.told.is_none() {
         let silent = !ground.rings(first(&present), &present, &[]);
-        return Plan { present, next: Some(Step::Open { silent }), then: None };
+        let then = ground.repin(card.pinned, None, &present);
+        return Plan { present, next: Some(Step::Open { silent }), then };
     }
+    let front = card.parts.first().map(|part| part.id);
+    if told_now(card) && (card.shown == card.told || entry.updates == Updates::New) {
+        let next = ground.pin_step(card.pinned, front, &present);
+        // What was pinned before makes room first.
+        let again = matches!(next, Some(Step::Unpin(_))) && ground.pins(&present);
+        return Plan { present, next, then: again.then_some(Class::Edit) };
+    }
+    let then = ground.repin(card.pinned, front, &present);
     match entry.updates {
-        Updates::New => Plan { present, next: None, then: None },
-        Updates::Edit => Plan { present, next: Some(Step::Edit), then: None },
+        Updates::New | Updates::Edit => Plan { present, next: Some(Step::Edit), then },
         Updates::Thread => {
             let reply = if told_now(card) { None } else { change(card, &before, &present) };
             let (next, then) = match reply {
@@ -87,7 +108,7 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
                     let silent = !ground.rings(kind, &present, &news);
                     (Step::Reply { kind, news, silent }, Some(Class::Edit))
                 }
-                None => (Step::Edit, None),
+                None => (Step::Edit, then),
             };
             Plan { present, next: Some(next), then }
         }
@@ -116,6 +137,45 @@ impl Ground<'_> {
         about.any(rings)
     }
 
+    /// Whether the group's card is to be pinned.
+    fn pins(&self, state: &Notification) -> bool {
+        let severities = self.pin.unwrap_or_default();
+        state.firing().filter(|alert| !alert.unlisted).any(|alert| {
+            severities.iter().any(|severity| severity.eq_ignore_ascii_case(alert.severity()))
+        })
+    }
+
+    /// What is to be pinned or unpinned, when `pinned` is and `front` is the card's message.
+    fn pin_step(
+        &self,
+        pinned: Option<MessageId>,
+        front: Option<MessageId>,
+        state: &Notification,
+    ) -> Option<Step> {
+        self.pin?;
+        let wanted = front.filter(|_| self.pins(state));
+        match (pinned, wanted) {
+            (Some(old), wanted) if wanted != Some(old) => Some(Step::Unpin(old)),
+            (None, Some(front)) => Some(Step::Pin(front)),
+            _ => None,
+        }
+    }
+
+    /// In which class the pin waits behind the message that comes first, when there is something
+    /// to pin or unpin. The card's message is not known yet when it is still to be sent.
+    fn repin(
+        &self,
+        pinned: Option<MessageId>,
+        front: Option<MessageId>,
+        state: &Notification,
+    ) -> Option<Class> {
+        let changes = match front {
+            Some(_) => self.pin_step(pinned, front, state).is_some(),
+            None => self.pin.is_some() && (pinned.is_some() || self.pins(state)),
+        };
+        changes.then_some(Class::Edit)
+    }
+
     fn is_too_old(&self, card: &Card) -> bool {
         card.closed_at.is_some_and(|closed| {
             let age = Duration::try_from(self.now.timestamp().duration_since(closed));
@@ -134,7 +194,12 @@ fn first(present: &Notification) -> Kind {
 fn another(former: &Card, present: &Notification) -> Kind {
     let before = remembered(former);
     let present = merge(&before, present);
-    change(former, &before, &present).map_or(Kind::Ended, |(kind, _)| kind)
+    match change(former, &before, &present) {
+        Some((kind, _)) => kind,
+        None if present.is_complete() => Kind::Ended,
+        // What was left out may be news.
+        None => first(&present),
+    }
 }
 
 /// What must be said beside the card, and which alerts are news in it.

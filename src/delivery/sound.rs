@@ -44,9 +44,10 @@ impl Sound {
     ) -> bool {
         let rank = usize::from(severities.rank_of(severity));
         let minor = rank > 0 && rank < severities.names().len();
-        !self.silent_kinds.contains(&kind)
-            && !self.silent_severities.iter().any(|name| name.eq_ignore_ascii_case(severity))
-            && !(minor && self.quiet_hours.iter().any(|hours| hours.cover(now)))
+        let silent = self.silent_kinds.contains(&kind)
+            || self.silent_severities.iter().any(|name| name.eq_ignore_ascii_case(severity))
+            || (minor && self.quiet_hours.iter().any(|hours| hours.cover(now)));
+        !silent
     }
 }
 
@@ -54,9 +55,8 @@ impl Sound {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuietHours {
     pub from: Time,
-    /// The end, which is no part of it; `None` is midnight at the end of the day. One that is not
-    /// later than `from` is on the next day.
-    pub to: Option<Time>,
+    /// The end, which is no part of it. One that is not later than `from` is on the next day.
+    pub to: Time,
     /// The days on which it begins.
     pub days: Vec<Weekday>,
 }
@@ -78,13 +78,9 @@ impl QuietHours {
     fn covers_from(&self, day: Date, now: &ZonedDateTime) -> Option<bool> {
         let moment =
             |day: Date, time: Time| now.time_zone().to_ambiguous_timestamp(day.to_datetime(time));
-        let (end_day, end) = match self.to {
-            Some(to) if to > self.from => (day, to),
-            Some(to) => (day.tomorrow().ok()?, to),
-            None => (day.tomorrow().ok()?, Time::midnight()),
-        };
+        let end_day = if self.to > self.from { day } else { day.tomorrow().ok()? };
         let begins: Timestamp = moment(day, self.from).later().ok()?;
-        let ends: Timestamp = moment(end_day, end).earlier().ok()?;
+        let ends: Timestamp = moment(end_day, self.to).earlier().ok()?;
         Some((begins..ends).contains(&now.timestamp()))
     }
 }

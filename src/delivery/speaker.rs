@@ -1,6 +1,7 @@
 //! Saying one thing: a card, or a reply to it, part by part.
 
 mod message;
+mod pin;
 mod topic;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -102,11 +103,13 @@ impl<'a> Speaker<'a> {
             now: with.clock.now().to_zoned_datetime(self.chat.timezone.clone()),
             new_card_after: options.new_card_after,
             sound: &self.chat.sound,
+            pin: self.delivery.shared.may_pin(self.number).then_some(&self.chat.pin[..]),
             severities: &options.severities,
         };
         let plan = plan::plan(&self.leased.entry, self.leased.card.as_ref(), &ground);
         let card = self.leased.card.take();
-        let fresh = || self.fresh_card(&plan.present);
+        let pinned = card.as_ref().filter(|card| card.chat == self.number).and_then(|c| c.pinned);
+        let fresh = || Card { pinned, ..self.fresh_card(&plan.present) };
         let card = match (&plan.next, card) {
             // An unfinished card goes on; a new one starts empty.
             (Some(Step::Open { .. }), Some(card))
@@ -118,11 +121,14 @@ impl<'a> Speaker<'a> {
             (_, Some(card)) => card,
         };
         let opens = matches!(plan.next, Some(Step::Open { .. }));
-        if opens || matches!(plan.next, Some(Step::Reply { .. })) {
+        let news = opens || matches!(plan.next, Some(Step::Reply { .. }));
+        if news {
             self.enter_topic().await?;
         }
         let (card, shown) = match plan.next {
             None => (card, None),
+            Some(Step::Pin(message)) => (self.pin(card, message).await?, None),
+            Some(Step::Unpin(message)) => (self.unpin(card, message).await?, None),
             Some(Step::Open { silent }) => self.show_card(card, &plan.present, silent).await?,
             Some(Step::Edit) => self.show_card(card, &plan.present, true).await?,
             Some(Step::Reply { kind, news, silent }) => {
@@ -130,7 +136,7 @@ impl<'a> Speaker<'a> {
             }
         };
         if let Some(message) = shown {
-            self.report(message, opens || plan.then.is_some());
+            self.report(message, news);
         }
         Ok(match plan.then {
             Some(class) => Settlement::Partly(card, class),
@@ -187,6 +193,7 @@ impl<'a> Speaker<'a> {
             break;
         }
         self.told(&mut card, present);
+        card.shown = card.told;
         card.closed_at = has_ended(present).then(|| self.delivery.shared.with.clock.now());
         Ok((card, shown))
     }
@@ -271,6 +278,8 @@ impl<'a> Speaker<'a> {
             parts: Vec::new(),
             state: present.clone(),
             told: None,
+            shown: None,
+            pinned: None,
             unfinished: None,
             as_of: self.leased.entry.last_accepted_at,
             updated_at: self.delivery.shared.with.clock.now(),

@@ -157,12 +157,12 @@ mod tests {
     #[test]
     fn a_topic_is_forgotten_when_it_is_missed_three_times_in_a_row() {
         let book = TopicBook::new(vec![(CHAT, name("db"), TopicId(7))]);
-        let missed = |times: u32| (0..times).map(|_| book.missed(CHAT, &name("db"))).collect();
-        let misses: Vec<bool> = missed(2);
-        assert_eq!(misses, [false, false]);
+        let send = |times: u32| -> Vec<bool> {
+            (0..times).map(|_| book.missed(CHAT, &name("db"))).collect()
+        };
+        assert_eq!(send(2), [false, false]);
         book.found(CHAT, &name("db"));
-        let misses: Vec<bool> = missed(4);
-        assert_eq!(misses, [false, false, true, false]);
+        assert_eq!(send(4), [false, false, true, false]);
         assert_eq!(book.number(CHAT, &name("db")), None);
     }
 }

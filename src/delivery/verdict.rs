@@ -18,6 +18,8 @@ pub enum Attempt {
         form: Form,
     },
     Delete,
+    /// The card is to be pinned or unpinned.
+    Pin,
     /// A forum topic is to be created.
     MakeTopic,
 }
@@ -73,6 +75,12 @@ pub enum Verdict {
         /// Telegram knows no such topic; otherwise it is only closed, or can't be made.
         gone: bool,
     },
+    /// It is not worth another try: nobody misses a message for it.
+    LetBe {
+        why: String,
+        /// A right is missing: the next one would end like this, too.
+        forbidden: bool,
+    },
     /// The chat can't be written to until a person changes something.
     Park(String),
     /// The bot's token is refused: nothing can be sent to anyone.
@@ -97,6 +105,9 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
             Some(chat) => Verdict::Moved(chat),
             None => Verdict::Park(said()),
         },
+        (complaint, Attempt::Pin) if complaint != Complaint::ChatGone || refusal.code == 400 => {
+            Verdict::LetBe { why: said(), forbidden: complaint == Complaint::ChatGone }
+        }
         // 400 means that a right is missing, or that the chat has no topics.
         (complaint, Attempt::MakeTopic)
             if complaint != Complaint::ChatGone || refusal.code == 400 =>
@@ -126,6 +137,7 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
             Verdict::Shorter
         }
         (_, Attempt::MakeTopic) => Verdict::WithoutTopic { gone: false },
+        (_, Attempt::Pin) => Verdict::LetBe { why: said(), forbidden: false },
         // Whatever else is wrong with it, a plainer text may pass: no alert dies of its text.
         (_, Attempt::Send { form, .. } | Attempt::Edit { form }) => match form.plainer() {
             Some(plainer) => Verdict::Plainer(plainer),
@@ -167,6 +179,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table reads best in one piece")]
     fn every_answer_has_the_verdict_of_the_design() {
         let failed =
             |why: &str| Verdict::Retry { why: why.into(), ambiguous: false, answered: true };
@@ -249,6 +262,31 @@ mod tests {
                 Attempt::MakeTopic,
                 refused(400, "Bad Request: not enough rights to create a topic"),
                 Verdict::WithoutTopic { gone: false },
+            ),
+            (
+                Attempt::Pin,
+                refused(
+                    400,
+                    "Bad Request: not enough rights to manage pinned messages in the chat",
+                ),
+                Verdict::LetBe {
+                    why: "400 Bad Request: not enough rights to manage pinned messages in the chat"
+                        .into(),
+                    forbidden: true,
+                },
+            ),
+            (
+                Attempt::Pin,
+                refused(400, "Bad Request: message to pin not found"),
+                Verdict::LetBe {
+                    why: "400 Bad Request: message to pin not found".into(),
+                    forbidden: false,
+                },
+            ),
+            (
+                Attempt::Pin,
+                refused(403, "Forbidden: bot was kicked from the group chat"),
+                park("403 Forbidden: bot was kicked from the group chat"),
             ),
             (
                 Attempt::MakeTopic,

@@ -123,6 +123,12 @@ pub struct Card {
     pub state: Notification,
     /// The entry and version that people were last told about by a message that can ring.
     pub told: Option<(EntryId, u64)>,
+    /// The entry and version whose state the card itself shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<(EntryId, u64)>,
+    /// The message that nabat pinned for the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<MessageId>,
     /// How many parts of an unfinished reply were sent for which entry and version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<(EntryId, u64, u32)>,

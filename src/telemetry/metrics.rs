@@ -52,8 +52,15 @@ pub const OUTCOMES: [&str; 9] = [
 ];
 
 /// Bot API methods nabat calls.
-pub const METHODS: [&str; 5] =
-    ["sendMessage", "editMessageText", "deleteMessage", "createForumTopic", "getMe"];
+pub const METHODS: [&str; 7] = [
+    "sendMessage",
+    "editMessageText",
+    "deleteMessage",
+    "pinChatMessage",
+    "unpinChatMessage",
+    "createForumTopic",
+    "getMe",
+];
 
 /// Why a letter died, as `dead_letters_total{reason}` says it.
 pub const DEATHS: [&str; 4] = ["unreachable", "refused", "poisonous", "no_such_chat"];
@@ -159,7 +166,7 @@ impl Metrics {
             topic_fallbacks: counter(
                 r,
                 "topic_fallbacks_total",
-                "Messages sent to the main chat because their topic is closed or gone.",
+                "Messages sent to the main chat because their topic is closed, gone or can't be made.",
             ),
             digests: counter(r, "digests_total", "Digest messages sent in storms."),
             last_success: float_gauges(

@@ -212,13 +212,16 @@ fn a_chat_says_what_it_wants_to_hear() {
     assert_eq!((silent.silent_severities, silent.silent_kinds), (vec!["info".to_owned()], vec![]));
     let night = sound(", quiet_hours: {from: \"22:00\", to: \"07:30\", days: [fri]}");
     assert_eq!(night.silent_kinds, [Kind::Ended]);
-    let (from, to) = (Time::new(22, 0, 0, 0).unwrap(), Time::new(7, 30, 0, 0).ok());
+    let (from, to) = (Time::new(22, 0, 0, 0).unwrap(), Time::new(7, 30, 0, 0).unwrap());
     assert_eq!(night.quiet_hours, [QuietHours { from, to, days: vec![Weekday::Friday] }]);
     let several = sound(
         ", quiet_hours: [{from: \"22:00\", to: \"08:00\"}, {from: \"00:00\", to: \"24:00\", days: [sat]}]",
     );
     assert_eq!(several.quiet_hours.len(), 2);
-    assert_eq!((several.quiet_hours[0].days.len(), several.quiet_hours[1].to), (7, None));
+    assert_eq!(
+        (several.quiet_hours[0].days.len(), several.quiet_hours[1].to),
+        (7, Time::midnight())
+    );
 }
 
 #[test]

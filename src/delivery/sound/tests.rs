@@ -16,7 +16,7 @@ fn time(text: &str) -> Time {
 
 /// Quiet hours as the configuration writes them; `24:00` is the day's end.
 fn quiet(from: &str, to: &str, days: &[Weekday]) -> QuietHours {
-    let to = (to != "24:00").then(|| time(to));
+    let to = if to == "24:00" { Time::midnight() } else { time(to) };
     QuietHours { from: time(from), to, days: days.to_vec() }
 }
 

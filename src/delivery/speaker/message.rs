@@ -115,7 +115,11 @@ impl Speaker<'_> {
     }
 
     /// Waits for the pace, makes the call, counts it.
-    async fn call(&self, method: &Method, attempt: Attempt) -> Result<Verdict, Interruption> {
+    pub(super) async fn call(
+        &self,
+        method: &Method,
+        attempt: Attempt,
+    ) -> Result<Verdict, Interruption> {
         self.slot().await?;
         let started = Instant::now();
         let answer = self.delivery.shared.with.client.load().call(&self.token, method).await;
@@ -203,6 +207,7 @@ impl Speaker<'_> {
             | Verdict::Plainer(_)
             | Verdict::Shorter
             | Verdict::Overwrite
+            | Verdict::LetBe { .. }
             | Verdict::NewCard
             | Verdict::WithoutReply
             | Verdict::WithoutTopic { .. } => {

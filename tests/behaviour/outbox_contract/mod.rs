@@ -148,6 +148,8 @@ pub fn card(message: i32, state: &Notification) -> Card {
         parts: vec![ShownPart { id: MessageId(message), digest: 7 }],
         state: state.clone(),
         told: None,
+        shown: None,
+        pinned: None,
         unfinished: None,
         as_of: at(0),
         updated_at: at(0),

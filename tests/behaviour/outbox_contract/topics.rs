@@ -1,6 +1,6 @@
 //! Topics that are made when they are first needed: their lanes, and what is remembered of them.
 
-use nabat::outbox::{EntryState, Outbox, Submission};
+use nabat::outbox::{EntryState, Submission};
 use nabat::routing::Topic;
 use nabat::telegram::{ChatId, TopicId};
 
