@@ -227,7 +227,7 @@ async fn a_window_of_zero_knows_no_duplicates(place: &impl Place) {
     assert_eq!(accept(&*store, submission("disk", &[fires("a")])).await, Fate::Merged);
 }
 
-async fn fill(place: &impl Place) -> Arc<dyn nabat::outbox::Outbox> {
+async fn fill(place: &impl Place) -> Arc<dyn Outbox> {
     let store = place.open_with(Settings { max_entries: 2, ..Settings::default() }).await;
     accept(&*store, submission("one", &[fires("a")])).await;
     accept(&*store, Submission { at: at(1), ..submission("two", &[fires("a")]) }).await;
