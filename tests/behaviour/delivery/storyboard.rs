@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use jiff::{SignedDuration, Timestamp};
 use nabat::clock::Clock;
 use nabat::sandbox::{Limits, Shown};
 use nabat::telegram::MessageId;
@@ -14,6 +15,8 @@ const MODES: [&str; 3] = ["thread", "edit", "new"];
 
 /// The five scenes: what Alertmanager sends in each.
 fn scenes() -> [(&'static str, Value); 5] {
+    let now = Clock::system().now();
+    let body = |alerts: &[&str], reason| body(now, alerts, reason);
     [
         ("fires", body(&["db-1"], "first notification")),
         ("grows", body(&["db-1", "db-2"], "new alerts added")),
@@ -24,14 +27,12 @@ fn scenes() -> [(&'static str, Value); 5] {
 }
 
 /// A group of disks that fill; an alert that ended has a minus before its name.
-fn body(alerts: &[&str], reason: &str) -> Value {
-    let now = Clock::system().now();
-    let ago = |minutes: i64| (now - jiff::SignedDuration::from_mins(minutes)).to_string();
+fn body(now: Timestamp, alerts: &[&str], reason: &str) -> Value {
+    let ago = |minutes: i64| (now - SignedDuration::from_mins(minutes)).to_string();
     let alert = |name: &&str| {
         let ended = name.starts_with('-');
         let name = name.trim_start_matches('-');
-        // Rounded down to the same second in every scene.
-        let started = if name == "db-1" { "2026-11-03T02:51:00Z" } else { "2026-11-03T02:56:00Z" };
+        let started = ago(if name == "db-1" { 12 } else { 7 });
         json!({
             "status": if ended { "resolved" } else { "firing" },
             "labels": {
