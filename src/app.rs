@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Config, Faults};
-use crate::delivery::{Bot, Chats, Delivery, Surroundings};
+use crate::delivery::{Bot, Chats, Delivery, Surroundings, TopicBook};
 use crate::ingest::{self, Bodies, BodyLimits, Door, Intake};
 use crate::lifecycle::{Readiness, StopOrder, Tasks};
 use crate::outbox::sqlite::{OpenError, SqliteOutbox};
@@ -93,8 +93,7 @@ pub struct App {
 /// Starts everything; returns when webhooks are accepted.
 pub async fn start(options: Options) -> Result<App, StartError> {
     let config = Config::load(options.config_file.as_deref(), &options.environment)?;
-    let present = Arc::new(Present::new(config));
-    let config = present.config();
+    let config = Arc::new(config);
 
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
     let readiness = Readiness::default();
@@ -122,11 +121,14 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let (front, back) = (Tasks::default(), Tasks::default());
     let token = token::Keeper::new(&options, &metrics, client.clone(), &back);
     let chats = Arc::new(Chats::new(token.keep(&config), outbox.migrations().await?));
+    let topics = Arc::new(TopicBook::new(outbox.topics().await?));
+    let present = Arc::new(Present::new(config.clone(), topics.clone()));
     let delivery = Delivery::new(Surroundings {
         outbox: outbox.clone(),
         client: client.clone(),
         bot: Bot::new(token.watch(), token.ask()),
         chats: chats.clone(),
+        topics,
         renderer: Arc::new(ArcSwap::from_pointee(renderer)),
         metrics: metrics.clone(),
         clock: options.clock.clone(),

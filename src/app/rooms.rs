@@ -7,53 +7,71 @@ use arc_swap::ArcSwap;
 use crate::alert::Notification;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::delivery::{Delivery, DeliveryOptions};
+use crate::delivery::{Delivery, DeliveryOptions, TopicBook};
 use crate::images::Images;
 use crate::ingest::{Router, Wake};
 use crate::outbox::sqlite::SqliteOptions;
 use crate::rendering::{Renderer, TemplateError, TemplateSource};
-use crate::routing::{ChatAlias, Destination, LaneId};
+use crate::routing::{ChatAlias, Destination, LaneId, Topic, TopicName, TopicRule, Topics};
 use crate::telegram::{Client, ClientError, ClientOptions};
 use crate::telemetry::Metrics;
 
 /// The configuration in force, as ingest asks it.
 #[derive(Debug)]
-pub struct Present(ArcSwap<Config>);
+pub struct Present {
+    config: ArcSwap<Config>,
+    topics: Arc<TopicBook>,
+}
 
 impl Present {
-    pub fn new(config: Config) -> Self {
-        Self(ArcSwap::from_pointee(config))
-    }
-
-    pub fn config(&self) -> Arc<Config> {
-        self.0.load_full()
+    pub fn new(config: Arc<Config>, topics: Arc<TopicBook>) -> Self {
+        Self { config: ArcSwap::new(config), topics }
     }
 
     pub fn replace(&self, config: Arc<Config>) {
-        self.0.store(config);
+        self.config.store(config);
     }
 }
 
 impl Router for Present {
     fn destinations(&self, notification: &Notification) -> Vec<Destination> {
-        let config = self.0.load();
-        config.route.route(notification, |chat| config.topic_of(chat))
+        let config = self.config.load();
+        config.route.route(notification, &InForce { config: &config, topics: &self.topics })
     }
 
     fn direct(&self, notification: &Notification, chat: &ChatAlias) -> Option<Destination> {
-        let config = self.0.load();
-        config
-            .chats
-            .contains_key(chat)
-            .then(|| config.route.direct(notification, chat, |chat| config.topic_of(chat)))
+        let config = self.config.load();
+        config.chats.contains_key(chat).then(|| {
+            config.route.direct(
+                notification,
+                chat,
+                &InForce { config: &config, topics: &self.topics },
+            )
+        })
     }
 
     fn severity(&self, notification: &Notification) -> u8 {
-        self.0.load().delivery.severities.rank(notification)
+        self.config.load().delivery.severities.rank(notification)
     }
 
     fn chats(&self) -> Vec<ChatAlias> {
-        self.0.load().chats.keys().cloned().collect()
+        self.config.load().chats.keys().cloned().collect()
+    }
+}
+
+/// The configured rules for topics, and the topics that there are.
+struct InForce<'a> {
+    config: &'a Config,
+    topics: &'a TopicBook,
+}
+
+impl Topics for InForce<'_> {
+    fn rule(&self, chat: &ChatAlias) -> Option<&TopicRule> {
+        self.config.topic_of(chat)
+    }
+
+    fn admits(&self, chat: &ChatAlias, name: &TopicName) -> bool {
+        self.topics.admits(chat, name)
     }
 }
 
@@ -102,7 +120,7 @@ pub fn delivery_options(config: &Config) -> DeliveryOptions {
     let fallback = config
         .fallback_chat
         .as_ref()
-        .map(|chat| LaneId { chat: chat.clone(), topic: config.topic_of(chat) });
+        .map(|chat| LaneId { chat: chat.clone(), topic: own_topic(config, chat) });
     let images = config.images.clone().and_then(|options| {
         Images::new(options)
             .inspect_err(|error| tracing::warn!(%error, "pictures of alerts are not shown"))
@@ -112,7 +130,16 @@ pub fn delivery_options(config: &Config) -> DeliveryOptions {
         images: images.map(Arc::new),
         dead_after: config.delivery.dead_after,
         new_card_after: config.delivery.new_card_after,
+        severities: config.delivery.severities.clone(),
         fallback,
+    }
+}
+
+/// Where nabat itself speaks in a chat: it has no labels that could choose a topic.
+fn own_topic(config: &Config, chat: &ChatAlias) -> Option<Topic> {
+    match config.topic_of(chat)? {
+        TopicRule::Fixed(topic) => Some(Topic::Number(*topic)),
+        TopicRule::ByLabel { default, .. } => default.map(Topic::Number),
     }
 }
 

@@ -103,9 +103,11 @@ impl Keeper {
                 }
             };
             let timezone = chat.timezone.clone();
-            let buttons = chat.buttons.clone();
+            let (buttons, sound) = (chat.buttons.clone(), chat.sound.clone());
             let (language, tg_time, rich) = (chat.language, chat.tg_time, chat.rich);
-            (alias.clone(), Chat { number, language, timezone, tg_time, buttons, rich })
+            let pin = chat.pin.clone();
+            let chat = Chat { number, language, timezone, tg_time, buttons, rich, sound, pin };
+            (alias.clone(), chat)
         });
         let chats = chats.collect();
         self.tasks.spawn("token", forward(token, self.token.clone(), self.tasks.clone()));

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::outbox::Rejected;
+use crate::routing::Topic;
 
 use super::http::{Nabat, ServerArgs, plain, say, say_json};
 
@@ -77,7 +78,7 @@ struct ListArgs {
 struct Row {
     id: i64,
     chat: String,
-    topic: Option<i64>,
+    topic: Option<Topic>,
     state: String,
     group: Group,
     merged: u32,
@@ -193,7 +194,7 @@ fn table(rows: &[Row], now: Timestamp) -> Vec<String> {
     let heads = ["ID", "CHAT", "STATE", "AGE", "UPDATES", "TRIES", "GROUP", "WHY"];
     let mut cells = vec![heads.map(str::to_owned)];
     cells.extend(rows.iter().map(|row| {
-        let chat = match row.topic {
+        let chat = match &row.topic {
             Some(topic) => format!("{}/{topic}", row.chat),
             None => row.chat.clone(),
         };

@@ -8,6 +8,8 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::routing::Topic;
+
 use super::http::{Nabat, ServerArgs, plain, say, say_json};
 
 /// Send a test alert through a running nabat and wait until Telegram has taken it
@@ -51,7 +53,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 #[derive(Debug, Deserialize)]
 struct LaneResult {
     chat: String,
-    topic: Option<i64>,
+    topic: Option<Topic>,
     outcome: String,
     message_id: Option<i64>,
     error: Option<String>,
@@ -104,8 +106,8 @@ fn order(args: &TestAlertArgs) -> Value {
 }
 
 fn describe(result: &LaneResult) -> String {
-    let place = match result.topic {
-        Some(topic) => format!("{} (topic {topic})", plain(&result.chat)),
+    let place = match &result.topic {
+        Some(topic) => format!("{} (topic {})", plain(&result.chat), plain(&topic.to_string())),
         None => plain(&result.chat),
     };
     let error = result.error.as_deref().map(plain);
@@ -123,13 +125,14 @@ fn describe(result: &LaneResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telegram::TopicId;
 
     #[test]
     fn each_outcome_has_its_sentence() {
         let of = |outcome: &str, message_id, error: Option<&str>| {
             describe(&LaneResult {
                 chat: "ops".into(),
-                topic: Some(7),
+                topic: Some(Topic::Number(TopicId(7))),
                 outcome: outcome.into(),
                 message_id,
                 error: error.map(str::to_owned),

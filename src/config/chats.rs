@@ -4,18 +4,31 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
+use crate::delivery::Sound;
 use crate::rendering::{ButtonKind, Language};
-use crate::routing::ChatAlias;
+use crate::routing::{ChatAlias, TopicRule};
 use crate::secrets::SecretRef;
-use crate::telegram::{ChatId, TopicId};
+use crate::telegram::ChatId;
 
 use super::fault::{did_you_mean, nearest, shown};
 use super::secret;
+use super::sound;
+use super::topic;
 use super::walk::{At, Place, Walk};
 use super::yaml::Value;
 
-pub(super) const KEYS: &[&str] =
-    &["id", "topic", "language", "timezone", "tg_time", "buttons", "rich"];
+pub(super) const KEYS: &[&str] = &[
+    "id",
+    "topic",
+    "language",
+    "timezone",
+    "tg_time",
+    "buttons",
+    "rich",
+    "silent",
+    "quiet_hours",
+    "pin",
+];
 
 const ID_REMEDY: &str = "a group's id looks like -1001234567890, a private chat's like 123456789";
 
@@ -23,7 +36,7 @@ const ID_REMEDY: &str = "a group's id looks like -1001234567890, a private chat'
 #[derive(Debug, Clone)]
 pub struct Chat {
     pub id: ChatIdSource,
-    pub topic: Option<TopicId>,
+    pub topic: Option<TopicRule>,
     pub language: Language,
     pub timezone: TimeZone,
     /// Whether clients show times on the reader's own clock.
@@ -32,6 +45,10 @@ pub struct Chat {
     pub buttons: Vec<ButtonKind>,
     /// Whether a big group is sent as a table.
     pub rich: bool,
+    /// Which of its messages ring, and when.
+    pub sound: Sound,
+    /// Severities whose cards are pinned while they fire.
+    pub pin: Vec<String>,
 }
 
 impl Chat {
@@ -45,6 +62,8 @@ impl Chat {
             tg_time: false,
             buttons: ButtonKind::ALL.to_vec(),
             rich: false,
+            sound: Sound::default(),
+            pin: Vec::new(),
         }
     }
 }
@@ -77,7 +96,7 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
         walk.warn(&at.place, problem, "a supergroup's id starts with -100");
     }
     let topic = match topic {
-        Some(at) => Some(self::topic(&at, walk)?),
+        Some(at) => Some(topic::read(&at, walk)?),
         None => None,
     };
     let language = match section.get("language") {
@@ -94,8 +113,11 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
         None => ButtonKind::ALL.to_vec(),
     };
     let rich = section.get("rich").is_some_and(|at| walk.boolean(&at).unwrap_or_default());
-    let (language, timezone) = (language?, timezone?);
-    Some(Chat { id: id?, topic, language, timezone, tg_time, buttons, rich })
+    let (silent, quiet_hours) = (section.get("silent"), section.get("quiet_hours"));
+    let sound = sound::read(silent.as_ref(), quiet_hours.as_ref(), walk);
+    let pin = section.get("pin").map(|at| sound::severities(&at, walk)).unwrap_or_default();
+    let (id, language, timezone) = (id?, language?, timezone?);
+    Some(Chat { id, topic, language, timezone, tg_time, buttons, rich, sound, pin })
 }
 
 fn is_supergroup(id: ChatId) -> bool {
@@ -161,21 +183,6 @@ fn known_id(place: &Place, number: i64, walk: &mut Walk<'_>) -> Option<ChatId> {
         walk.warn(place, format!("{number} is no group id"), remedy);
     }
     Some(id)
-}
-
-/// A topic's number, of a chat or of a route.
-pub(super) fn topic(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TopicId> {
-    let number = walk.number(at, 1)?;
-    if number == 1 {
-        let problem = "topic 1 is the group's general topic, which Telegram wants unnamed";
-        walk.fault(&at.place, problem, "leave topic out");
-        return None;
-    }
-    let topic = i32::try_from(number).ok().map(TopicId);
-    if topic.is_none() {
-        walk.fault(&at.place, format!("{number} is no topic"), "take it from a link to the topic");
-    }
-    topic
 }
 
 /// The buttons of a chat's messages or a route's, in their order.

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::{
-    Config, KEYS, alertmanagers, chats, delivery, environment, images, route, secret, telegram,
-    vault,
+    Config, KEYS, alertmanagers, chats, delivery, environment, images, route, secret, sound,
+    telegram, topic, vault,
 };
 
 const EXAMPLE: &str = include_str!("../../config/nabat.yml");
 const REFERENCE: &str = include_str!("../../docs/configuration.md");
 
 /// Every section's place in the file and its keys.
-const SECTIONS: [(&str, &[&str]); 14] = [
+const SECTIONS: [(&str, &[&str]); 17] = [
     ("", KEYS),
     ("telegram.", telegram::KEYS),
     ("telegram.proxy_url.", telegram::PROXY_KEYS),
@@ -19,6 +19,9 @@ const SECTIONS: [(&str, &[&str]); 14] = [
     ("vault.auth.", vault::AUTH_KEYS),
     ("vault.auth.approle.", vault::APPROLE_KEYS),
     ("chats.<alias>.", chats::KEYS),
+    ("chats.<alias>.silent.", sound::SILENT_KEYS),
+    ("chats.<alias>.quiet_hours.", sound::QUIET_KEYS),
+    ("chats.<alias>.topic.", topic::KEYS),
     ("route.", route::KEYS),
     ("delivery.", delivery::KEYS),
     ("delivery.storm.", delivery::STORM_KEYS),

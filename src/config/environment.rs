@@ -32,6 +32,7 @@ pub(super) fn read(environment: Environment<'_>) -> Result<Config, Faults> {
         faults: Vec::new(),
         warnings: Vec::new(),
         vault_references: Vec::new(),
+        severity_references: Vec::new(),
     };
     let set = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
     let at = |name: &str| Place { path: name.to_owned(), line: None };

@@ -13,8 +13,10 @@ mod fault;
 mod images;
 mod route;
 mod secret;
+mod sound;
 mod telegram;
 mod templates;
+mod topic;
 mod values;
 mod vault;
 mod walk;
@@ -24,9 +26,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::images::ImageOptions;
-use crate::routing::{ChatAlias, LaneId, Route};
+use crate::routing::{ChatAlias, LaneId, Route, Severities, TopicName, TopicRule, Topics};
 use crate::secrets::SecretRef;
-use crate::telegram::TopicId;
 
 pub use alertmanagers::Alertmanager;
 pub use chats::{Chat, ChatIdSource};
@@ -110,9 +111,9 @@ impl Config {
         }
     }
 
-    /// The chat's own topic; what [`Route::route`] asks for.
-    pub fn topic_of(&self, chat: &ChatAlias) -> Option<TopicId> {
-        self.chats.get(chat)?.topic
+    /// The chat's own rule for topics.
+    pub fn topic_of(&self, chat: &ChatAlias) -> Option<&TopicRule> {
+        self.chats.get(chat)?.topic.as_ref()
     }
 
     /// The settings of the chat that a lane belongs to; `None` when it is not configured any more.
@@ -146,6 +147,7 @@ impl Config {
             faults: Vec::new(),
             warnings: Vec::new(),
             vault_references: Vec::new(),
+            severity_references: Vec::new(),
         };
         let config = match yaml::read(text) {
             Ok(node) => read(&At::root(&node), &mut walk),
@@ -164,6 +166,17 @@ impl Config {
                 Err(Faults(walk.faults))
             }
         }
+    }
+}
+
+/// Every name is admitted: how many topics a chat has is not the configuration's business.
+impl Topics for Config {
+    fn rule(&self, chat: &ChatAlias) -> Option<&TopicRule> {
+        self.topic_of(chat)
+    }
+
+    fn admits(&self, _: &ChatAlias, _: &TopicName) -> bool {
+        true
     }
 }
 
@@ -206,6 +219,9 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
         None => Some(Delivery::default()),
     };
     let images = root.get("images").and_then(|at| images::read(&at, walk));
+    if let Some(delivery) = &delivery {
+        question_severities(&delivery.severities, walk);
+    }
     let alertmanagers =
         root.get("alertmanagers").map(|at| alertmanagers::read(&at, walk)).unwrap_or_default();
     Some(Config {
@@ -223,6 +239,21 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
         alertmanagers,
         warnings: Vec::new(),
     })
+}
+
+/// Points out severities that the file names but that are not in its order: slips, as a rule.
+fn question_severities(known: &Severities, walk: &mut Walk<'_>) {
+    for (place, name) in std::mem::take(&mut walk.severity_references) {
+        if !known.names().iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+            let nearest = fault::nearest(&name, known.names().iter().map(String::as_str));
+            let remedy = match nearest.filter(|nearest| !fault::may_be_secret(nearest)) {
+                Some(nearest) => format!("did you mean {nearest:?}?"),
+                None => "name one of those, or add it there".to_owned(),
+            };
+            let problem = format!("{} is not in delivery.severities", fault::shown(&name));
+            walk.warn(&place, problem, remedy);
+        }
+    }
 }
 
 /// The usable names in a map.

@@ -1,10 +1,10 @@
 //! `route:` the tree that decides which chats hear about a notification.
 
-use crate::routing::{ChatAlias, Route, Updates, parse_matchers};
-use crate::telegram::TopicId;
+use crate::routing::{ChatAlias, Route, TopicRule, Updates, parse_matchers};
 
 use super::chats;
 use super::fault::{did_you_mean, shown};
+use super::topic;
 use super::walk::{At, Section, Walk};
 
 pub(super) const KEYS: &[&str] =
@@ -74,7 +74,7 @@ fn node(section: &Section<'_>, parent: &Route, names: &Names<'_>, walk: &mut Wal
         route.topic = None;
     }
     if let Some(at) = section.get("topic") {
-        route.topic = topic(&at, &route, walk);
+        route.topic = topic_rule(&at, &route, walk);
     }
     if let Some(at) = section.get("template") {
         route.template = template(&at, names, walk).unwrap_or_default();
@@ -120,10 +120,10 @@ fn children(at: &At<'_>, parent: &Route, names: &Names<'_>, walk: &mut Walk<'_>)
     routes
 }
 
-/// A topic belongs to one chat.
-fn topic(at: &At<'_>, route: &Route, walk: &mut Walk<'_>) -> Option<TopicId> {
-    let topic = chats::topic(at, walk)?;
-    if route.chats.len() > 1 {
+/// A topic's number belongs to one chat.
+fn topic_rule(at: &At<'_>, route: &Route, walk: &mut Walk<'_>) -> Option<TopicRule> {
+    let topic = topic::read(at, walk)?;
+    if route.chats.len() > 1 && !topic.numbers().is_empty() {
         let problem = format!("one topic can't belong to {} chats", route.chats.len());
         walk.fault(&at.place, problem, "give each chat its own topic under chats");
         return None;

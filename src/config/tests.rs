@@ -3,6 +3,7 @@ mod secrets;
 mod sources;
 
 use super::*;
+use crate::telegram::TopicId;
 
 const TOKEN: &str = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0";
 

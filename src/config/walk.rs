@@ -21,6 +21,8 @@ pub(super) struct Walk<'e> {
     pub warnings: Vec<Fault>,
     /// Where the file refers to Vault.
     pub vault_references: Vec<Place>,
+    /// Where the file names severities, and which.
+    pub severity_references: Vec<(Place, String)>,
 }
 
 /// Where something stands.

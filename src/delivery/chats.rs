@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use tokio::sync::watch;
 
+use super::Sound;
 use crate::rendering::{ButtonKind, Language};
 use crate::routing::ChatAlias;
 use crate::telegram::ChatId;
@@ -24,6 +25,9 @@ pub struct Chat {
     pub buttons: Vec<ButtonKind>,
     /// Whether it takes big groups as tables.
     pub rich: bool,
+    pub sound: Sound,
+    /// Severities whose cards are pinned while they fire.
+    pub pin: Vec<String>,
 }
 
 /// A chat's number, or the secret that will hold it.

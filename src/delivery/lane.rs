@@ -34,6 +34,8 @@ pub(super) struct Worker {
     /// The lease that is out, to be given back when its handling panics.
     held: Arc<Mutex<Option<Lease>>>,
     panics: HashMap<EntryId, u32>,
+    /// Whether a message got through since the start.
+    reached: bool,
 }
 
 /// What the worker does next.
@@ -55,6 +57,7 @@ impl Worker {
             trouble: Trouble::default(),
             held: Arc::default(),
             panics: HashMap::new(),
+            reached: false,
         }
     }
 
@@ -333,7 +336,8 @@ impl Worker {
         if before.failures > 0 {
             tracing::info!(lane = %self.lane, failures = before.failures, "messages get through again");
         }
-        if before.told {
+        let first = !std::mem::replace(&mut self.reached, true);
+        if before.told || (first && self.delivery.is_told(&self.lane).await) {
             let why = "it can be written to again";
             self.delivery.tell_fallback(&self.lane, why, Status::Resolved).await;
         }

@@ -12,11 +12,13 @@ mod pace;
 mod photos;
 mod plan;
 mod report;
+mod sound;
 mod speaker;
 mod tables;
+mod topics;
 mod verdict;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,14 +29,16 @@ pub use self::bot::{AskForToken, Bot};
 pub use self::chats::{Chat, ChatNumber, Chats};
 pub use self::pace::{ChatPace, Limit, Paces};
 pub use self::report::{Outcome, Report};
+pub use self::sound::{QuietHours, Sound};
+pub use self::topics::TopicBook;
 pub use self::verdict::{Attempt, Form, Verdict, judge};
 use crate::clock::Clock;
 use crate::images::Images;
 use crate::lifecycle::Tasks;
 use crate::outbox::{Outbox, StoreError};
 use crate::rendering::Renderer;
-use crate::routing::LaneId;
-use crate::telegram::Client;
+use crate::routing::{LaneId, Severities};
+use crate::telegram::{ChatId, Client};
 use crate::telemetry::Metrics;
 
 /// How delivery behaves; swapped as a whole at a reload.
@@ -44,6 +48,8 @@ pub struct DeliveryOptions {
     pub dead_after: Duration,
     /// A group that ended this long ago gets a new card when it fires again.
     pub new_card_after: Duration,
+    /// The severities that the installation knows, worst first.
+    pub severities: Severities,
     /// Where nabat tells that a chat can't be reached.
     pub fallback: Option<LaneId>,
     /// Fetches the pictures of alerts; without it none are shown.
@@ -57,6 +63,8 @@ pub struct Surroundings {
     pub client: Arc<ArcSwap<Client>>,
     pub bot: Bot,
     pub chats: Arc<Chats>,
+    /// Shared with whoever routes.
+    pub topics: Arc<TopicBook>,
     pub renderer: Arc<ArcSwap<Renderer>>,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<Clock>,
@@ -84,6 +92,19 @@ struct Shared {
     /// One for each picture under way.
     photos: Arc<Semaphore>,
     tables: tables::Tables,
+    /// Chats in which nabat may not pin, as far as it was told.
+    unpinnable: Mutex<HashSet<ChatId>>,
+}
+
+impl Shared {
+    fn may_pin(&self, chat: ChatId) -> bool {
+        !self.unpinnable.lock().unwrap_or_else(PoisonError::into_inner).contains(&chat)
+    }
+
+    /// Notes that nabat may not pin in a chat; true when that was not known.
+    fn pins_forbidden(&self, chat: ChatId) -> bool {
+        self.unpinnable.lock().unwrap_or_else(PoisonError::into_inner).insert(chat)
+    }
 }
 
 /// How a lane's worker is called.
@@ -114,6 +135,7 @@ impl Delivery {
             lanes: Mutex::default(),
             tables: tables::Tables::default(),
             photos: Arc::new(Semaphore::new(photos::MOST_AT_ONCE)),
+            unpinnable: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -151,6 +173,8 @@ impl Delivery {
 
     /// Urges every lane that was ever awake, e.g. after the chats were configured anew.
     pub fn urge_all(&self) {
+        self.shared.with.topics.try_again();
+        self.shared.unpinnable.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         for bell in lanes.values() {
             bell.news.notify_one();

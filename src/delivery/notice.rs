@@ -44,6 +44,27 @@ impl Delivery {
     }
 }
 
+impl Delivery {
+    /// Whether the fallback chat believes that a lane can't be reached; a former process may have
+    /// told it.
+    pub(super) async fn is_told(&self, lane: &LaneId) -> bool {
+        let with = &self.shared.with;
+        let Some(fallback) = with.options.load().fallback.clone() else { return false };
+        match with.outbox.latest(&fallback, &group(lane)).await {
+            Ok(latest) => latest.is_some_and(|state| state.status == Status::Firing),
+            Err(error) => {
+                tracing::warn!(%lane, %error, "it is not known what the fallback chat was told");
+                false
+            }
+        }
+    }
+}
+
+/// What the fallback chat is told about a lane is one group.
+fn group(lane: &LaneId) -> GroupId {
+    GroupId { source: Source::Nabat, receiver: "nabat".into(), key: format!("unreachable/{lane}") }
+}
+
 fn unreachable(
     lane: &LaneId,
     why: &str,
@@ -63,11 +84,7 @@ fn unreachable(
         ("action", &language.say("chat_unreachable_action", &[])),
     ]);
     Notification {
-        group: GroupId {
-            source: Source::Nabat,
-            receiver: "nabat".into(),
-            key: format!("unreachable/{name}"),
-        },
+        group: group(lane),
         status,
         reason: Reason::Unknown,
         alerts: vec![Alert {

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ZonedDateTime};
 
+use super::sound::Sound;
 use crate::alert::{Alert, Notification, Status};
 use crate::outbox::{Card, Class, Entry, merge};
 use crate::rendering::Kind;
-use crate::routing::Updates;
-use crate::telegram::ChatId;
+use crate::routing::{Severities, Updates};
+use crate::telegram::{ChatId, MessageId};
 
 /// The same for alerts that fired when they were last heard of.
 const UNLISTED_KEPT: usize = 20;
@@ -31,34 +32,52 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Send the card, or what is missing of it.
-    Open { silent: bool },
+    Open {
+        silent: bool,
+    },
     /// Bring the card up to date.
     Edit,
     /// Reply to the card.
-    Reply { kind: Kind, news: Vec<usize>, silent: bool },
+    Reply {
+        kind: Kind,
+        news: Vec<usize>,
+        silent: bool,
+    },
+    /// Pin the card's first message.
+    Pin(MessageId),
+    Unpin(MessageId),
+}
+
+/// Where and when it is to be said.
+#[derive(Debug, Clone)]
+pub struct Ground<'a> {
+    /// Where the lane leads now; a card in another chat is left alone.
+    pub chat: ChatId,
+    /// In the chat's time zone.
+    pub now: ZonedDateTime,
+    /// A card whose group ended longer ago is not opened again.
+    pub new_card_after: Duration,
+    pub sound: &'a Sound,
+    /// Severities whose cards are pinned while they fire; `None` when the chat lets nabat pin
+    /// nothing.
+    pub pin: Option<&'a [String]>,
+    /// The severities that the installation knows, worst first.
+    pub severities: &'a Severities,
 }
 
 /// Decides what is said next about the entry's group.
-///
-/// `chat` is where the lane leads now; a card in another chat is left alone. A card whose
-/// group ended longer than `new_card_after` ago is not opened again.
-pub fn plan(
-    entry: &Entry,
-    card: Option<&Card>,
-    chat: ChatId,
-    now: Timestamp,
-    new_card_after: Duration,
-) -> Plan {
+pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
     let told_now = |card: &Card| card.told == Some((entry.id, entry.version));
-    let card = card.filter(|card| card.chat == chat && !card.parts.is_empty());
-    let card = card.filter(|card| match entry.updates {
-        Updates::New => card.told.is_none() || told_now(card),
-        _ => told_now(card) || !ended_before(card, now, new_card_after),
-    });
+    let here = card.filter(|card| card.chat == ground.chat && !card.parts.is_empty());
+    let former = here.filter(|card| told_now(card) || !ground.is_too_old(card));
+    let card = former
+        .filter(|card| entry.updates != Updates::New || card.told.is_none() || told_now(card));
     let Some(card) = card else {
         let present = entry.state.clone();
-        let silent = !rings(&present);
-        return Plan { present, next: Some(Step::Open { silent }), then: None };
+        let kind = former.map_or_else(|| first(&present), |card| another(card, &present));
+        let silent = !ground.rings(kind, &present, &[]);
+        let then = ground.repin(here.and_then(|card| card.pinned), None, &present);
+        return Plan { present, next: Some(Step::Open { silent }), then };
     };
     let before = remembered(card);
     // A dead letter that is tried again may be older than what people have seen since.
@@ -68,25 +87,127 @@ pub fn plan(
         merge(&before, &entry.state)
     };
     if card.told.is_none() {
-        let silent = !rings(&present);
-        return Plan { present, next: Some(Step::Open { silent }), then: None };
+        let silent = !ground.rings(first(&present), &present, &[]);
+        let then = ground.repin(card.pinned, None, &present);
+        return Plan { present, next: Some(Step::Open { silent }), then };
     }
+    let front = card.parts.first().map(|part| part.id);
+    if told_now(card) && (card.shown == card.told || entry.updates == Updates::New) {
+        let next = ground.pin_step(card.pinned, front, &present);
+        // What was pinned before makes room first.
+        let again = matches!(next, Some(Step::Unpin(_))) && ground.pins(&present);
+        return Plan { present, next, then: again.then_some(Class::Edit) };
+    }
+    let then = ground.repin(card.pinned, front, &present);
     match entry.updates {
-        Updates::New => Plan { present, next: None, then: None },
-        Updates::Edit => Plan { present, next: Some(Step::Edit), then: None },
+        Updates::New | Updates::Edit => Plan { present, next: Some(Step::Edit), then },
         Updates::Thread => {
-            let reply = if told_now(card) { None } else { reply(card, &before, &present) };
+            let reply = if told_now(card) { None } else { change(card, &before, &present) };
             let (next, then) = match reply {
-                Some(reply) => (reply, Some(Class::Edit)),
-                None => (Step::Edit, None),
+                Some((kind, news)) => {
+                    let silent = !ground.rings(kind, &present, &news);
+                    (Step::Reply { kind, news, silent }, Some(Class::Edit))
+                }
+                None => (Step::Edit, then),
             };
             Plan { present, next: Some(next), then }
         }
     }
 }
 
-/// What must be said beside the card.
-fn reply(card: &Card, before: &Notification, present: &Notification) -> Option<Step> {
+impl Ground<'_> {
+    /// Whether a message rings for any of the alerts that it is about.
+    fn rings(&self, kind: Kind, state: &Notification, news: &[usize]) -> bool {
+        let rings = |severity: &str| self.sound.rings(kind, severity, &self.now, self.severities);
+        let mut about = state
+            .alerts
+            .iter()
+            .enumerate()
+            .filter(|(index, alert)| match kind {
+                Kind::News if !news.is_empty() => news.contains(index),
+                Kind::Ended => true,
+                _ => alert.fires() && !alert.unlisted,
+            })
+            .map(|(_, alert)| alert.severity())
+            .peekable();
+        // All alerts that fire were left out of a truncated body.
+        if about.peek().is_none() {
+            return rings(state.shared_label("severity").unwrap_or_default());
+        }
+        about.any(rings)
+    }
+
+    /// Whether the group's card is to be pinned.
+    fn pins(&self, state: &Notification) -> bool {
+        let severities = self.pin.unwrap_or_default();
+        state.firing().filter(|alert| !alert.unlisted).any(|alert| {
+            severities.iter().any(|severity| severity.eq_ignore_ascii_case(alert.severity()))
+        })
+    }
+
+    /// What is to be pinned or unpinned, when `pinned` is and `front` is the card's message.
+    fn pin_step(
+        &self,
+        pinned: Option<MessageId>,
+        front: Option<MessageId>,
+        state: &Notification,
+    ) -> Option<Step> {
+        self.pin?;
+        let wanted = front.filter(|_| self.pins(state));
+        match (pinned, wanted) {
+            (Some(old), wanted) if wanted != Some(old) => Some(Step::Unpin(old)),
+            (None, Some(front)) => Some(Step::Pin(front)),
+            _ => None,
+        }
+    }
+
+    /// In which class the pin waits behind the message that comes first, when there is something
+    /// to pin or unpin. The card's message is not known yet when it is still to be sent.
+    fn repin(
+        &self,
+        pinned: Option<MessageId>,
+        front: Option<MessageId>,
+        state: &Notification,
+    ) -> Option<Class> {
+        let changes = match front {
+            Some(_) => self.pin_step(pinned, front, state).is_some(),
+            None => self.pin.is_some() && (pinned.is_some() || self.pins(state)),
+        };
+        changes.then_some(Class::Edit)
+    }
+
+    fn is_too_old(&self, card: &Card) -> bool {
+        card.closed_at.is_some_and(|closed| {
+            let age = Duration::try_from(self.now.timestamp().duration_since(closed));
+            age.is_ok_and(|age| age >= self.new_card_after)
+        })
+    }
+}
+
+/// What the first message about a group is.
+fn first(present: &Notification) -> Kind {
+    if still_fires(present) { Kind::Card } else { Kind::Ended }
+}
+
+/// What a message of its own is after those before it: one that tells of nothing new and reminds
+/// of nothing is no louder than an end.
+fn another(former: &Card, present: &Notification) -> Kind {
+    let before = remembered(former);
+    let present = merge(&before, present);
+    match change(former, &before, &present) {
+        Some((kind, _)) => kind,
+        None if present.is_complete() => Kind::Ended,
+        // What was left out may be news.
+        None => first(&present),
+    }
+}
+
+/// What must be said beside the card, and which alerts are news in it.
+fn change(
+    card: &Card,
+    before: &Notification,
+    present: &Notification,
+) -> Option<(Kind, Vec<usize>)> {
     let known: HashMap<&str, &Alert> =
         card.state.alerts.iter().map(|alert| (alert.fingerprint.as_str(), alert)).collect();
     let is_news = |alert: &Alert| {
@@ -99,30 +220,23 @@ fn reply(card: &Card, before: &Notification, present: &Notification) -> Option<S
     let news: Vec<usize> =
         present.alerts.iter().enumerate().filter(|(_, a)| is_news(a)).map(|(i, _)| i).collect();
     let unchanged = occurrences(before) == occurrences(present);
-    let (kind, silent) = match (news.is_empty(), has_ended(present), unchanged) {
-        (false, ..) => (Kind::News, false),
-        (_, true, false) => (Kind::Ended, true),
-        (_, false, true) if rings(present) => (Kind::Reminder, false),
-        _ => return None,
-    };
-    Some(Step::Reply { kind, news, silent })
+    match (news.is_empty(), has_ended(present), unchanged) {
+        (false, ..) => Some((Kind::News, news)),
+        (_, true, false) => Some((Kind::Ended, news)),
+        (_, false, true) if still_fires(present) => Some((Kind::Reminder, news)),
+        _ => None,
+    }
 }
 
 /// Whether nothing of the group fires, as far as the sender told everything.
 pub fn has_ended(state: &Notification) -> bool {
-    state.is_complete() && !rings(state)
+    state.is_complete() && !still_fires(state)
 }
 
 /// Whether something fires that the sender still lists.
-fn rings(state: &Notification) -> bool {
+fn still_fires(state: &Notification) -> bool {
     state.firing().any(|alert| !alert.unlisted)
         || (!state.is_complete() && state.status == Status::Firing)
-}
-
-fn ended_before(card: &Card, now: Timestamp, new_card_after: Duration) -> bool {
-    card.closed_at.is_some_and(|closed| {
-        Duration::try_from(now.duration_since(closed)).is_ok_and(|age| age >= new_card_after)
-    })
 }
 
 /// What tells a state from another; an alert that is not reported any more is a change, too.

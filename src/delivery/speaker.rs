@@ -1,6 +1,8 @@
 //! Saying one thing: a card, or a reply to it, part by part.
 
 mod message;
+mod pin;
+mod topic;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -12,14 +14,14 @@ use tokio::time::Instant;
 use self::message::{Said, Target};
 use super::pace::ChatPace;
 use super::photos::Beneath;
-use super::plan::{self, Step, has_ended};
+use super::plan::{self, Ground, Step, has_ended};
 use super::report::{Outcome, Report};
 use super::verdict::Form;
 use super::{Chat, Delivery};
 use crate::alert::Notification;
 use crate::outbox::{Card, Entry, Leased, Settlement, ShownPart};
 use crate::rendering::{Kind, Limits, Part, Rendered, Scene};
-use crate::routing::LaneId;
+use crate::routing::{LaneId, Topic};
 use crate::telegram::{Button, ChatId, MessageId, TopicId};
 
 /// How often a message is split smaller before its parts go out in the minimal form.
@@ -72,7 +74,10 @@ impl<'a> Speaker<'a> {
         token: Arc<SecretString>,
         leased: Leased,
     ) -> Self {
-        let topic = lane.topic;
+        let topic = match lane.topic {
+            Some(Topic::Number(number)) => Some(number),
+            _ => None,
+        };
         let chat_takes_tables = chat.rich;
         Self {
             delivery,
@@ -100,11 +105,19 @@ impl<'a> Speaker<'a> {
     /// Says the next thing about the leased entry; the answer is how the lease ends.
     pub async fn speak(&mut self) -> Result<Settlement, Interruption> {
         let with = &self.delivery.shared.with;
-        let new_card_after = with.options.load().new_card_after;
-        let (entry, known) = (&self.leased.entry, self.leased.card.as_ref());
-        let plan = plan::plan(entry, known, self.number, with.clock.now(), new_card_after);
+        let options = with.options.load();
+        let ground = Ground {
+            chat: self.number,
+            now: with.clock.now().to_zoned_datetime(self.chat.timezone.clone()),
+            new_card_after: options.new_card_after,
+            sound: &self.chat.sound,
+            pin: self.delivery.shared.may_pin(self.number).then_some(&self.chat.pin[..]),
+            severities: &options.severities,
+        };
+        let plan = plan::plan(&self.leased.entry, self.leased.card.as_ref(), &ground);
         let card = self.leased.card.take();
-        let fresh = || self.fresh_card(&plan.present);
+        let pinned = card.as_ref().filter(|card| card.chat == self.number).and_then(|c| c.pinned);
+        let fresh = || Card { pinned, ..self.fresh_card(&plan.present) };
         let card = match (&plan.next, card) {
             // An unfinished card goes on; a new one starts empty.
             (Some(Step::Open { .. }), Some(card))
@@ -116,9 +129,15 @@ impl<'a> Speaker<'a> {
             (_, Some(card)) => card,
         };
         let opens = matches!(plan.next, Some(Step::Open { .. }));
+        let news = opens || matches!(plan.next, Some(Step::Reply { .. }));
+        if news {
+            self.enter_topic().await?;
+        }
         let mut told_of = Vec::new();
         let (card, shown) = match plan.next {
             None => (card, None),
+            Some(Step::Pin(message)) => (self.pin(card, message).await?, None),
+            Some(Step::Unpin(message)) => (self.unpin(card, message).await?, None),
             Some(Step::Open { silent }) => self.show_card(card, &plan.present, silent).await?,
             Some(Step::Edit) => self.show_card(card, &plan.present, true).await?,
             Some(Step::Reply { kind, news, silent }) => {
@@ -128,7 +147,7 @@ impl<'a> Speaker<'a> {
             }
         };
         if let Some(message) = shown {
-            self.report(message, opens || plan.then.is_some());
+            self.report(message, news);
             let beneath = Beneath { chat: self.number, topic: self.topic, message };
             if opens {
                 self.delivery.attach(plan.present.firing(), beneath, &self.token);
@@ -197,6 +216,7 @@ impl<'a> Speaker<'a> {
             break;
         }
         self.told(&mut card, present);
+        card.shown = card.told;
         card.closed_at = has_ended(present).then(|| self.delivery.shared.with.clock.now());
         Ok((card, shown))
     }
@@ -290,6 +310,8 @@ impl<'a> Speaker<'a> {
             parts: Vec::new(),
             state: present.clone(),
             told: None,
+            shown: None,
+            pinned: None,
             unfinished: None,
             as_of: self.leased.entry.last_accepted_at,
             updated_at: self.delivery.shared.with.clock.now(),

@@ -21,6 +21,10 @@ pub enum Attempt {
         buttons: bool,
     },
     Delete,
+    /// The card is to be pinned or unpinned.
+    Pin,
+    /// A forum topic is to be created.
+    MakeTopic,
 }
 
 /// How rich a text is; each form is tried when Telegram refuses the one before.
@@ -67,13 +71,24 @@ pub enum Verdict {
     Plainer(Form),
     /// Split again, smaller.
     Shorter,
+    /// It can't be deleted any more: it is to say that it counts no longer.
+    Overwrite,
     /// The card can't be edited: send a new one.
     NewCard,
     WithoutReply,
     /// The same with its links in the text.
     WithoutButtons,
     /// To the main chat, with a note.
-    WithoutTopic,
+    WithoutTopic {
+        /// Telegram knows no such topic; otherwise it is only closed, or can't be made.
+        gone: bool,
+    },
+    /// It is not worth another try: nobody misses a message for it.
+    LetBe {
+        why: String,
+        /// A right is missing: the next one would end like this, too.
+        forbidden: bool,
+    },
     /// The chat can't be written to until a person changes something.
     Park(String),
     /// The bot's token is refused: nothing can be sent to anyone.
@@ -104,14 +119,32 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
             Some(chat) => Verdict::Moved(chat),
             None => Verdict::Park(said()),
         },
+        (complaint, Attempt::Pin) if complaint != Complaint::ChatGone || refusal.code == 400 => {
+            Verdict::LetBe { why: said(), forbidden: complaint == Complaint::ChatGone }
+        }
+        // 400 means that a right is missing, or that the chat has no topics.
+        (complaint, Attempt::MakeTopic)
+            if complaint != Complaint::ChatGone || refusal.code == 400 =>
+        {
+            Verdict::WithoutTopic { gone: false }
+        }
         (Complaint::ChatGone, _) => Verdict::Park(said()),
+        (Complaint::CantDelete, Attempt::Delete) => Verdict::Overwrite,
         // A message that is not there any more needs no deletion.
         (_, Attempt::Delete) | (Complaint::NotModified, _) => Verdict::Delivered(None),
-        (Complaint::EditGone | Complaint::TopicGone, Attempt::Edit { .. }) => Verdict::NewCard,
+        (
+            Complaint::EditGone | Complaint::TopicGone | Complaint::TopicClosed,
+            Attempt::Edit { .. },
+        ) => Verdict::NewCard,
         (Complaint::ReplyGone, Attempt::Send { reply: true, .. }) => Verdict::WithoutReply,
-        (Complaint::TopicGone, Attempt::Send { topic: true, .. }) => Verdict::WithoutTopic,
+        (
+            complaint @ (Complaint::TopicGone | Complaint::TopicClosed),
+            Attempt::Send { topic: true, .. },
+        ) => Verdict::WithoutTopic { gone: complaint == Complaint::TopicGone },
         // The main topic is closed: nothing reaches this chat until a person opens it.
-        (Complaint::TopicGone, Attempt::Send { .. }) => Verdict::Park(said()),
+        (Complaint::TopicGone | Complaint::TopicClosed, Attempt::Send { .. }) => {
+            Verdict::Park(said())
+        }
         (
             Complaint::Buttons,
             Attempt::Send { buttons: true, .. } | Attempt::Edit { buttons: true, .. },
@@ -121,6 +154,8 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
         {
             Verdict::Shorter
         }
+        (_, Attempt::MakeTopic) => Verdict::WithoutTopic { gone: false },
+        (_, Attempt::Pin) => Verdict::LetBe { why: said(), forbidden: false },
         // Whatever else is wrong with it, a plainer text may pass: no alert dies of its text.
         (_, Attempt::Send { form, .. } | Attempt::Edit { form, .. }) => match form.plainer() {
             Some(plainer) => Verdict::Plainer(plainer),
@@ -236,11 +271,59 @@ mod tests {
                 refused(400, "Bad Request: message to be replied not found"),
                 Verdict::WithoutReply,
             ),
-            (REPLY, refused(400, "Bad Request: message thread not found"), Verdict::WithoutTopic),
-            (REPLY, refused(400, "Bad Request: TOPIC_CLOSED"), Verdict::WithoutTopic),
             (REPLY, refused(400, "Bad Request: BUTTON_URL_INVALID"), Verdict::WithoutButtons),
             (EDIT, refused(400, "Bad Request: BUTTON_URL_INVALID"), Verdict::WithoutButtons),
             (SEND, refused(400, "Bad Request: BUTTON_URL_INVALID"), Verdict::Plainer(Form::Plain)),
+            (
+                REPLY,
+                refused(400, "Bad Request: message thread not found"),
+                Verdict::WithoutTopic { gone: true },
+            ),
+            (
+                REPLY,
+                refused(400, "Bad Request: TOPIC_CLOSED"),
+                Verdict::WithoutTopic { gone: false },
+            ),
+            (
+                Attempt::MakeTopic,
+                refused(400, "Bad Request: not enough rights to create a topic"),
+                Verdict::WithoutTopic { gone: false },
+            ),
+            (
+                Attempt::Pin,
+                refused(
+                    400,
+                    "Bad Request: not enough rights to manage pinned messages in the chat",
+                ),
+                Verdict::LetBe {
+                    why: "400 Bad Request: not enough rights to manage pinned messages in the chat"
+                        .into(),
+                    forbidden: true,
+                },
+            ),
+            (
+                Attempt::Pin,
+                refused(400, "Bad Request: message to pin not found"),
+                Verdict::LetBe {
+                    why: "400 Bad Request: message to pin not found".into(),
+                    forbidden: false,
+                },
+            ),
+            (
+                Attempt::Pin,
+                refused(403, "Forbidden: bot was kicked from the group chat"),
+                park("403 Forbidden: bot was kicked from the group chat"),
+            ),
+            (
+                Attempt::MakeTopic,
+                refused(400, "Bad Request: the chat is not a forum"),
+                Verdict::WithoutTopic { gone: false },
+            ),
+            (
+                Attempt::MakeTopic,
+                refused(403, "Forbidden: bot was kicked from the supergroup chat"),
+                park("403 Forbidden: bot was kicked from the supergroup chat"),
+            ),
             (
                 SEND,
                 refused(403, "Forbidden: bot was kicked from the group chat"),
@@ -267,6 +350,11 @@ mod tests {
             ),
             (TABLE, refused(400, "Bad Request: MESSAGE_TOO_LONG"), Verdict::Plainer(Form::Rich)),
             (EDIT, refused(404, "Not Found"), Verdict::PauseBot),
+            (
+                Attempt::Delete,
+                refused(400, "Bad Request: message can't be deleted for everyone"),
+                Verdict::Overwrite,
+            ),
             (
                 Attempt::Delete,
                 refused(400, "Bad Request: message to delete not found"),

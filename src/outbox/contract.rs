@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{GroupId, Notification};
-use crate::routing::{ChatAlias, Destination, LaneId};
-use crate::telegram::{ChatId, MessageId};
+use crate::routing::{ChatAlias, Destination, LaneId, Topic, TopicName};
+use crate::telegram::{ChatId, MessageId, TopicId};
 
 /// An entry's number, never used twice in one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -126,6 +126,12 @@ pub struct Card {
     pub state: Notification,
     /// The entry and version that people were last told about by a message that can ring.
     pub told: Option<(EntryId, u64)>,
+    /// The entry and version whose state the card itself shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<(EntryId, u64)>,
+    /// The message that nabat pinned for the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<MessageId>,
     /// How many parts of an unfinished reply were sent for which entry and version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<(EntryId, u64, u32)>,
@@ -209,7 +215,7 @@ pub struct EntryView {
     pub id: EntryId,
     pub chat: ChatAlias,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub topic: Option<crate::telegram::TopicId>,
+    pub topic: Option<Topic>,
     pub state: EntryState,
     pub group: GroupId,
     pub severity: u8,
@@ -325,11 +331,33 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     /// Forgets an entry for good.
     async fn drop_entry(&self, id: EntryId) -> Result<(), StoreError>;
 
+    /// What a lane has last to say, or was last told, about a group; nothing when it knows
+    /// nothing of it.
+    async fn latest(
+        &self,
+        lane: &LaneId,
+        group: &GroupId,
+    ) -> Result<Option<Notification>, StoreError>;
+
     /// Remembers that a chat moved, durably.
     async fn remember_migration(&self, from: ChatId, to: ChatId) -> Result<(), StoreError>;
 
     /// Every move remembered.
     async fn migrations(&self) -> Result<Vec<(ChatId, ChatId)>, StoreError>;
+
+    /// Remembers the topic that was made in a chat under a name, durably.
+    async fn remember_topic(
+        &self,
+        chat: ChatId,
+        name: &TopicName,
+        topic: TopicId,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets such a topic; one that is not known is no error.
+    async fn forget_topic(&self, chat: ChatId, name: &TopicName) -> Result<(), StoreError>;
+
+    /// Every topic remembered.
+    async fn topics(&self) -> Result<Vec<(ChatId, TopicName, TopicId)>, StoreError>;
 
     /// Keeps a refused body for inspection; the newest hundred are kept.
     async fn keep_rejected(&self, rejected: Rejected) -> Result<(), StoreError>;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Topic;
 use crate::rendering::ButtonKind;
-use crate::telegram::TopicId;
 
 /// The configured name of a chat (`ops`), also used as the metric label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,12 +31,12 @@ impl fmt::Display for ChatAlias {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LaneId {
     pub chat: ChatAlias,
-    pub topic: Option<TopicId>,
+    pub topic: Option<Topic>,
 }
 
 impl fmt::Display for LaneId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.topic {
+        match &self.topic {
             Some(topic) => write!(f, "{}/{topic}", self.chat),
             None => self.chat.fmt(f),
         }

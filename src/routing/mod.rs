@@ -6,9 +6,11 @@
 mod lane;
 mod matcher;
 mod severity;
+mod topic;
 mod tree;
 
 pub use lane::{ChatAlias, Destination, LaneId, Updates};
 pub use matcher::{Matcher, MatcherError, Operator, parse_matchers};
 pub use severity::Severities;
+pub use topic::{Topic, TopicName, TopicRule, Topics};
 pub use tree::Route;

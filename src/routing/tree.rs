@@ -2,9 +2,8 @@
 
 use crate::alert::Notification;
 use crate::rendering::ButtonKind;
-use crate::telegram::TopicId;
 
-use super::{ChatAlias, Destination, LaneId, Matcher, Updates};
+use super::{ChatAlias, Destination, LaneId, Matcher, TopicRule, Topics, Updates};
 
 /// A node of the routing tree. What a node does not say itself it has inherited from its parent
 /// when the configuration was read, so every node is complete.
@@ -22,7 +21,7 @@ pub struct Route {
     /// At least one.
     pub chats: Vec<ChatAlias>,
     /// Instead of the chats' own topics.
-    pub topic: Option<TopicId>,
+    pub topic: Option<TopicRule>,
     pub template: String,
     pub updates: Updates,
     /// Instead of the chats' own buttons.
@@ -50,16 +49,12 @@ impl Route {
     }
 
     /// Where the notification goes, each lane once, never nowhere. When two nodes choose the same
-    /// lane, the settings of the first count. `topic_of` is a chat's own topic.
-    pub fn route(
-        &self,
-        notification: &Notification,
-        topic_of: impl Fn(&ChatAlias) -> Option<TopicId>,
-    ) -> Vec<Destination> {
+    /// lane, the settings of the first count.
+    pub fn route(&self, notification: &Notification, topics: &impl Topics) -> Vec<Destination> {
         let mut destinations: Vec<Destination> = Vec::new();
         for node in self.chosen(notification) {
             for chat in &node.chats {
-                let destination = node.destination(chat, &topic_of);
+                let destination = node.destination(notification, chat, topics);
                 if destinations.iter().all(|known| known.lane != destination.lane) {
                     destinations.push(destination);
                 }
@@ -74,17 +69,13 @@ impl Route {
         &self,
         notification: &Notification,
         chat: &ChatAlias,
-        topic_of: impl Fn(&ChatAlias) -> Option<TopicId>,
+        topics: &impl Topics,
     ) -> Destination {
         let nodes = self.chosen(notification);
         match nodes.into_iter().find(|node| node.chats.contains(chat)) {
-            Some(node) => node.destination(chat, &topic_of),
-            None => Destination {
-                lane: LaneId { chat: chat.clone(), topic: topic_of(chat) },
-                template: self.template.clone(),
-                updates: self.updates,
-                buttons: self.buttons.clone(),
-            },
+            Some(node) => node.destination(notification, chat, topics),
+            // The root's own topic belongs to the root's chats.
+            None => self.settled(notification, chat, None, topics),
         }
     }
 
@@ -109,11 +100,27 @@ impl Route {
 
     fn destination(
         &self,
+        notification: &Notification,
         chat: &ChatAlias,
-        topic_of: impl Fn(&ChatAlias) -> Option<TopicId>,
+        topics: &impl Topics,
     ) -> Destination {
+        self.settled(notification, chat, self.topic.as_ref(), topics)
+    }
+
+    /// The destination in the topic that `rule` chooses, or else the chat's own rule.
+    fn settled(
+        &self,
+        notification: &Notification,
+        chat: &ChatAlias,
+        rule: Option<&TopicRule>,
+        topics: &impl Topics,
+    ) -> Destination {
+        let topic = [rule, topics.rule(chat)]
+            .into_iter()
+            .flatten()
+            .find_map(|rule| rule.choose(notification, |name| topics.admits(chat, name)));
         Destination {
-            lane: LaneId { chat: chat.clone(), topic: self.topic.or_else(|| topic_of(chat)) },
+            lane: LaneId { chat: chat.clone(), topic },
             template: self.template.clone(),
             updates: self.updates,
             buttons: self.buttons.clone(),
@@ -121,7 +128,8 @@ impl Route {
     }
 }
 
-fn label<'n>(notification: &'n Notification, name: &str) -> &'n str {
+/// The value of a label that all alerts of the group share, or the empty string.
+pub(super) fn label<'n>(notification: &'n Notification, name: &str) -> &'n str {
     match notification.shared_label(name) {
         Some(value) => value,
         None if name == "receiver" => &notification.group.receiver,

@@ -73,8 +73,10 @@ pub enum Complaint {
     Migrated,
     /// The chat can't be written to until a person changes something.
     ChatGone,
-    /// The forum topic is closed, deleted or unknown.
+    /// The forum topic is deleted or unknown.
     TopicGone,
+    /// The forum topic is closed.
+    TopicClosed,
     /// The markup of the text is refused.
     CantParse,
     TooLong,
@@ -87,6 +89,8 @@ pub enum Complaint {
     NotModified,
     /// The message to edit is gone or not ours to edit.
     EditGone,
+    /// The message is there, but too old to be deleted.
+    CantDelete,
     /// The message to reply to is gone.
     ReplyGone,
     /// Telegram's own failure.
@@ -104,12 +108,14 @@ const WORDINGS: &[(&str, Complaint)] = &[
     ("message can't be edited", Complaint::EditGone),
     ("message_id_invalid", Complaint::EditGone),
     ("message identifier is not specified", Complaint::EditGone),
+    ("message can't be deleted", Complaint::CantDelete),
+    ("message_delete_forbidden", Complaint::CantDelete),
     ("message to be replied not found", Complaint::ReplyGone),
     ("message to reply not found", Complaint::ReplyGone),
     ("replied message not found", Complaint::ReplyGone),
     ("reply_message_id_invalid", Complaint::ReplyGone),
     ("message thread not found", Complaint::TopicGone),
-    ("topic_closed", Complaint::TopicGone),
+    ("topic_closed", Complaint::TopicClosed),
     ("topic_deleted", Complaint::TopicGone),
     ("topic_id_invalid", Complaint::TopicGone),
     ("can't parse entities", Complaint::CantParse),
@@ -296,7 +302,7 @@ mod tests {
             (403, "Forbidden: bot was kicked from the supergroup chat", Complaint::ChatGone),
             (403, "Forbidden: a wording of tomorrow", Complaint::ChatGone),
             (400, "Bad Request: message thread not found", Complaint::TopicGone),
-            (400, "Bad Request: TOPIC_CLOSED", Complaint::TopicGone),
+            (400, "Bad Request: TOPIC_CLOSED", Complaint::TopicClosed),
             (400, "Bad Request: message text is empty", Complaint::Content),
             (400, "Bad Request: message is too long", Complaint::TooLong),
             (400, "Bad Request: text is too long", Complaint::TooLong),
@@ -313,6 +319,8 @@ mod tests {
             ),
             (400, "Bad Request: message to edit not found", Complaint::EditGone),
             (400, "Bad Request: message can't be edited", Complaint::EditGone),
+            (400, "Bad Request: message can't be deleted for everyone", Complaint::CantDelete),
+            (400, "Bad Request: message can't be deleted", Complaint::CantDelete),
             (400, "Bad Request: message to be replied not found", Complaint::ReplyGone),
             (400, "Bad Request: group chat was upgraded to a supergroup chat", Complaint::Migrated),
             (401, "Unauthorized", Complaint::Unauthorized),

@@ -55,8 +55,17 @@ pub const OUTCOMES: [&str; 9] = [
 ];
 
 /// Bot API methods nabat calls.
-pub const METHODS: [&str; 6] =
-    ["sendMessage", "editMessageText", "deleteMessage", "sendPhoto", "sendRichMessage", "getMe"];
+pub const METHODS: [&str; 9] = [
+    "sendMessage",
+    "editMessageText",
+    "deleteMessage",
+    "sendPhoto",
+    "sendRichMessage",
+    "pinChatMessage",
+    "unpinChatMessage",
+    "createForumTopic",
+    "getMe",
+];
 
 /// What became of a picture, as `images_total{outcome}` says it.
 pub const IMAGES: [&str; 7] =
@@ -166,7 +175,7 @@ impl Metrics {
             topic_fallbacks: counter(
                 r,
                 "topic_fallbacks_total",
-                "Messages sent to the main chat because their topic is closed or gone.",
+                "Messages sent to the main chat because their topic is closed, gone or can't be made.",
             ),
             button_fallbacks: counter(
                 r,

@@ -18,8 +18,8 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use crate::alert::{Alert, GroupId, Labels, Notification, Reason, Source, Status};
 use crate::delivery::{Outcome, Report};
 use crate::ingest::{self, Bodies, IntakeError};
-use crate::routing::{ChatAlias, LaneId};
-use crate::telegram::{MessageId, TopicId};
+use crate::routing::{ChatAlias, LaneId, Topic};
+use crate::telegram::MessageId;
 
 use super::{Doors, answer};
 
@@ -72,7 +72,7 @@ impl Pace {
 #[derive(Debug, Serialize)]
 struct LaneResult {
     chat: ChatAlias,
-    topic: Option<TopicId>,
+    topic: Option<Topic>,
     outcome: &'static str,
     message_id: Option<MessageId>,
     error: Option<String>,

@@ -213,7 +213,7 @@ fn a_tree_copied_from_alertmanager_routes_as_it_does_there() {
         let expected = String::from_utf8_lossy(&output.stdout).trim().to_owned();
 
         let notification = notification(labels);
-        let destinations = config.route.route(&notification, |chat| config.topic_of(chat));
+        let destinations = config.route.route(&notification, &config);
         let chosen: Vec<&str> = destinations.iter().map(|to| to.lane.chat.as_str()).collect();
         assert_eq!(chosen.join(","), expected, "{labels:?}");
     }

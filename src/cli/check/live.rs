@@ -15,7 +15,7 @@ use super::telegram::Telegram;
 use crate::cli::http::{plain, root_cause};
 use crate::clock::Clock;
 use crate::config::{ChatIdSource, Config};
-use crate::routing::{ChatAlias, Route};
+use crate::routing::{ChatAlias, Route, TopicRule};
 use crate::secrets::{KvVersion, SecretRef, SecretsOptions, Sources};
 use crate::telegram::{ChatId, Client, TopicId};
 use crate::telemetry::{Metrics, Scrubber};
@@ -159,14 +159,20 @@ fn number(secret: &SecretString) -> Option<ChatId> {
 /// Every topic of the chat in which something may be said; `None` is the chat itself.
 fn topics(config: &Config, chat: &ChatAlias) -> Vec<Option<TopicId>> {
     fn visit(route: &Route, chat: &ChatAlias, found: &mut Vec<Option<TopicId>>) {
-        if route.topic.is_some() && route.chats.contains(chat) {
-            found.push(route.topic);
+        if let Some(rule) = &route.topic
+            && route.chats.contains(chat)
+        {
+            found.extend(rule.numbers().into_iter().map(Some));
         }
         for child in &route.routes {
             visit(child, chat, found);
         }
     }
-    let mut found = vec![config.topic_of(chat)];
+    let mut found = match config.topic_of(chat) {
+        Some(TopicRule::Fixed(topic)) => vec![Some(*topic)],
+        Some(rule) => rule.numbers().into_iter().map(Some).chain([None]).collect(),
+        None => vec![None],
+    };
     visit(&config.route, chat, &mut found);
     found.sort_unstable();
     found.dedup();

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use super::Paint;
 use crate::config::{Chat, ChatIdSource, Config, VaultAuth, updates_name};
 use crate::rendering::Language;
-use crate::routing::{ChatAlias, Route};
+use crate::routing::{ChatAlias, Route, TopicRule};
 use crate::secrets::SecretRef;
 use crate::telegram::ChatId;
 
@@ -80,7 +80,7 @@ fn describe(chat: &Chat) -> String {
         ChatIdSource::Known(id) => format!("{id} ({})", kind(*id)),
         ChatIdSource::Secret(secret) => format!("id from {}", place(secret)),
     };
-    if let Some(topic) = chat.topic {
+    if let Some(topic) = &chat.topic {
         let _ = write!(text, ", topic {topic}");
     }
     let timezone = chat.timezone.iana_name().unwrap_or("UTC");
@@ -108,7 +108,11 @@ fn write_route(
     let matchers: Vec<String> = route.matchers.iter().map(ToString::to_string).collect();
     let matchers = if matchers.is_empty() { "everything".to_owned() } else { matchers.join(", ") };
     let chats: Vec<&str> = route.chats.iter().map(ChatAlias::as_str).collect();
-    let topic = route.topic.map(|topic| format!("/{topic}")).unwrap_or_default();
+    let topic = match &route.topic {
+        None => String::new(),
+        Some(TopicRule::Fixed(topic)) => format!("/{topic}"),
+        Some(rule) => format!(" (topic {rule})"),
+    };
     let manner = format!("  template {}, updates {}", route.template, updates_name(route.updates));
     let onward = if route.continues { ", continues" } else { "" };
     let manner = paint.faint(manner + onward);

@@ -194,7 +194,8 @@ fn a_topic_is_not_inherited_by_other_chats() {
         "{chats: [ops], topic: 7, routes: [{matchers: [a=b]}, {chats: [boss]}]}",
     );
     let routes = parse(&text).unwrap().route.routes;
-    assert_eq!((routes[0].topic, routes[1].topic), (Some(TopicId(7)), None));
+    let topic = TopicRule::Fixed(TopicId(7));
+    assert_eq!((routes[0].topic.as_ref(), routes[1].topic.as_ref()), (Some(&topic), None));
 
     let text = with("").replace("{chats: [ops]}", "{chats: [ops, boss], topic: 7}");
     assert_eq!(
@@ -229,4 +230,76 @@ fn a_route_that_can_never_apply_is_pointed_out() {
         ["nabat.yml:3: route.routes[1]: never applies: route.routes[0] takes everything; \
           give that route matchers, or put it last"]
     );
+}
+
+#[test]
+fn what_a_chat_wants_to_hear_is_checked() {
+    let text = with("").replace(
+        "{id: 123456789}",
+        "{id: 123456789, silent: {severities: [], kinds: [card, reminders], sverities: [a]}, \
+         quiet_hours: [{from: \"22:00\"}, {from: \"24:00\", to: \"8:00\"}, \
+         {from: \"08:00\", to: \"08:00\"}, {from: \"22:00\", to: \"08:00\", days: [mon, monday]}]}",
+    );
+    assert_eq!(
+        faults(&text),
+        [
+            "nabat.yml:2: chats.boss.silent.sverities: unknown key; did you mean \"severities\"?",
+            "nabat.yml:2: chats.boss.silent.kinds[1]: \"reminders\" is no kind of message; \
+             did you mean \"reminder\"?",
+            "nabat.yml:2: chats.boss.quiet_hours[0].to: is missing; \
+             write it like \"22:00\"; \"24:00\" ends a day",
+            "nabat.yml:2: chats.boss.quiet_hours[1].from: \"24:00\" is no time of the day; \
+             write it like \"22:00\"; \"24:00\" ends a day",
+            "nabat.yml:2: chats.boss.quiet_hours[1].to: \"8:00\" is no time of the day; \
+             write it like \"22:00\"; \"24:00\" ends a day",
+            "nabat.yml:2: chats.boss.quiet_hours[2]: begins and ends at the same time; \
+             for the whole day write from: \"00:00\", to: \"24:00\"",
+            "nabat.yml:2: chats.boss.quiet_hours[3].days[1]: \"monday\" is no day; \
+             use one of mon, tue, wed, thu, fri, sat, sun",
+        ]
+    );
+}
+
+#[test]
+fn a_severity_that_nothing_has_is_questioned() {
+    let chat = "{id: 123456789, silent: {severities: [Info, infos]}}";
+    let text = with("").replace("{id: 123456789}", chat);
+    assert_eq!(
+        warnings(&text),
+        ["nabat.yml:2: chats.boss.silent.severities[1]: \"infos\" is not in delivery.severities; \
+          did you mean \"info\"?"]
+    );
+}
+
+#[test]
+fn a_choice_of_topics_is_checked() {
+    let text = with("").replace(
+        "-1001234567890}",
+        "-1001234567890, topic: {map: {db: 1, web: x}, default: 1, cerate: true}}",
+    );
+    assert_eq!(
+        faults(&text),
+        [
+            "nabat.yml:2: chats.ops.topic.cerate: unknown key; did you mean \"create\"?",
+            "nabat.yml:2: chats.ops.topic.by: is missing; name the label that chooses: by: team",
+            "nabat.yml:2: chats.ops.topic.map[\"db\"]: topic 1 is the group's general topic, \
+             which Telegram wants unnamed; leave topic out",
+            "nabat.yml:2: chats.ops.topic.map[\"web\"]: must be a whole number, but is text; \
+             write it without quotes or a unit",
+            "nabat.yml:2: chats.ops.topic.default: topic 1 is the group's general topic, \
+             which Telegram wants unnamed; leave topic out",
+        ]
+    );
+    let text = with("").replace("-1001234567890}", "-1001234567890, topic: {by: team}}");
+    assert_eq!(
+        faults(&text),
+        ["nabat.yml:2: chats.ops.topic: chooses nothing; add map: {value: 12}, or create: true"]
+    );
+    let route = |topic| with("").replace("[ops]}", &format!("[ops, boss], topic: {topic}}}"));
+    assert_eq!(
+        faults(&route("{by: team, map: {db: 12}}")),
+        ["nabat.yml:3: route.topic: one topic can't belong to 2 chats; \
+          give each chat its own topic under chats"]
+    );
+    assert!(parse(&route("{by: team, create: true}")).is_ok(), "each chat gets its own");
 }

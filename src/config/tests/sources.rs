@@ -73,7 +73,7 @@ alertmanagers:
 
     let chat = |alias: &str| &config.chats[&ChatAlias(alias.to_owned())];
     assert_eq!(chat("ops").id, ChatIdSource::Known(ChatId(-1_001_234_567_890)));
-    assert_eq!(chat("ops").topic, Some(TopicId(7)));
+    assert_eq!(chat("ops").topic, Some(TopicRule::Fixed(TopicId(7))));
     assert_eq!(chat("ops").language, Language::from_code("ru").unwrap());
     assert_eq!(chat("ops").timezone.iana_name(), Some("Asia/Almaty"));
     assert_eq!(chat("boss").id, ChatIdSource::Secret(field("m", "CHAT", KvVersion::V1)));
@@ -85,7 +85,8 @@ alertmanagers:
     assert_eq!(critical.chats.len(), 2);
     assert_eq!((critical.updates, critical.routes[0].updates), (Updates::Edit, Updates::New));
     assert_eq!(critical.routes[0].chats, critical.chats);
-    assert_eq!((web.topic, web.chats[0].as_str()), (Some(TopicId(9)), "ops"));
+    let topic = TopicRule::Fixed(TopicId(9));
+    assert_eq!((web.topic.as_ref(), web.chats[0].as_str()), (Some(&topic), "ops"));
 
     assert_eq!(config.fallback_chat, Some(ChatAlias("boss".into())));
     assert_eq!(config.delivery.severities.names(), ["page", "ticket"]);
@@ -194,4 +195,51 @@ fn a_missing_file_is_named() {
     let text = faults.to_string();
     assert!(text.starts_with("/no/such.yml: cannot be read: No such file"), "{text}");
     assert!(text.contains("--config.file") && text.contains(CHAT_ID_VARIABLE), "{text}");
+}
+
+#[test]
+fn a_chat_says_what_it_wants_to_hear() {
+    use crate::delivery::{QuietHours, Sound};
+    use crate::rendering::Kind;
+    use jiff::civil::{Time, Weekday};
+
+    let sound = |settings: &str| {
+        let text = with("").replace("{id: 123456789}", &format!("{{id: 123456789{settings}}}"));
+        parse(&text).unwrap().chats[&ChatAlias("boss".into())].sound.clone()
+    };
+    assert_eq!(sound(""), Sound::default());
+    let silent = sound(", silent: {severities: [info], kinds: []}");
+    assert_eq!((silent.silent_severities, silent.silent_kinds), (vec!["info".to_owned()], vec![]));
+    let night = sound(", quiet_hours: {from: \"22:00\", to: \"07:30\", days: [fri]}");
+    assert_eq!(night.silent_kinds, [Kind::Ended]);
+    let (from, to) = (Time::new(22, 0, 0, 0).unwrap(), Time::new(7, 30, 0, 0).unwrap());
+    assert_eq!(night.quiet_hours, [QuietHours { from, to, days: vec![Weekday::Friday] }]);
+    let several = sound(
+        ", quiet_hours: [{from: \"22:00\", to: \"08:00\"}, {from: \"00:00\", to: \"24:00\", days: [sat]}]",
+    );
+    assert_eq!(several.quiet_hours.len(), 2);
+    assert_eq!(
+        (several.quiet_hours[0].days.len(), several.quiet_hours[1].to),
+        (7, Time::midnight())
+    );
+}
+
+#[test]
+fn a_topic_is_a_number_or_a_choice_by_a_label() {
+    let rule = |topic: &str| {
+        let text =
+            with("").replace("-1001234567890}", &format!("-1001234567890, topic: {topic}}}"));
+        parse(&text).unwrap().chats[&ChatAlias("ops".into())].topic.clone()
+    };
+    assert_eq!(rule("7"), Some(TopicRule::Fixed(TopicId(7))));
+    let map = [("db".to_owned(), TopicId(12)), ("web site".to_owned(), TopicId(14))].into();
+    let (label, default) = ("team".to_owned(), Some(TopicId(3)));
+    assert_eq!(
+        rule("{by: team, map: {db: 12, web site: 14}, default: 3}"),
+        Some(TopicRule::ByLabel { label: label.clone(), map, default, create: false })
+    );
+    assert_eq!(
+        rule("{by: team, create: true}"),
+        Some(TopicRule::ByLabel { label, map: BTreeMap::new(), default: None, create: true })
+    );
 }

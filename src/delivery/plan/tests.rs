@@ -79,6 +79,8 @@ fn card(alerts: &[Alert]) -> Card {
         parts: vec![ShownPart { id: MessageId(1), digest: 0 }],
         state: state(alerts),
         told: Some((EntryId(1), 1)),
+        shown: None,
+        pinned: None,
         unfinished: None,
         as_of: at(0),
         updated_at: at(0),
@@ -91,8 +93,20 @@ fn closed(alerts: &[Alert]) -> Card {
     Card { closed_at: Some(at(5)), ..card(alerts) }
 }
 
+fn planned_at(entry: &Entry, card: Option<&Card>, now: Timestamp) -> Plan {
+    let ground = Ground {
+        chat: CHAT,
+        now: now.to_zoned_datetime(jiff::tz::TimeZone::UTC),
+        new_card_after: HOUR,
+        sound: &Sound::default(),
+        pin: None,
+        severities: &Severities::default(),
+    };
+    plan(entry, card, &ground)
+}
+
 fn planned(entry: &Entry, card: Option<&Card>) -> Plan {
-    plan(entry, card, CHAT, at(10), HOUR)
+    planned_at(entry, card, at(10))
 }
 
 fn open() -> Step {
@@ -196,11 +210,11 @@ fn what_came_after_the_reply_is_told_as_well() {
 fn a_long_ended_group_gets_a_new_card_and_a_lately_ended_one_keeps_its_own() {
     let entry = entry(&[refired("a")]);
     let old = closed(&[ended("a")]);
-    let later = |minutes| plan(&entry, Some(&old), CHAT, at(minutes), HOUR).next;
+    let later = |minutes| planned_at(&entry, Some(&old), at(minutes)).next;
     assert_eq!(later(64), Some(reply(Kind::News, &[0])));
     assert_eq!(later(65), Some(open()));
     let long_open = card(&[fires("a")]);
-    let still = plan(&entry, Some(&long_open), CHAT, at(10_000), HOUR).next;
+    let still = planned_at(&entry, Some(&long_open), at(10_000)).next;
     assert_eq!(still, Some(reply(Kind::News, &[0])), "only a closed card grows old");
 }
 
@@ -208,7 +222,7 @@ fn a_long_ended_group_gets_a_new_card_and_a_lately_ended_one_keeps_its_own() {
 fn an_old_card_is_finished_when_its_entry_was_begun() {
     let entry = entry(&[ended("a")]);
     let begun = Card { told: Some((entry.id, entry.version)), ..closed(&[ended("a")]) };
-    assert_eq!(plan(&entry, Some(&begun), CHAT, at(500), HOUR).next, Some(Step::Edit));
+    assert_eq!(planned_at(&entry, Some(&begun), at(500)).next, Some(Step::Edit));
 }
 
 #[test]
@@ -307,4 +321,111 @@ fn a_dead_letter_tried_again_does_not_undo_what_was_shown_since() {
     let plan = planned(&entry(&[fires("a")]), Some(&newer));
     assert!(plan.present.alerts.iter().all(|alert| !alert.fires()), "{:?}", plan.present);
     assert!(!matches!(plan.next, Some(Step::Reply { kind: Kind::News, .. })));
+}
+
+/// An entry of critical alerts, and what is planned where these are pinned.
+fn pinning(entry: &Entry, card: Option<&Card>) -> (Option<Step>, Option<Class>) {
+    let pin = ["critical".to_owned()];
+    let ground = Ground {
+        chat: CHAT,
+        now: at(10).to_zoned_datetime(jiff::tz::TimeZone::UTC),
+        new_card_after: HOUR,
+        sound: &Sound::default(),
+        pin: Some(&pin),
+        severities: &Severities::default(),
+    };
+    let plan = plan(entry, card, &ground);
+    (plan.next, plan.then)
+}
+
+fn critical(alert: Alert) -> Alert {
+    Alert { labels: Labels::from([("severity".into(), "critical".into())]), ..alert }
+}
+
+#[test]
+fn a_card_is_pinned_behind_what_is_said_and_unpinned_when_it_ended() {
+    let front = MessageId(1);
+    let fire = entry(&[critical(fires("a"))]);
+    let shown = |entry: &Entry, pinned| Card {
+        told: Some((entry.id, entry.version)),
+        shown: Some((entry.id, entry.version)),
+        pinned,
+        ..card(&entry.state.alerts)
+    };
+    let later = Some(Class::Edit);
+    assert_eq!(pinning(&fire, None), (Some(open()), later));
+    assert_eq!(pinning(&fire, Some(&shown(&fire, None))), (Some(Step::Pin(front)), None));
+    assert_eq!(pinning(&fire, Some(&shown(&fire, Some(front)))), (None, None));
+
+    let end = entry(&[critical(ended("a"))]);
+    let before = Card { pinned: Some(front), ..card(&[critical(fires("a"))]) };
+    assert_eq!(pinning(&end, Some(&before)), (Some(reply(Kind::Ended, &[])), later));
+    let replied = Card { shown: None, ..shown(&end, Some(front)) };
+    assert_eq!(pinning(&end, Some(&replied)), (Some(Step::Edit), later));
+    assert_eq!(pinning(&end, Some(&shown(&end, Some(front)))), (Some(Step::Unpin(front)), None));
+    assert_eq!(pinning(&end, Some(&shown(&end, None))), (None, None));
+}
+
+#[test]
+fn a_message_of_its_own_takes_the_pin_of_the_one_before() {
+    let former = MessageId(9);
+    let entry = Entry { updates: Updates::New, ..entry(&[critical(fires("a"))]) };
+    let told = Some((entry.id, entry.version));
+    let shown = Card { told, shown: told, pinned: Some(former), ..card(&entry.state.alerts) };
+    let later = Some(Class::Edit);
+    assert_eq!(pinning(&entry, Some(&shown)), (Some(Step::Unpin(former)), later));
+    let free = Card { pinned: None, ..shown };
+    assert_eq!(pinning(&entry, Some(&free)), (Some(Step::Pin(MessageId(1))), None));
+}
+
+#[test]
+fn what_is_not_critical_or_not_reported_any_more_is_not_pinned() {
+    for alert in [fires("a"), critical(unlisted("a")), critical(ended("a"))] {
+        assert_eq!(pinning(&entry(std::slice::from_ref(&alert)), None).1, None, "{alert:?}");
+    }
+}
+
+#[test]
+fn a_message_rings_for_the_alerts_that_it_is_about() {
+    let of = |severity: &str, alert: Alert| Alert {
+        labels: Labels::from([("severity".into(), severity.into())]),
+        ..alert
+    };
+    let sound = Sound { silent_severities: vec!["info".into()], ..Sound::default() };
+    let silent = |updates, alerts: &[Alert], card: Option<&Card>| {
+        let ground = Ground {
+            chat: CHAT,
+            now: at(10).to_zoned_datetime(jiff::tz::TimeZone::UTC),
+            new_card_after: HOUR,
+            sound: &sound,
+            pin: None,
+            severities: &Severities::default(),
+        };
+        let entry = Entry { updates, ..entry(alerts) };
+        match plan(&entry, card, &ground).next {
+            Some(Step::Open { silent } | Step::Reply { silent, .. }) => silent,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (info, warning) = (of("info", fires("a")), of("warning", fires("b")));
+    let thread = Updates::Thread;
+    assert!(silent(thread, std::slice::from_ref(&info), None));
+    assert!(!silent(thread, &[info.clone(), warning.clone()], None), "the worst counts");
+    assert!(silent(thread, &[info.clone(), of("warning", ended("b"))], None), "it ended");
+    let card = card(std::slice::from_ref(&warning));
+    assert!(silent(thread, &[warning.clone(), info.clone()], Some(&card)), "the news is info");
+    assert!(
+        !silent(thread, std::slice::from_ref(&warning), Some(&card)),
+        "a reminder of a warning"
+    );
+
+    // A message of its own that tells of nothing new and is no repeat.
+    let both = Card { ..self::card(&[warning.clone(), of("warning", fires("c"))]) };
+    let partly = [warning.clone(), of("warning", ended("c"))];
+    assert!(silent(Updates::New, &partly, Some(&both)));
+    assert!(!silent(Updates::New, &both.state.alerts, Some(&both)), "a repeat");
+    let mut truncated = entry(&[]);
+    truncated.state.status = Status::Firing;
+    truncated.state.truncated_alerts = 5;
+    assert_eq!(planned(&truncated, None).next, Some(open()), "what was left out may be critical");
 }

@@ -6,7 +6,7 @@ use super::{Interruption, MOST_SHRINKS, Speaker};
 use crate::alert::Notification;
 use crate::delivery::verdict::{Attempt, Form, Verdict, judge};
 use crate::rendering::Part;
-use crate::telegram::{Button, MessageId, Method};
+use crate::telegram::{Answer, Button, MessageId, Method};
 
 /// What became of one message.
 pub(super) enum Said {
@@ -46,7 +46,12 @@ impl Speaker<'_> {
             let buttons = if form == Form::Minimal { &[] } else { buttons };
             let (method, attempt) = self.method(target, text, buttons, form);
             match self.call(&method, attempt).await? {
-                Verdict::Delivered(id) => return Ok(Said::Shown(id)),
+                Verdict::Delivered(id) => {
+                    if matches!(target, Target::New { .. }) {
+                        self.found_topic();
+                    }
+                    return Ok(Said::Shown(id));
+                }
                 Verdict::Plainer(_) if form == Form::Table => {
                     self.leave_tables();
                     return Ok(Said::Anew);
@@ -70,8 +75,8 @@ impl Speaker<'_> {
                     self.shrinks += 1;
                     return Ok(Said::Anew);
                 }
-                Verdict::WithoutTopic => {
-                    self.leave_topic();
+                Verdict::WithoutTopic { gone } => {
+                    self.lose_topic(gone).await;
                     return Ok(Said::Anew);
                 }
                 other => return Err(self.interruption(other)),
@@ -123,16 +128,43 @@ impl Speaker<'_> {
         let method = Method::Delete { chat: self.number, message };
         match self.call(&method, Attempt::Delete).await? {
             Verdict::Delivered(_) => Ok(()),
+            Verdict::Overwrite => self.overwrite(message).await,
+            other => Err(self.interruption(other)),
+        }
+    }
+
+    /// Has a message say that it counts no longer; Telegram deletes none that is two days old.
+    async fn overwrite(&self, message: MessageId) -> Result<(), Interruption> {
+        let text = self.chat.language.say("superseded", &[]);
+        let (method, attempt) = self.method(Target::Existing(message), text, &[], Form::Minimal);
+        match self.call(&method, attempt).await? {
+            // It is gone after all, or not ours to change: nothing more can be done.
+            Verdict::Delivered(_) | Verdict::NewCard | Verdict::Refused(_) => Ok(()),
             other => Err(self.interruption(other)),
         }
     }
 
     /// Waits for the pace, makes the call, counts it.
-    async fn call(&self, method: &Method, attempt: Attempt) -> Result<Verdict, Interruption> {
+    pub(super) async fn call(
+        &self,
+        method: &Method,
+        attempt: Attempt,
+    ) -> Result<Verdict, Interruption> {
         self.slot().await?;
-        let with = &self.delivery.shared.with;
         let started = Instant::now();
-        let answer = with.client.load().call(&self.token, method).await;
+        let answer = self.delivery.shared.with.client.load().call(&self.token, method).await;
+        Ok(self.judged(method, attempt, started, &answer))
+    }
+
+    /// Counts a call that came back, and judges its answer.
+    pub(super) fn judged(
+        &self,
+        method: &Method,
+        attempt: Attempt,
+        started: Instant,
+        answer: &Answer,
+    ) -> Verdict {
+        let with = &self.delivery.shared.with;
         self.pace.arrived(Instant::now());
         let metrics = &with.metrics;
         let name = method.name();
@@ -141,7 +173,7 @@ impl Speaker<'_> {
             .telegram_request_duration
             .with_label_values(&[name])
             .observe(started.elapsed().as_secs_f64());
-        let verdict = judge(attempt, &answer);
+        let verdict = judge(attempt, answer);
         tracing::debug!(lane = %self.lane, method = name, ?verdict, "Telegram answered");
         if matches!(verdict, Verdict::Delivered(_)) {
             metrics
@@ -149,11 +181,11 @@ impl Speaker<'_> {
                 .with_label_values(&[self.lane.chat.as_str()])
                 .set(with.clock.now().as_duration().as_secs_f64());
         }
-        Ok(verdict)
+        verdict
     }
 
     /// Waits until the chat and the bot may send one more.
-    async fn slot(&self) -> Result<(), Interruption> {
+    pub(super) async fn slot(&self) -> Result<(), Interruption> {
         let tasks = &self.delivery.shared.with.tasks;
         loop {
             if tasks.is_stopping() {
@@ -172,7 +204,7 @@ impl Speaker<'_> {
     }
 
     /// A verdict that ends the message.
-    fn interruption(&self, verdict: Verdict) -> Interruption {
+    pub(super) fn interruption(&self, verdict: Verdict) -> Interruption {
         let with = &self.delivery.shared.with;
         match verdict {
             Verdict::Wait(retry_after) => {
@@ -204,10 +236,12 @@ impl Speaker<'_> {
             Verdict::Delivered(_)
             | Verdict::Plainer(_)
             | Verdict::Shorter
+            | Verdict::Overwrite
+            | Verdict::LetBe { .. }
             | Verdict::NewCard
             | Verdict::WithoutReply
             | Verdict::WithoutButtons
-            | Verdict::WithoutTopic => {
+            | Verdict::WithoutTopic { .. } => {
                 let why = "Telegram's answer does not fit what was tried".into();
                 Interruption::Failed { why, answered: true }
             }
@@ -229,13 +263,5 @@ impl Speaker<'_> {
         self.with_buttons = false;
         self.delivery.shared.with.metrics.button_fallbacks.inc();
         tracing::warn!(lane = %self.lane, "Telegram refused the buttons; the message goes out without");
-    }
-
-    fn leave_topic(&mut self) {
-        let topic = self.topic.take();
-        self.delivery.shared.with.metrics.topic_fallbacks.inc();
-        let Some(topic) = topic else { return };
-        tracing::warn!(lane = %self.lane, %topic, "the topic is closed or gone; sent to the main chat");
-        self.note = Some(self.chat.language.say("topic_gone", &[&topic.to_string()]));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,7 @@ use crate::alert::{GroupId, Notification, Reason};
 use crate::outbox::contract::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
 use crate::outbox::merge;
 use crate::rendering::ButtonKind;
-use crate::routing::{Destination, LaneId};
+use crate::routing::{Destination, LaneId, Topic};
 
 /// How many events of one group are remembered within the window.
 const EVENTS_A_GROUP: usize = 16;
@@ -222,7 +223,7 @@ impl Desk {
                 statement.execute(params![
                     place,
                     lane.chat.as_str(),
-                    topic_number(lane),
+                    topic_column(lane),
                     priority.severity,
                     priority.class as i64,
                     now,
@@ -270,9 +271,26 @@ impl Desk {
 
 const _: () = assert!(WAITING == 0, "the statements above spell it out");
 
-/// A lane's topic as a column; 0 stands for none.
-pub(super) fn topic_number(lane: &LaneId) -> i32 {
-    lane.topic.map_or(0, |topic| topic.0)
+/// A lane's topic as a column: 0 stands for none, and the name of one that nabat makes is a text
+/// that can't be taken for a number.
+pub(super) fn topic_column(lane: &LaneId) -> Value {
+    match &lane.topic {
+        None => Value::Integer(0),
+        Some(Topic::Number(number)) => Value::Integer(number.0.into()),
+        Some(Topic::Named(name)) => Value::Text(format!("{NAMED}{name}")),
+    }
+}
+
+/// What the column of a lane with a named topic begins with.
+pub(super) const NAMED: &str = "name=";
+
+/// A lane's topic as bytes, no two alike: a number has four, a name more.
+fn topic_bytes(lane: &LaneId) -> Vec<u8> {
+    match &lane.topic {
+        None => 0i32.to_le_bytes().to_vec(),
+        Some(Topic::Number(number)) => number.0.to_le_bytes().to_vec(),
+        Some(Topic::Named(name)) => format!("{NAMED}{name}").into_bytes(),
+    }
 }
 
 pub(super) fn updates_word(updates: crate::routing::Updates) -> &'static str {
@@ -298,7 +316,7 @@ pub(super) fn buttons_of(column: &str) -> Vec<ButtonKind> {
 /// The hash of a lane and a group; 128 bits, so that no two ever meet.
 pub(super) fn place(lane: &LaneId, group: &GroupId) -> Place {
     let mut hash = Sha256::new();
-    let topic = topic_number(lane).to_le_bytes();
+    let topic = topic_bytes(lane);
     let words: [&[u8]; 5] = [
         lane.chat.as_str().as_bytes(),
         &topic,

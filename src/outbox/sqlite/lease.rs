@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::accept::{Place, buttons_of, topic_number};
+use super::accept::{Place, buttons_of, topic_column};
 use super::desk::{DEAD, Desk, Out, WAITING, millis, timestamp};
 use super::pack::{pack, unpack};
 use crate::outbox::contract::{
@@ -37,7 +37,7 @@ impl Desk {
             )
             .and_then(|mut statement| {
                 statement
-                    .query_row(params![lane.chat.as_str(), topic_number(lane)], |row| {
+                    .query_row(params![lane.chat.as_str(), topic_column(lane)], |row| {
                         read(row, lane.clone())
                     })
                     .optional()
@@ -127,7 +127,7 @@ impl Desk {
                 detail,
                 WAITING,
                 lane.chat.as_str(),
-                topic_number(lane),
+                topic_column(lane),
                 millis(before)
             ],
         )? as u64;
@@ -139,7 +139,7 @@ impl Desk {
 
     pub fn lanes(&mut self) -> Result<Vec<LaneId>, StoreError> {
         self.rows("SELECT DISTINCT chat, topic FROM entries WHERE state = 0", [], |row| {
-            Ok(super::queries::lane(row.get(0)?, row.get(1)?))
+            super::queries::lane(row, 0)
         })
     }
 
@@ -171,7 +171,7 @@ impl Desk {
             .ok_or(StoreError::NoSuchEntry(id))
     }
 
-    fn card(&self, place: &Place) -> Result<Option<Card>, StoreError> {
+    pub fn card(&self, place: &Place) -> Result<Option<Card>, StoreError> {
         let body: Option<Vec<u8>> = self
             .connection
             .prepare_cached("SELECT body FROM cards WHERE place = ?")

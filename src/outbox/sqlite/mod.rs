@@ -34,8 +34,9 @@ use super::contract::{
     Accepted, Card, DeathReason, EntryId, EntryState, EntryView, Lease, Leased, Outbox, Rejected,
     Settlement, StoreError, Submission, Totals,
 };
-use crate::routing::LaneId;
-use crate::telegram::ChatId;
+use crate::alert::{GroupId, Notification};
+use crate::routing::{LaneId, TopicName};
+use crate::telegram::{ChatId, TopicId};
 
 /// How many pieces of work share a commit at most.
 const BATCH: usize = 64;
@@ -248,12 +249,40 @@ impl Outbox for SqliteOutbox {
         self.ask(true, move |desk| desk.drop_entry(id)).await
     }
 
+    async fn latest(
+        &self,
+        lane: &LaneId,
+        group: &GroupId,
+    ) -> Result<Option<Notification>, StoreError> {
+        let (lane, group) = (lane.clone(), group.clone());
+        self.ask(false, move |desk| desk.latest(&lane, &group)).await
+    }
+
     async fn remember_migration(&self, from: ChatId, to: ChatId) -> Result<(), StoreError> {
         self.ask(true, move |desk| desk.remember_migration(from, to)).await
     }
 
     async fn migrations(&self) -> Result<Vec<(ChatId, ChatId)>, StoreError> {
         self.ask(false, Desk::migrations).await
+    }
+
+    async fn remember_topic(
+        &self,
+        chat: ChatId,
+        name: &TopicName,
+        topic: TopicId,
+    ) -> Result<(), StoreError> {
+        let name = name.clone();
+        self.ask(true, move |desk| desk.remember_topic(chat, &name, topic)).await
+    }
+
+    async fn forget_topic(&self, chat: ChatId, name: &TopicName) -> Result<(), StoreError> {
+        let name = name.clone();
+        self.ask(true, move |desk| desk.forget_topic(chat, &name)).await
+    }
+
+    async fn topics(&self) -> Result<Vec<(ChatId, TopicName, TopicId)>, StoreError> {
+        self.ask(false, Desk::topics).await
     }
 
     async fn keep_rejected(&self, rejected: Rejected) -> Result<(), StoreError> {

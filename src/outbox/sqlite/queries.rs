@@ -1,9 +1,10 @@
 //! What people and the other rooms ask: lists, dead letters, moves, refused bodies, totals.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Deserialize;
 
-use super::accept::{alert_hashes, place};
+use super::accept::{NAMED, alert_hashes, place};
 use super::desk::{DEAD, Desk, WAITING, millis, timestamp};
 use super::pack::{pack, unpack};
 use crate::alert::{GroupId, Labels, Notification, Reason, Source, Status};
@@ -11,7 +12,7 @@ use crate::outbox::contract::{
     ChatTotals, Class, EntryId, EntryState, EntryView, Rejected, StoreError, Totals,
 };
 use crate::outbox::merge;
-use crate::routing::{ChatAlias, LaneId};
+use crate::routing::{ChatAlias, LaneId, Topic, TopicName};
 use crate::telegram::{ChatId, TopicId};
 
 const VIEW: &str = "SELECT id, chat, topic, state, severity, class, merged, attempts, first_at, \
@@ -103,6 +104,18 @@ impl Desk {
         Ok(())
     }
 
+    pub fn latest(
+        &mut self,
+        lane: &LaneId,
+        group: &GroupId,
+    ) -> Result<Option<Notification>, StoreError> {
+        let place = place(lane, group);
+        match self.waiting(&place).map_err(|error| self.judge(&error))? {
+            Some(waiting) => self.body(waiting.id).map(Some),
+            None => Ok(self.card(&place)?.map(|card| card.state)),
+        }
+    }
+
     pub fn remember_migration(&mut self, from: ChatId, to: ChatId) -> Result<(), StoreError> {
         // A chat that moved back ends a circle; a chain is followed to its end when read.
         self.change("DELETE FROM migrations WHERE from_chat = ?", [to.0])?;
@@ -119,6 +132,33 @@ impl Desk {
         self.rows("SELECT from_chat, to_chat FROM migrations", [], |row| {
             Ok((ChatId(row.get(0)?), ChatId(row.get(1)?)))
         })
+    }
+
+    pub fn remember_topic(
+        &mut self,
+        chat: ChatId,
+        name: &TopicName,
+        topic: TopicId,
+    ) -> Result<(), StoreError> {
+        self.change(
+            "INSERT INTO topics (chat, name, topic) VALUES (?, ?, ?) \
+             ON CONFLICT (chat, name) DO UPDATE SET topic = excluded.topic",
+            params![chat.0, name.as_str(), topic.0],
+        )
+        .map(drop)
+    }
+
+    pub fn forget_topic(&mut self, chat: ChatId, name: &TopicName) -> Result<(), StoreError> {
+        let key = params![chat.0, name.as_str()];
+        self.change("DELETE FROM topics WHERE chat = ? AND name = ?", key).map(drop)
+    }
+
+    pub fn topics(&mut self) -> Result<Vec<(ChatId, TopicName, TopicId)>, StoreError> {
+        let rows = self.rows("SELECT chat, name, topic FROM topics", [], |row| {
+            let name: String = row.get(1)?;
+            Ok((ChatId(row.get(0)?), TopicName::new(&name), TopicId(row.get(2)?)))
+        })?;
+        Ok(rows.into_iter().filter_map(|(chat, name, topic)| Some((chat, name?, topic))).collect())
     }
 
     pub fn keep_rejected(&mut self, rejected: &Rejected) -> Result<(), StoreError> {
@@ -182,9 +222,17 @@ impl Desk {
     }
 }
 
-/// A lane from its columns.
-pub(super) fn lane(chat: String, topic: i32) -> LaneId {
-    LaneId { chat: ChatAlias(chat), topic: (topic != 0).then_some(TopicId(topic)) }
+/// A lane from its two columns, the chat's and the topic's behind it.
+pub(super) fn lane(row: &Row<'_>, chat: usize) -> rusqlite::Result<LaneId> {
+    let topic = match row.get_ref(chat + 1)? {
+        ValueRef::Text(_) => {
+            let text: String = row.get(chat + 1)?;
+            let name = text.strip_prefix(NAMED).and_then(TopicName::new);
+            name.map(Topic::Named)
+        }
+        _ => Some(row.get(chat + 1)?).filter(|n| *n != 0).map(|n| Topic::Number(TopicId(n))),
+    };
+    Ok(LaneId { chat: ChatAlias(row.get(chat)?), topic })
 }
 
 /// What a list needs of a stored notification.
@@ -217,7 +265,7 @@ fn view(
     group: GroupId,
     notification: Option<Notification>,
 ) -> rusqlite::Result<EntryView> {
-    let LaneId { chat, topic } = lane(row.get(1)?, row.get(2)?);
+    let LaneId { chat, topic } = lane(row, 1)?;
     let class: usize = row.get(5)?;
     Ok(EntryView {
         id: EntryId(row.get(0)?),

@@ -17,7 +17,7 @@ CREATE TABLE entries (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     place       BLOB    NOT NULL,           -- hash of lane and group
     chat        TEXT    NOT NULL,
-    topic       INTEGER NOT NULL,           -- 0: none
+    topic       INTEGER NOT NULL,           -- 0: none; text: a topic that nabat makes
     state       INTEGER NOT NULL,           -- 0 waiting, 1 dead
     severity    INTEGER NOT NULL,
     class       INTEGER NOT NULL,
@@ -61,6 +61,14 @@ CREATE TABLE rejected (
     "
 -- Looking through the table in turn costs less than keeping it in order of age.
 DROP INDEX recent_age;
+",
+    "
+CREATE TABLE topics (
+    chat        INTEGER NOT NULL,
+    name        TEXT    NOT NULL,
+    topic       INTEGER NOT NULL,
+    PRIMARY KEY (chat, name)
+) WITHOUT ROWID;
 ",
     "
 ALTER TABLE entries ADD COLUMN buttons TEXT;  -- the route's, as words; NULL: the chat's

@@ -2,7 +2,8 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::alert::{Alert, GroupId, Labels, Reason, Source, Status};
-use crate::routing::parse_matchers;
+use crate::routing::{Topic, TopicName, parse_matchers};
+use crate::telegram::TopicId;
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -44,6 +45,25 @@ pub(in crate::routing) fn notification(
     }
 }
 
+/// The chats' own rules.
+struct Own(Vec<(&'static str, TopicRule)>);
+
+const NONE: Own = Own(Vec::new());
+
+impl Topics for Own {
+    fn rule(&self, chat: &ChatAlias) -> Option<&TopicRule> {
+        self.0.iter().find(|(alias, _)| *alias == chat.as_str()).map(|(_, rule)| rule)
+    }
+
+    fn admits(&self, chat: &ChatAlias, _: &TopicName) -> bool {
+        chat.as_str() != "full"
+    }
+}
+
+fn fixed(topic: i32) -> TopicRule {
+    TopicRule::Fixed(TopicId(topic))
+}
+
 fn chat(alias: &str) -> ChatAlias {
     ChatAlias(alias.to_owned())
 }
@@ -64,7 +84,7 @@ fn parent(route: Route, routes: Vec<Route>) -> Route {
 }
 
 fn lanes(tree: &Route, notification: &Notification) -> Vec<String> {
-    let destinations = tree.route(notification, |_| None);
+    let destinations = tree.route(notification, &NONE);
     destinations.iter().map(|destination| destination.lane.to_string()).collect()
 }
 
@@ -145,7 +165,7 @@ fn a_lane_chosen_twice_is_told_once_with_the_first_settings() {
     let first = Route { template: "short".into(), ..and_on(node("a=b", &["ops", "boss"])) };
     let second = Route { updates: Updates::New, ..node("a=b", &["boss", "ops", "night"]) };
     let tree = parent(node("", &["root"]), vec![first, second]);
-    let destinations = tree.route(&notification(&[("a", "b")], &[], "web"), |_| None);
+    let destinations = tree.route(&notification(&[("a", "b")], &[], "web"), &NONE);
     let shown: Vec<_> =
         destinations.iter().map(|d| (d.lane.chat.as_str(), d.template.as_str())).collect();
     assert_eq!(shown, [("ops", "short"), ("boss", "short"), ("night", "default")]);
@@ -153,9 +173,10 @@ fn a_lane_chosen_twice_is_told_once_with_the_first_settings() {
 
 #[test]
 fn topics_of_one_chat_are_lanes_of_their_own() {
-    let first = Route { topic: Some(TopicId(7)), ..and_on(node("a=b", &["ops"])) };
+    let first = Route { topic: Some(fixed(7)), ..and_on(node("a=b", &["ops"])) };
     let tree = parent(node("", &["root"]), vec![first, node("a=b", &["ops"])]);
-    let destinations = tree.route(&notification(&[("a", "b")], &[], "web"), |_| Some(TopicId(3)));
+    let destinations =
+        tree.route(&notification(&[("a", "b")], &[], "web"), &Own(vec![("ops", fixed(3))]));
     let shown: Vec<_> = destinations.iter().map(|d| d.lane.to_string()).collect();
     assert_eq!(shown, ["ops/7", "ops/3"]);
 }
@@ -163,20 +184,20 @@ fn topics_of_one_chat_are_lanes_of_their_own() {
 #[test]
 fn a_chat_named_by_the_sender_gets_the_settings_of_the_route_that_chooses_it() {
     let pager = Route {
-        topic: Some(TopicId(9)),
+        topic: Some(fixed(9)),
         updates: Updates::Edit,
         template: "short".into(),
         ..node("severity=critical", &["ops", "boss"])
     };
     let tree = parent(node("", &["root"]), vec![pager]);
     let critical = notification(&[("severity", "critical")], &[], "web");
-    let topics = |alias: &ChatAlias| (alias.as_str() == "night").then_some(TopicId(4));
+    let topics = Own(vec![("night", fixed(4))]);
 
-    let boss = tree.direct(&critical, &chat("boss"), topics);
+    let boss = tree.direct(&critical, &chat("boss"), &topics);
     assert_eq!((boss.lane.to_string().as_str(), boss.updates), ("boss/9", Updates::Edit));
     assert_eq!(boss.template, "short");
 
-    let night = tree.direct(&critical, &chat("night"), topics);
+    let night = tree.direct(&critical, &chat("night"), &topics);
     assert_eq!((night.lane.to_string().as_str(), night.updates), ("night/4", Updates::Thread));
     assert_eq!(night.template, "default");
 }
@@ -185,4 +206,29 @@ fn a_chat_named_by_the_sender_gets_the_settings_of_the_route_that_chooses_it() {
 fn a_continuing_child_that_matches_alone_keeps_the_parent_silent() {
     let tree = parent(node("", &["root"]), vec![and_on(node("a=b", &["child"]))]);
     assert_eq!(lanes(&tree, &notification(&[("a", "b")], &[], "web")), ["child"]);
+}
+
+#[test]
+fn a_routes_topic_rule_comes_before_the_chats_and_leaves_to_it_what_it_does_not_say() {
+    let by_team = |map: &[(&str, i32)], create| TopicRule::ByLabel {
+        label: "team".into(),
+        map: map.iter().map(|(value, topic)| ((*value).to_owned(), TopicId(*topic))).collect(),
+        default: None,
+        create,
+    };
+    let route = Route { topic: Some(by_team(&[("db", 12)], false)), ..node("", &["ops", "full"]) };
+    let topics = Own(vec![("ops", by_team(&[("db", 1), ("web", 14)], true)), ("full", fixed(5))]);
+    for (team, expected) in [
+        ("db", ["ops/12", "full/12"]),
+        ("web", ["ops/14", "full/5"]),
+        ("net", ["ops/\"net\"", "full/5"]),
+    ] {
+        let destinations = route.route(&notification(&[("team", team)], &[], "web"), &topics);
+        let lanes: Vec<_> = destinations.iter().map(|to| to.lane.to_string()).collect();
+        assert_eq!(lanes, expected, "{team}");
+    }
+    let creating = Route { topic: Some(by_team(&[], true)), ..node("", &["ops", "full"]) };
+    let destinations = creating.route(&notification(&[("team", "net")], &[], "web"), &topics);
+    assert_eq!(destinations[0].lane.topic, TopicName::new("net").map(Topic::Named));
+    assert_eq!(destinations[1].lane.topic, Some(Topic::Number(TopicId(5))), "it has enough");
 }

@@ -42,7 +42,7 @@ async fn what_is_for_a_closed_topic_goes_to_the_main_chat_with_a_note() {
     stage.post("ops", &webhook("NetDown", &["sw1"])).await;
     let shown = stage.shows_text(OPS, "NetDown").await.pop().unwrap();
     assert_eq!(shown.topic, None);
-    assert!(shown.text.contains("topic 7 is closed or gone"), "{}", shown.text);
+    assert!(shown.text.contains("topic 7 can't be used"), "{}", shown.text);
     assert_eq!(stage.metric("topic_fallbacks_total").await, 1);
 }
 
@@ -60,6 +60,28 @@ async fn a_chat_that_shut_the_bot_out_is_parked_told_of_and_recovers() {
     stage.shows_text(OPS, "DiskFull").await;
     let held = stage.shows(BOSS, |shown| shown.len() >= 2 && shown[0].edits >= 1).await;
     assert!(held[1].silent, "its end is told silently: {held:?}");
+}
+
+#[tokio::test]
+async fn a_chat_that_recovers_while_nabat_is_away_is_told_of_all_the_same() {
+    let mut stage = Stage::open("fallback_chat: boss").await;
+    stage.sandbox.kick(OPS);
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    stage.shows_text(BOSS, "NabatChatUnreachable").await;
+    assert_eq!(stage.stop().await, Some(0));
+    stage.sandbox.set_access(OPS, Access::Open);
+    stage.restart().await;
+    stage.shows_text(OPS, "DiskFull").await;
+    let told = stage.shows(BOSS, |shown| shown.len() >= 2 && shown[0].edits >= 1).await;
+    assert!(told[1].silent && told[1].reply_to == Some(told[0].id), "the notice ended: {told:?}");
+
+    // A chat that nobody was told of gives nobody a notice of its recovery.
+    assert_eq!(stage.stop().await, Some(0));
+    stage.restart().await;
+    stage.post("ops", &webhook("Other", &["db1"])).await;
+    stage.shows_text(OPS, "Other").await;
+    stage.drained().await;
+    assert_eq!(stage.sandbox.messages(BOSS).len(), 2);
 }
 
 #[tokio::test]

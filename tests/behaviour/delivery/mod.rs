@@ -3,6 +3,9 @@
 mod chats;
 mod pace;
 mod panics;
+mod pins;
+mod storyboard;
+mod topics;
 mod trouble;
 mod updates;
 

@@ -8,12 +8,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
 use nabat::clock::Clock;
-use nabat::delivery::{Bot, Chat, ChatNumber, Chats, Delivery, DeliveryOptions, Surroundings};
+use nabat::delivery::{
+    Bot, Chat, ChatNumber, Chats, Delivery, DeliveryOptions, Sound, Surroundings,
+};
 use nabat::lifecycle::Tasks;
 use nabat::outbox::sqlite::{SqliteOptions, SqliteOutbox};
 use nabat::outbox::{EntryState, Outbox};
 use nabat::rendering::{Language, Renderer};
-use nabat::routing::ChatAlias;
+use nabat::routing::{ChatAlias, Severities};
 use nabat::sandbox::Limits;
 use nabat::telegram::{Client, ClientOptions};
 use nabat::telemetry::Metrics;
@@ -56,6 +58,8 @@ async fn an_entry_whose_handling_panics_again_and_again_is_a_dead_letter() {
         tg_time: false,
         buttons: Vec::new(),
         rich: false,
+        sound: Sound::default(),
+        pin: Vec::new(),
     };
     let book = HashMap::from([(ChatAlias("ops".into()), chat)]);
     let options = ClientOptions::new(sandbox.url().parse().unwrap(), None);
@@ -64,6 +68,7 @@ async fn an_entry_whose_handling_panics_again_and_again_is_a_dead_letter() {
         outbox: outbox.clone(),
         client: Arc::new(ArcSwap::from_pointee(Client::new(&options).unwrap())),
         bot: Bot::new(watched, Arc::new(ask)),
+        topics: Arc::default(),
         chats: Arc::new(Chats::new(book, Vec::new())),
         renderer: Arc::new(ArcSwap::from_pointee(Renderer::new(Vec::new()).unwrap())),
         metrics: metrics.clone(),
@@ -71,6 +76,7 @@ async fn an_entry_whose_handling_panics_again_and_again_is_a_dead_letter() {
         options: ArcSwap::from_pointee(DeliveryOptions {
             dead_after: Duration::from_hours(1),
             new_card_after: Duration::from_hours(1),
+            severities: Severities::default(),
             fallback: None,
             images: None,
         }),

@@ -124,6 +124,41 @@ async fn a_deleted_card_is_replaced_and_news_come_without_their_reply() {
     assert_eq!(shown[1].edits, 1);
 }
 
+/// A body that fills several messages.
+fn long(names: &[&str]) -> serde_json::Value {
+    let mut body = webhook("DiskFull", names);
+    for alert in body["alerts"].as_array_mut().unwrap() {
+        let summary = format!("{} {}", alert["labels"]["instance"], "long ".repeat(120));
+        alert["annotations"] = json!({"summary": summary});
+    }
+    body
+}
+
+#[tokio::test]
+async fn a_part_that_is_too_old_to_be_deleted_says_that_it_counts_no_longer() {
+    let sandbox = sandbox(Limits::None);
+    let text = configuration(&sandbox, CHATS, "  updates: edit");
+    let stage = Stage::with(sandbox, text).await;
+    let names: Vec<String> = (0..12).map(|number| format!("db{number}x")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    stage.post("ops", &long(&names)).await;
+    stage.drained().await;
+    let parts = stage.sandbox.messages(OPS).len();
+    assert!(parts >= 2, "{parts}");
+    let refusal = Trouble::refusal(400, "Bad Request: message can't be deleted for everyone");
+    stage.sandbox.inject(nabat::sandbox::Fault::new(refusal).method("deleteMessage").always());
+    let ended: Vec<String> = names.iter().map(|name| format!("-{name}")).collect();
+    let ended: Vec<&str> = ended.iter().map(String::as_str).collect();
+    stage.post("ops", &webhook("DiskFull", &ended)).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    assert_eq!(shown.len(), parts);
+    for left_over in &shown[1..] {
+        assert!(!left_over.text.contains("long"), "stale: {}", left_over.text);
+        assert!(left_over.text.contains("superseded"), "{}", left_over.text);
+    }
+}
+
 const FRESH: &str = "700000001:FRESH-FRESH-FRESH-FRESH-FRESH-00000";
 
 /// A stage whose token is in a file of its own.

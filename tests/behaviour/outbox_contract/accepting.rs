@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nabat::alert::{Reason, Source, Status};
-use nabat::outbox::{Class, EntryState, Fate, Priority, StoreError, Submission};
+use nabat::outbox::{Class, EntryState, Fate, Outbox, Priority, StoreError, Submission};
 
 use super::{
-    Place, Settings, accept, alerts, at, ended, fires, for_every_store, groups, lane, lease, ops,
-    show, submission, to, topic,
+    Place, Settings, accept, alerts, at, ended, fires, for_every_store, groups, lane, lease,
+    notification, ops, show, submission, to, topic,
 };
 
 for_every_store! {
+    the_latest_of_a_group_is_what_waits_or_else_what_is_shown,
     a_notification_waits_in_every_lane_it_was_accepted_for,
     topics_of_a_chat_are_lanes_of_their_own,
     a_group_has_one_waiting_entry_in_a_lane,
@@ -226,7 +227,7 @@ async fn a_window_of_zero_knows_no_duplicates(place: &impl Place) {
     assert_eq!(accept(&*store, submission("disk", &[fires("a")])).await, Fate::Merged);
 }
 
-async fn fill(place: &impl Place) -> Arc<dyn nabat::outbox::Outbox> {
+async fn fill(place: &impl Place) -> Arc<dyn Outbox> {
     let store = place.open_with(Settings { max_entries: 2, ..Settings::default() }).await;
     accept(&*store, submission("one", &[fires("a")])).await;
     accept(&*store, Submission { at: at(1), ..submission("two", &[fires("a")]) }).await;
@@ -274,4 +275,24 @@ async fn room_comes_back_when_something_is_shown(place: &impl Place) {
     let leased = lease(&*store, &ops()).await;
     show(&*store, &leased, 1).await;
     assert_eq!(accept(&*store, submission("three", &[fires("a")])).await, Fate::Queued);
+}
+
+async fn the_latest_of_a_group_is_what_waits_or_else_what_is_shown(place: &impl Place) {
+    let store = place.open().await;
+    let group = notification("disk", &[]).group;
+    assert_eq!(store.latest(&ops(), &group).await.unwrap(), None);
+    let latest = async |store: &dyn Outbox| {
+        let state = store.latest(&ops(), &group).await.unwrap().expect("something is known");
+        state.alerts.len()
+    };
+    accept(&*store, submission("disk", &[fires("a")])).await;
+    assert_eq!(latest(&*store).await, 1, "it waits");
+    let leased = lease(&*store, &ops()).await;
+    show(&*store, &leased, 1).await;
+    assert_eq!(latest(&*store).await, 1, "it is shown");
+    accept(&*store, submission("disk", &[fires("a"), fires("b")])).await;
+    assert_eq!(latest(&*store).await, 2, "what waits is newer");
+    assert_eq!(store.latest(&lane("boss"), &group).await.unwrap(), None, "another lane");
+    drop(store);
+    assert_eq!(latest(&*place.open().await).await, 2);
 }

@@ -123,7 +123,7 @@ async fn burying_takes_what_is_older_in_that_lane_alone(place: &impl Place) {
     assert_eq!(groups(&*store, EntryState::Dead).await, ["older", "old"]);
     assert_eq!(groups(&*store, EntryState::Waiting).await.len(), 7);
     let dead = &store.list(Some(EntryState::Dead), 1).await.unwrap()[0];
-    assert_eq!((&dead.chat, dead.topic), (&ops().chat, None));
+    assert_eq!((&dead.chat, &dead.topic), (&ops().chat, &None));
     assert_eq!(dead.reason.as_deref(), Some("unreachable"));
     assert_eq!(dead.last_error.as_deref(), Some("403 kicked"));
 }

@@ -9,6 +9,7 @@ mod leasing;
 mod model;
 mod reopening;
 mod sqlite;
+mod topics;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use nabat::outbox::{
     Card, Class, EntryState, EntryView, Fate, Leased, Outbox, Priority, Settlement, ShownPart,
     Submission,
 };
-use nabat::routing::{ChatAlias, Destination, LaneId, Updates};
+use nabat::routing::{ChatAlias, Destination, LaneId, Topic, TopicName, Updates};
 use nabat::telegram::{ChatId, MessageId, TopicId};
 
 /// What the tests ask of a store's settings.
@@ -72,7 +73,15 @@ pub fn lane(chat: &str) -> LaneId {
 }
 
 pub fn topic(chat: &str, topic: i32) -> LaneId {
-    LaneId { topic: Some(TopicId(topic)), ..lane(chat) }
+    LaneId { topic: Some(Topic::Number(TopicId(topic))), ..lane(chat) }
+}
+
+pub fn topic_name(name: &str) -> TopicName {
+    TopicName::new(name).expect("a name")
+}
+
+pub fn named_topic(chat: &str, name: &str) -> LaneId {
+    LaneId { topic: Some(Topic::Named(topic_name(name))), ..lane(chat) }
 }
 
 pub fn ops() -> LaneId {
@@ -139,6 +148,8 @@ pub fn card(message: i32, state: &Notification) -> Card {
         parts: vec![ShownPart { id: MessageId(message), digest: 7 }],
         state: state.clone(),
         told: None,
+        shown: None,
+        pinned: None,
         unfinished: None,
         as_of: at(0),
         updated_at: at(0),

@@ -6,11 +6,11 @@ use nabat::alert::Status;
 use nabat::outbox::{
     DeathReason, EntryState, Fate, Outbox, Rejected, Settlement, StoreError, Submission,
 };
-use nabat::telegram::ChatId;
+use nabat::telegram::{ChatId, TopicId};
 
 use super::{
     Place, accept, alerts, at, card, ended, fires, for_every_store, groups, lane, lease, ops, show,
-    submission, to,
+    submission, to, topic_name,
 };
 
 for_every_store! {
@@ -31,6 +31,7 @@ async fn a_closed_store_answers_closed_to_everything(place: &impl Place) {
     store.close().await;
     let shown = card(1, &leased.entry.state);
     let id = leased.entry.id;
+    let group = leased.entry.state.group.clone();
     for answer in [
         store.accept(submission("disk", &[ended("a")])).await.map(drop),
         store.lanes().await.map(drop),
@@ -44,6 +45,10 @@ async fn a_closed_store_answers_closed_to_everything(place: &impl Place) {
         store.drop_entry(id).await,
         store.remember_migration(ChatId(-1), ChatId(-2)).await,
         store.migrations().await.map(drop),
+        store.remember_topic(ChatId(-1), &topic_name("db"), TopicId(7)).await,
+        store.forget_topic(ChatId(-1), &topic_name("db")).await,
+        store.topics().await.map(drop),
+        store.latest(&ops(), &group).await.map(drop),
         store.rejected().await.map(drop),
         store.totals().await.map(drop),
         store.probe().await,

@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use nabat::outbox::sqlite::{OpenError, SqliteOptions, SqliteOutbox};
 use nabat::outbox::{EntryState, Outbox};
+use nabat::telegram::{ChatId, TopicId};
 use prometheus::{Histogram, HistogramOpts};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{Place, Settings, accept, fires, lease, ops, submission};
+use super::{Place, Settings, accept, fires, lease, ops, submission, topic_name};
 
 /// A directory that holds an embedded store.
 #[derive(Debug)]
@@ -83,6 +84,18 @@ async fn a_second_instance_is_refused_and_the_first_named() {
         nabat::outbox::Fate::Queued,
         "the first goes on"
     );
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_schema_is_brought_up_to_the_present_one() {
+    let directory = Directory::used().await;
+    let file = Connection::open(directory.file()).unwrap();
+    file.execute_batch("DROP TABLE topics; PRAGMA user_version = 1;").unwrap();
+    drop(file);
+    let store = directory.open().await;
+    store.remember_topic(ChatId(-1_001), &topic_name("db"), TopicId(7)).await.unwrap();
+    assert_eq!(store.topics().await.unwrap().len(), 1);
+    assert_eq!(store.list(Some(EntryState::Waiting), 100).await.unwrap().len(), 50);
 }
 
 #[tokio::test]

@@ -1,0 +1,108 @@
+//! Pins and sounds, as a chat wants them.
+
+use nabat::sandbox::{Fault, Limits, Trouble};
+use serde_json::Value;
+
+use crate::support::stage::{BOSS, OPS, Stage, configuration, sandbox, webhook};
+
+/// A stage whose chat `ops` has more settings.
+async fn with(settings: &str) -> Stage {
+    let sandbox = sandbox(Limits::None);
+    let chats = format!(
+        "  ops: {{id: -1001234567890, {settings}}}\n  boss: {{id: 1000042, pin: critical}}"
+    );
+    Stage::with(sandbox.clone(), configuration(&sandbox, &chats, "")).await
+}
+
+fn pins(stage: &Stage) -> usize {
+    stage.sandbox.requests().iter().filter(|seen| seen.method.ends_with("inChatMessage")).count()
+}
+
+fn of_severity(severity: &str, group: &str) -> Value {
+    let mut body = webhook(group, &["a"]);
+    body["alerts"][0]["labels"]["severity"] = severity.into();
+    body
+}
+
+#[tokio::test]
+async fn without_the_right_to_pin_alerts_come_all_the_same_and_it_is_asked_and_told_once() {
+    let stage = with("pin: [critical]").await;
+    stage.sandbox.set_admin(OPS, false);
+    for group in ["One", "Two", "Three"] {
+        stage.post("ops", &webhook(group, &["a"])).await;
+        stage.shows_text(OPS, group).await;
+        stage.drained().await;
+    }
+    stage.post("ops", &webhook("One", &["-a"])).await;
+    stage.drained().await;
+    assert_eq!(pins(&stage), 1);
+    let said = stage.nabat.process.output();
+    assert_eq!(said.matches("nabat may not pin messages in this chat").count(), 1, "{said}");
+    assert_eq!(stage.sandbox.messages(OPS).len(), 4);
+    stage.post("boss", &webhook("One", &["a"])).await;
+    stage.shows(BOSS, |shown| shown.iter().any(|shown| shown.pinned)).await;
+}
+
+#[tokio::test]
+async fn only_the_configured_severities_are_pinned() {
+    let stage = with("pin: critical").await;
+    for severity in ["warning", "info", "Critical"] {
+        stage.post("ops", &of_severity(severity, severity)).await;
+        stage.drained().await;
+    }
+    let shown = stage.sandbox.messages(OPS);
+    let pinned: Vec<bool> = shown.iter().map(|shown| shown.pinned).collect();
+    assert_eq!(pinned, [false, false, true]);
+}
+
+#[tokio::test]
+async fn a_pin_that_telegram_fails_on_is_tried_again() {
+    let stage = with("pin: critical").await;
+    let failure = Fault::new(Trouble::internal_server_error()).method("pinChatMessage");
+    stage.sandbox.inject(failure);
+    stage.post("ops", &webhook("One", &["a"])).await;
+    stage.shows(OPS, |shown| shown.iter().any(|shown| shown.pinned)).await;
+    stage.drained().await;
+    assert_eq!((stage.sandbox.messages(OPS).len(), pins(&stage)), (1, 2));
+}
+
+#[tokio::test]
+async fn quiet_hours_and_silent_severities_take_the_sound_away() {
+    let always = "quiet_hours: [{from: \"00:00\", to: \"24:00\"}]";
+    let stage = with(always).await;
+    for severity in ["critical", "warning", "info", "page"] {
+        stage.post("ops", &of_severity(severity, severity)).await;
+        stage.drained().await;
+    }
+    let silent = |stage: &Stage| -> Vec<bool> {
+        stage.sandbox.messages(OPS).iter().map(|shown| shown.silent).collect()
+    };
+    assert_eq!(silent(&stage), [false, true, true, false]);
+
+    let stage = with("silent: {severities: [info], kinds: [reminder]}").await;
+    stage.post("ops", &of_severity("info", "Quiet")).await;
+    stage.post("ops", &of_severity("warning", "Loud")).await;
+    stage.drained().await;
+    let mut repeat = of_severity("warning", "Loud");
+    repeat["notification_reason"] = "repeat interval elapsed".into();
+    stage.post("ops", &repeat).await;
+    stage.drained().await;
+    let mut ended = of_severity("warning", "Loud");
+    ended["status"] = "resolved".into();
+    ended["alerts"][0]["status"] = "resolved".into();
+    ended["alerts"][0]["endsAt"] = "2026-01-31T12:05:00Z".into();
+    stage.post("ops", &ended).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    let silent = |text: &str, reply: bool| {
+        let of: Vec<_> = shown
+            .iter()
+            .filter(|shown| shown.text.contains(text) && shown.reply_to.is_some() == reply)
+            .map(|shown| shown.silent)
+            .collect();
+        of
+    };
+    assert_eq!(silent("Quiet", false), [true]);
+    assert_eq!(silent("Loud", false), [false]);
+    assert_eq!(silent("Loud", true), [true, false], "a reminder is silent, an end is not");
+}

@@ -1,0 +1,152 @@
+//! Topics by a label's value, made when they are first needed.
+
+use nabat::sandbox::{ChatKind, Fault, Limits, Sandbox, Trouble};
+use nabat::telegram::TopicId;
+use serde_json::Value;
+
+use crate::support::stage::{OPS, Stage, configuration, sandbox, webhook};
+
+const BY_TEAM: &str = "  ops: {id: -1001234567890, topic: {by: team, map: {db: 7}, create: true}}";
+
+/// A forum with the topic 7, and nothing of Telegram's pace: these tests are about places.
+fn forum() -> Sandbox {
+    let sandbox = sandbox(Limits::None);
+    sandbox.add_chat(OPS, ChatKind::Supergroup { forum: true }, "ops");
+    sandbox.add_topic(OPS, TopicId(7), "Databases");
+    sandbox
+}
+
+async fn stage() -> Stage {
+    let sandbox = forum();
+    Stage::with(sandbox.clone(), configuration(&sandbox, BY_TEAM, "")).await
+}
+
+/// A body of a group whose alerts share the label `team`.
+fn of_team(team: &str, group: &str, alerts: &[&str]) -> Value {
+    let mut body = webhook(group, alerts);
+    body["groupLabels"]["team"] = team.into();
+    for alert in body["alerts"].as_array_mut().unwrap() {
+        alert["labels"]["team"] = team.into();
+    }
+    body
+}
+
+/// The names of the topics that were made.
+fn made(stage: &Stage) -> Vec<String> {
+    let topics = stage.sandbox.topics(OPS).into_iter();
+    topics.map(|(_, name)| name).filter(|name| name != "Databases").collect()
+}
+
+/// The topic in which the group's card stands.
+async fn topic_of(stage: &Stage, group: &str) -> Option<TopicId> {
+    let shown = stage.shows_text(OPS, group).await;
+    shown.iter().find(|shown| shown.text.contains(group)).unwrap().topic
+}
+
+/// How often a topic was asked for.
+fn asked(stage: &Stage) -> usize {
+    stage.sandbox.requests().iter().filter(|seen| seen.method == "createForumTopic").count()
+}
+
+#[tokio::test]
+async fn each_value_has_its_topic_which_is_made_once() {
+    let mut stage = stage().await;
+    stage.post("ops", &of_team("db", "DiskFull", &["db1"])).await;
+    assert_eq!(topic_of(&stage, "DiskFull").await, Some(TopicId(7)), "the configured one");
+    // Many at once, before the topic is there.
+    for group in ["SiteDown", "SiteSlow", "SiteOld"] {
+        stage.post("ops", &of_team("web  team", group, &["w1"])).await;
+    }
+    let topic = topic_of(&stage, "SiteDown").await;
+    for group in ["SiteSlow", "SiteOld"] {
+        assert_eq!(topic_of(&stage, group).await, topic);
+    }
+    assert_eq!(made(&stage), ["web team"]);
+
+    stage.drained().await;
+    assert_eq!(stage.stop().await, Some(0));
+    stage.restart().await;
+    stage.post("ops", &of_team("web  team", "SiteGone", &["w1"])).await;
+    assert_eq!(topic_of(&stage, "SiteGone").await, topic, "it is remembered over a restart");
+    assert_eq!((made(&stage).len(), asked(&stage)), (1, 1));
+    stage.post("ops", &webhook("NoTeam", &["x"])).await;
+    assert_eq!(topic_of(&stage, "NoTeam").await, None, "no default: the main chat");
+}
+
+#[tokio::test]
+async fn a_webhook_is_answered_though_telegram_makes_no_topic() {
+    let stage = stage().await;
+    stage.sandbox.inject(Fault::new(Trouble::Hang).method("createForumTopic"));
+    // The answer is asserted by the post itself.
+    stage.post("ops", &of_team("web", "SiteDown", &["w1"])).await;
+    assert_eq!(stage.entries("waiting").await[0]["topic"], "web");
+}
+
+#[tokio::test]
+async fn without_the_right_to_make_topics_the_main_chat_is_told_and_telegram_is_asked_once() {
+    let mut stage = stage().await;
+    stage.sandbox.set_admin(OPS, false);
+    for (group, team) in [("SiteDown", "web"), ("SiteSlow", "web"), ("NetDown", "net")] {
+        stage.post("ops", &of_team(team, group, &["w1"])).await;
+        assert_eq!(topic_of(&stage, group).await, None);
+    }
+    assert_eq!((asked(&stage), made(&stage).len()), (1, 0));
+    stage.drained().await;
+    assert_eq!(stage.metric("topic_fallbacks_total").await, 3);
+
+    stage.sandbox.set_admin(OPS, true);
+    stage.nabat.process.signal("HUP");
+    stage
+        .nabat
+        .process
+        .wait_for(|said| said.contains("configuration loaded again").then_some(()))
+        .await;
+    stage.post("ops", &of_team("web", "SiteOld", &["w1"])).await;
+    assert!(topic_of(&stage, "SiteOld").await.is_some(), "a reload tries again");
+}
+
+#[tokio::test]
+async fn a_label_without_end_can_not_fill_the_chat_with_topics() {
+    let sandbox = forum();
+    let chats = BY_TEAM.replace("map: {db: 7}", "default: 7");
+    let stage = Stage::with(sandbox.clone(), configuration(&sandbox, &chats, "")).await;
+    // Nothing is sent: it is about where things wait.
+    stage.sandbox.revoke_token();
+    for number in 0..60 {
+        stage.post("ops", &of_team(&format!("t{number}"), &format!("Group{number}"), &["a"])).await;
+    }
+    let waiting = stage.entries("waiting").await;
+    let named = waiting.iter().filter(|entry| entry["topic"].is_string()).count();
+    let others = waiting.iter().filter(|entry| entry["topic"] == 7).count();
+    assert_eq!((named, others), (50, 10));
+}
+
+#[tokio::test]
+async fn a_deleted_topic_is_made_anew_when_it_is_surely_gone() {
+    let stage = stage().await;
+    stage.post("ops", &of_team("web", "SiteDown", &["w1"])).await;
+    let first = topic_of(&stage, "SiteDown").await.expect("a topic");
+    stage.drained().await;
+    stage.sandbox.delete_topic(OPS, first);
+    for (group, in_a_topic) in [("One", false), ("Two", false), ("Three", false), ("Four", true)] {
+        stage.post("ops", &of_team("web", group, &["w1"])).await;
+        let topic = topic_of(&stage, group).await;
+        assert_eq!(topic.is_some(), in_a_topic, "{group}");
+        assert_ne!(topic, Some(first));
+        stage.drained().await;
+    }
+    assert_eq!(made(&stage), ["web"]);
+}
+
+#[tokio::test]
+async fn a_closed_topic_is_never_made_anew() {
+    let stage = stage().await;
+    stage.post("ops", &of_team("web", "SiteDown", &["w1"])).await;
+    let first = topic_of(&stage, "SiteDown").await.expect("a topic");
+    stage.sandbox.close_topic(OPS, first);
+    for group in ["One", "Two", "Three", "Four", "Five"] {
+        stage.post("ops", &of_team("web", group, &["w1"])).await;
+        assert_eq!(topic_of(&stage, group).await, None);
+    }
+    assert_eq!(made(&stage).len(), 1);
+}
