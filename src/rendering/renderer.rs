@@ -6,13 +6,15 @@ use std::fmt::{self, Write as _};
 use handlebars::Handlebars;
 
 use super::catalogue::{Catalogue, is_built_in, write};
+use super::inert::{copyable, inert};
 use super::load::{TemplateError, TemplateSource};
+use super::plain::plain;
 use super::split::split;
 use super::subject::Subject;
 use super::view::{View, kind_name};
-use super::visible::{inert, visible_line};
+use super::visible::visible_line;
 use super::{Kind, Language, Limits, Part, Rendered, Scene, words};
-use crate::telegram::markup::{self, EntityKind, FormattedText};
+use crate::telegram::markup::{self, FormattedText};
 
 /// The severities that are known without configuration, worst first.
 const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
@@ -153,6 +155,7 @@ fn write_parts(
         let view = View::new(subject, most, everything);
         let html = write(registry, template, &view).map_err(|error| error.to_string())?;
         let text = markup::parse_unbounded_html(&tidy(&html)).map_err(|error| error.to_string())?;
+        let text = copyable(text);
         let (characters, entities) = (text.characters(), text.entities.len());
         let crowded = entities > AIMED_PARTS * Limits::TELEGRAM.entities;
         if (characters <= aimed && !crowded) || most <= 1 {
@@ -197,44 +200,6 @@ fn tidy(html: &str) -> String {
         }
     }
     tidied
-}
-
-/// The text without formatting. Links keep their targets where there is room, and what was code
-/// is kept from becoming mentions and commands.
-fn plain(piece: &FormattedText, limits: Limits) -> String {
-    let with_targets = unformatted(piece, true);
-    if with_targets.chars().count() <= limits.characters {
-        return with_targets;
-    }
-    let without = unformatted(piece, false);
-    if without.chars().count() <= limits.characters { without } else { piece.text.clone() }
-}
-
-fn unformatted(piece: &FormattedText, targets: bool) -> String {
-    let units: Vec<u16> = piece.text.encode_utf16().collect();
-    let text = |from: usize, to: usize| String::from_utf16_lossy(&units[from..to]);
-    let mut plain = String::with_capacity(piece.text.len());
-    let mut at = 0;
-    for entity in &piece.entities {
-        let end = entity.end();
-        match &entity.kind {
-            EntityKind::TextLink { url } if targets && entity.offset >= at => {
-                plain.push_str(&text(at, end));
-                let _ = write!(plain, " ({url})");
-                at = end;
-            }
-            EntityKind::Code | EntityKind::Pre | EntityKind::PreCode { .. }
-                if entity.offset >= at =>
-            {
-                plain.push_str(&text(at, entity.offset));
-                plain.push_str(&inert(&text(entity.offset, end)));
-                at = end;
-            }
-            _ => {}
-        }
-    }
-    plain.push_str(&text(at, units.len()));
-    plain
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ const BUILT_IN: [&str; 16] = [
 ];
 
 /// What nabat adds.
-pub(super) const OWN: [&str; 25] = [
+pub(super) const OWN: [&str; 26] = [
     "toUpper",
     "toLower",
     "title",
@@ -48,6 +48,7 @@ pub(super) const OWN: [&str; 25] = [
     "code",
     "pre",
     "link",
+    "linked",
 ];
 
 /// Whether templates can call `name`.
