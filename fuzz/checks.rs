@@ -92,11 +92,11 @@ fn scene(state: &Notification) -> Scene<'_> {
 
 /// Renders, and checks each form of each part.
 fn within_limits(renderer: &Renderer, scene: &Scene<'_>, limits: Limits) -> Option<String> {
-    let rendered = renderer.render_within(scene, limits);
-    assert!(!rendered.parts.is_empty(), "a message has a part");
+    let message = renderer.render_within(scene, limits);
+    assert!(!message.parts.is_empty(), "a message has a part");
     let minimal = renderer.minimal(scene);
     assert!(!minimal.plain.contains('\n'), "the last resort is one line");
-    for part in rendered.parts.iter().chain([&minimal]) {
+    for part in message.parts.iter().chain([&minimal]) {
         let Part { html, plain } = part;
         let rich = markup::parse_html(html).unwrap_or_else(|error| panic!("{error}: {html}"));
         let plain = markup::parse_plain(plain).unwrap_or_else(|error| panic!("{error}: {plain}"));
@@ -104,5 +104,5 @@ fn within_limits(renderer: &Renderer, scene: &Scene<'_>, limits: Limits) -> Opti
         assert!(rich.entities.len() <= limits.entities, "{html}");
         assert!(plain.characters() <= limits.characters, "{}", plain.text);
     }
-    rendered.fell_back
+    message.fell_back
 }

@@ -27,6 +27,9 @@ fn is_dull(byte: u8) -> bool {
 /// marks on one letter counted (`⟨◌×40⟩`), and line ends made `\n`. Joiners and variation
 /// selectors stay where scripts and emoji need them.
 pub fn visible(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
+        return Cow::Borrowed(text);
+    }
     if text.chars().all(is_harmless) {
         return flattened(text);
     }

@@ -135,10 +135,10 @@ fn a_value_can_stand_in_a_link_and_in_code_as_it_is() {
             .annotations
             .insert(name.to_owned(), "https://a.b.example/c.d?e=@f".to_owned());
     }
-    let rendered = renderer.render(&card(&state, "own"));
-    assert_eq!(rendered.fell_back, None);
+    let message = renderer.render(&card(&state, "own"));
+    assert_eq!(message.fell_back, None);
     assert_eq!(
-        rendered.parts[0].html,
+        message.parts[0].html,
         "<a href=\"https://a.b.example/c.d?e=@f\">x</a> <code>https://a.b.example/c.d?e=@f</code>"
     );
 }
