@@ -22,6 +22,12 @@ const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
 /// How many alerts one message shows at first; fewer when they need too much room.
 const MOST_ALERTS: usize = 60;
 
+/// All of what a message aims at.
+const FULL: usize = 1_000_000;
+
+/// So many alerts tell how much room one takes.
+const SAMPLE: usize = 10;
+
 /// A message aims at no more text than fills so many full parts.
 const AIMED_PARTS: usize = 3;
 
@@ -149,19 +155,23 @@ fn write_parts(
     limits: Limits,
     everything: bool,
 ) -> Result<Vec<Part>, String> {
-    let aimed = AIMED_PARTS * Limits::TELEGRAM.characters;
-    let mut most = subject.told().min(MOST_ALERTS);
-    let mut pieces = loop {
+    let show = |most: usize| -> Result<FormattedText, String> {
         let view = View::new(subject, most, everything);
         let html = write(registry, template, &view).map_err(|error| error.to_string())?;
-        let text = markup::parse_unbounded_html(&tidy(&html)).map_err(|error| error.to_string())?;
-        let text = copyable(text);
-        let (characters, entities) = (text.characters(), text.entities.len());
-        let crowded = entities > AIMED_PARTS * Limits::TELEGRAM.entities;
-        if (characters <= aimed && !crowded) || most <= 1 {
+        let text = markup::parse_unbounded_html(&tidy(html)).map_err(|error| error.to_string())?;
+        Ok(copyable(text))
+    };
+    let mut most = subject.told().min(MOST_ALERTS);
+    if most > 2 * SAMPLE {
+        most = most_that_fit(most, show)?;
+    }
+    let mut pieces = loop {
+        let text = show(most)?;
+        let filled = filled(&text);
+        if filled <= FULL || most <= 1 {
             break split(text, limits);
         }
-        most = (most * aimed / characters.max(aimed)).min(most * 3 / 4).max(1);
+        most = (most * FULL / filled).min(most * 3 / 4).max(1);
     };
     let most_parts = MOST_PARTS * Limits::TELEGRAM.characters.div_ceil(limits.characters.max(1));
     let dropped: usize = pieces.iter().skip(most_parts).map(FormattedText::characters).sum();
@@ -189,17 +199,37 @@ fn left_out(characters: usize, language: Language) -> String {
     format!("{characters} {}", words::plural(characters as u64, forms))
 }
 
+/// How many of `most` alerts a message has room for, judged by the first few: to write too many
+/// and then fewer costs more than to try.
+fn most_that_fit(
+    most: usize,
+    show: impl Fn(usize) -> Result<FormattedText, String>,
+) -> Result<usize, String> {
+    // A message about nothing may be empty, which is no text at all.
+    let head = show(0).map_or(0, |text| filled(&text)).min(FULL);
+    let some = filled(&show(SAMPLE)?);
+    let fit = (FULL - head) * SAMPLE / some.saturating_sub(head).max(1);
+    // The rest may be shorter than the first few.
+    Ok(if fit * 10 >= most * 9 { most } else { fit.max(SAMPLE) })
+}
+
+/// How much of what a message aims at `text` fills, in millionths.
+fn filled(text: &FormattedText) -> usize {
+    let Limits { characters, entities } = Limits::TELEGRAM;
+    let share = |count: usize, limit: usize| count * FULL / (AIMED_PARTS * limit);
+    share(text.characters(), characters).max(share(text.entities.len(), entities))
+}
+
 /// At most one blank line at a time: conditions in templates leave more.
-fn tidy(html: &str) -> String {
-    let mut tidied = String::with_capacity(html.len());
-    let mut line_ends = 0;
-    for character in html.chars() {
-        line_ends = if character == '\n' { line_ends + 1 } else { 0 };
-        if line_ends <= 2 {
-            tidied.push(character);
-        }
+fn tidy(mut html: String) -> String {
+    if html.contains("\n\n\n") {
+        let mut line_ends = 0;
+        html.retain(|character| {
+            line_ends = if character == '\n' { line_ends + 1 } else { 0 };
+            line_ends <= 2
+        });
     }
-    tidied
+    html
 }
 
 #[cfg(test)]
