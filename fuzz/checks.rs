@@ -32,7 +32,7 @@ pub fn payload(data: &[u8]) {
     static RENDERER: LazyLock<Renderer> = LazyLock::new(Renderer::default);
     let Ok(state) = ingest::parse(data, now()) else { return };
     for kind in [Kind::Card, Kind::News, Kind::Ended, Kind::Reminder] {
-        for language in [Language::En, Language::Ru] {
+        for language in ["en", "ru"].map(language) {
             let scene = Scene { kind, language, ..scene(&state) };
             for limits in [Limits::TELEGRAM, Limits { characters: 700, entities: 24 }] {
                 let fell_back = within_limits(&RENDERER, &scene, limits);
@@ -74,6 +74,10 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_793_700_000).expect("a time")
 }
 
+fn language(code: &str) -> Language {
+    Language::from_code(code).expect("a language of the built-in texts")
+}
+
 fn scene(state: &Notification) -> Scene<'_> {
     static UTC: TimeZone = TimeZone::UTC;
     Scene {
@@ -85,7 +89,7 @@ fn scene(state: &Notification) -> Scene<'_> {
         now: now(),
         note: Some("a note"),
         template: "default",
-        language: Language::En,
+        language: language("en"),
         timezone: &UTC,
     }
 }

@@ -281,7 +281,7 @@ fn is_atom(kind: &EntityKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telegram::markup::{self, parse_html, to_html};
+    use crate::telegram::markup::{parse_html, to_html};
 
     const SMALL: Limits = Limits { characters: 200 + SPARE_CHARACTERS, entities: 16 };
 
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn words_without_blanks_between_them_stay_whole() {
         for (text, word) in [("/directory12", "directory12"), ("\"key\":1700,", "1700")] {
-            let pieces = cut(&markup::escape(&text.repeat(80)));
+            let pieces = cut(&escape(&text.repeat(80)));
             assert!(pieces.len() > 3);
             assert_eq!(pieces.join("\n").matches(word).count(), 80, "{pieces:?}");
         }

@@ -1,6 +1,8 @@
 //! Templates as nobody would write them: whatever compiles renders or is replaced, and Telegram
 //! takes the message.
 
+use std::sync::LazyLock;
+
 use nabat::alert::Notification;
 use nabat::rendering::{Limits, Renderer, Scene, TemplateSource};
 use proptest::prelude::*;
@@ -105,6 +107,16 @@ fn template() -> impl Strategy<Value = String> {
     })
 }
 
+/// A template that shows each alert as a line and counts the rest.
+fn counter() -> &'static Renderer {
+    static COUNTER: LazyLock<Renderer> = LazyLock::new(|| {
+        let text = "{{#each firing}}f{{#if unlisted}}u{{/if}}\n{{/each}}{{#each resolved}}r\n{{/each}}\
+                    .{{more.firing}} {{more.unlisted}} {{more.resolved}}";
+        Renderer::new(vec![own(text.to_owned())]).expect("a template without faults")
+    });
+    &COUNTER
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
 
@@ -124,10 +136,7 @@ proptest! {
 
     #[test]
     fn every_alert_is_shown_or_counted(state in any_notification()) {
-        let text = "{{#each firing}}f{{#if unlisted}}u{{/if}}\n{{/each}}\
-                    {{#each resolved}}r\n{{/each}}.{{more.firing}} {{more.unlisted}} {{more.resolved}}";
-        let renderer = Renderer::new(vec![own(text.to_owned())]).expect("a template without faults");
-        let rendered = renderer.render(&card(&state));
+        let rendered = counter().render(&card(&state));
         prop_assert_eq!(rendered.fell_back, None);
         let said = &rendered.parts[0].plain;
         let (shown, more) = said.rsplit_once('.').expect("what the template wrote");
