@@ -7,14 +7,16 @@ use handlebars::Handlebars;
 
 use super::buttons::Keyboard;
 use super::catalogue::{Catalogue, is_built_in, write};
+use super::inert::{copyable, inert};
 use super::load::{TemplateError, TemplateSource};
+use super::plain::plain;
 use super::split::split;
 use super::subject::Subject;
 use super::table;
 use super::view::{View, kind_name};
-use super::visible::{inert, visible_line};
+use super::visible::visible_line;
 use super::{Kind, Limits, Part, Rendered, Scene, words};
-use crate::telegram::markup::{self, EntityKind, FormattedText};
+use crate::telegram::markup::{self, FormattedText};
 
 /// The severities that are known without configuration, worst first.
 const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
@@ -24,6 +26,11 @@ const MOST_ALERTS: usize = 60;
 
 /// The same for the built-in templates: as many as people read. The rest is named and counted.
 const MOST_LISTED: usize = 12;
+/// All of what a message aims at.
+const FULL: usize = 1_000_000;
+
+/// So many alerts tell how much room one takes.
+const SAMPLE: usize = 10;
 
 /// A message aims at no more text than fills so many full parts.
 const AIMED_PARTS: usize = 3;
@@ -164,18 +171,23 @@ fn write_parts(
     limits: Limits,
     everything: bool,
 ) -> Result<Vec<Part>, String> {
-    let aimed = AIMED_PARTS * Limits::TELEGRAM.characters;
-    let mut most = subject.told().min(if everything { MOST_ALERTS } else { MOST_LISTED });
-    let mut pieces = loop {
+    let show = |most: usize| -> Result<FormattedText, String> {
         let view = View::new(subject, most, everything);
         let html = write(registry, template, &view).map_err(|error| error.to_string())?;
-        let text = markup::parse_unbounded_html(&tidy(&html)).map_err(|error| error.to_string())?;
-        let (characters, entities) = (text.characters(), text.entities.len());
-        let crowded = entities > AIMED_PARTS * Limits::TELEGRAM.entities;
-        if (characters <= aimed && !crowded) || most <= 1 {
+        let text = markup::parse_unbounded_html(&tidy(html)).map_err(|error| error.to_string())?;
+        Ok(copyable(text))
+    };
+    let mut most = subject.told().min(if everything { MOST_ALERTS } else { MOST_LISTED });
+    if most > 2 * SAMPLE {
+        most = most_that_fit(most, show)?;
+    }
+    let mut pieces = loop {
+        let text = show(most)?;
+        let filled = filled(&text);
+        if filled <= FULL || most <= 1 {
             break split(text, limits);
         }
-        most = (most * aimed / characters.max(aimed)).min(most * 3 / 4).max(1);
+        most = (most * FULL / filled).min(most * 3 / 4).max(1);
     };
     let most_parts = MOST_PARTS * Limits::TELEGRAM.characters.div_ceil(limits.characters.max(1));
     let dropped: usize = pieces.iter().skip(most_parts).map(FormattedText::characters).sum();
@@ -194,53 +206,35 @@ fn write_parts(
     Ok(parts.collect())
 }
 
+/// How many of `most` alerts a message has room for, judged by the first few: to write too many
+/// and then fewer costs more than to try.
+fn most_that_fit(
+    most: usize,
+    show: impl Fn(usize) -> Result<FormattedText, String>,
+) -> Result<usize, String> {
+    // A message about nothing may be empty, which is no text at all.
+    let head = show(0).map_or(0, |text| filled(&text)).min(FULL);
+    let some = filled(&show(SAMPLE)?);
+    let fit = (FULL - head) * SAMPLE / some.saturating_sub(head).max(1);
+    // The rest may be shorter than the first few.
+    Ok(if fit * 10 >= most * 9 { most } else { fit.max(SAMPLE) })
+}
+
+/// How much of what a message aims at `text` fills, in millionths.
+fn filled(text: &FormattedText) -> usize {
+    let Limits { characters, entities } = Limits::TELEGRAM;
+    let share = |count: usize, limit: usize| count * FULL / (AIMED_PARTS * limit);
+    share(text.characters(), characters).max(share(text.entities.len(), entities))
+}
+
 /// At most one blank line at a time: conditions in templates leave more.
-fn tidy(html: &str) -> String {
-    let mut tidied = String::with_capacity(html.len());
-    let mut line_ends = 0;
-    for character in html.chars() {
-        line_ends = if character == '\n' { line_ends + 1 } else { 0 };
-        if line_ends <= 2 {
-            tidied.push(character);
-        }
+fn tidy(mut html: String) -> String {
+    if html.contains("\n\n\n") {
+        let mut line_ends = 0;
+        html.retain(|character| {
+            line_ends = if character == '\n' { line_ends + 1 } else { 0 };
+            line_ends <= 2
+        });
     }
-    tidied
-}
-
-/// The text without formatting. Links keep their targets where there is room, and what was code
-/// is kept from becoming mentions and commands.
-fn plain(piece: &FormattedText, limits: Limits) -> String {
-    let with_targets = unformatted(piece, true);
-    if with_targets.chars().count() <= limits.characters {
-        return with_targets;
-    }
-    let without = unformatted(piece, false);
-    if without.chars().count() <= limits.characters { without } else { piece.text.clone() }
-}
-
-fn unformatted(piece: &FormattedText, targets: bool) -> String {
-    let units: Vec<u16> = piece.text.encode_utf16().collect();
-    let text = |from: usize, to: usize| String::from_utf16_lossy(&units[from..to]);
-    let mut plain = String::with_capacity(piece.text.len());
-    let mut at = 0;
-    for entity in &piece.entities {
-        let end = entity.end();
-        match &entity.kind {
-            EntityKind::TextLink { url } if targets && entity.offset >= at => {
-                plain.push_str(&text(at, end));
-                let _ = write!(plain, " ({url})");
-                at = end;
-            }
-            EntityKind::Code | EntityKind::Pre | EntityKind::PreCode { .. }
-                if entity.offset >= at =>
-            {
-                plain.push_str(&text(at, entity.offset));
-                plain.push_str(&inert(&text(entity.offset, end)));
-                at = end;
-            }
-            _ => {}
-        }
-    }
-    plain.push_str(&text(at, units.len()));
-    plain
+    html
 }

@@ -1,7 +1,7 @@
 //! Cutting a text into messages that Telegram takes: at good places, with the formatting closed
 //! and opened again, and nothing lost but blanks at the cuts.
 
-use unicode_segmentation::GraphemeCursor;
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation as _};
 
 use super::Limits;
 use crate::telegram::markup::{Entity, EntityKind, FormattedText, MAX_RAW_BYTES, escape};
@@ -16,6 +16,12 @@ const MAX_LINK_BYTES: usize = 6_000;
 /// Room for tags that cross a cut and for what is added behind a part.
 const MAX_HTML_BYTES: usize = MAX_RAW_BYTES - 2_048;
 
+/// What a pair of tags takes without its attribute, in bytes.
+const TAG_BYTES: usize = 48;
+
+/// Characters behind a cut that are looked at to see whether it divides a word.
+const LONGEST_WORD: usize = 64;
+
 /// A link longer than this is left out; browsers stop near it too.
 pub const MAX_URL_BYTES: usize = 2_048;
 
@@ -29,10 +35,10 @@ pub fn split(mut text: FormattedText, limits: Limits) -> Vec<FormattedText> {
         characters: limits.characters.max(2 * SPARE_CHARACTERS),
         entities: limits.entities.max(16),
     };
-    let ruler = Ruler::new(&text);
-    if ruler.furthest(0, limits) == ruler.characters() {
+    if fits(&text, limits) {
         return vec![text];
     }
+    let ruler = Ruler::new(&text);
     let room = Limits { characters: limits.characters - SPARE_CHARACTERS, ..limits };
     let mut pieces = Vec::new();
     let mut start = 0;
@@ -47,6 +53,20 @@ pub fn split(mut text: FormattedText, limits: Limits) -> Vec<FormattedText> {
         start = ruler.skip_line_ends(end);
     }
     pieces
+}
+
+/// Whether `text` is a message as it is.
+fn fits(text: &FormattedText, limits: Limits) -> bool {
+    let link_bytes: usize = text.entities.iter().map(|entity| payload(&entity.kind)).sum();
+    let tag_bytes = link_bytes + TAG_BYTES * text.entities.len();
+    let (characters, bytes) =
+        text.text.chars().fold((0, tag_bytes), |(count, bytes), character| {
+            (count + 1, bytes + escaped_bytes(character))
+        });
+    characters <= limits.characters
+        && text.entities.len() <= limits.entities
+        && link_bytes <= MAX_LINK_BYTES
+        && bytes <= MAX_HTML_BYTES
 }
 
 /// A text with the positions of its characters: a position is a number of characters.
@@ -99,7 +119,7 @@ impl<'a> Ruler<'a> {
                 end = self.position(entity.offset.max(begin));
                 break;
             }
-            tag_bytes += payload + 40;
+            tag_bytes += payload + TAG_BYTES;
         }
         let mut bytes = tag_bytes;
         for (position, character) in self.characters.iter().enumerate().take(end).skip(start) {
@@ -124,13 +144,45 @@ impl<'a> Ruler<'a> {
         let find = |least: usize, good: &dyn Fn(usize) -> bool| {
             (start + least..=furthest)
                 .rev()
-                .find(|cut| *cut > start && good(*cut) && self.is_free(start, *cut))
+                .find(|cut| *cut > start && good(*cut) && self.divides_nothing(start, *cut))
         };
         find(length / 2, &blank_line)
             .or_else(|| find(length / 3, &line))
             .or_else(|| find(length / 2, &sentence))
             .or_else(|| find(length / 4, &space))
+            .or_else(|| self.word_cut(start, furthest))
             .unwrap_or_else(|| self.grapheme_cut(start, furthest))
+    }
+
+    /// Whether a cut leaves graphemes and links whole.
+    fn divides_nothing(&self, start: usize, cut: usize) -> bool {
+        self.is_free(start, cut) && self.is_border(cut)
+    }
+
+    /// Whether a grapheme ends at `cut`: a blank may carry an accent.
+    fn is_border(&self, cut: usize) -> bool {
+        let text = &self.text.text;
+        let mut cursor = GraphemeCursor::new(self.offsets[cut].0, text.len(), true);
+        cursor.is_boundary(text, 0) == Ok(true)
+    }
+
+    /// The last end of a word in the last quarter, where there are no blanks: in paths, in JSON,
+    /// in Chinese.
+    fn word_cut(&self, start: usize, furthest: usize) -> Option<usize> {
+        let from = self.offsets[furthest - (furthest - start) / 4].0;
+        // A word that goes on behind `furthest` must be seen to.
+        let until = self.offsets[self.characters().min(furthest + LONGEST_WORD)].0;
+        let furthest = self.offsets[furthest].0;
+        let ends: Vec<usize> = self.text.text[from..until]
+            .split_word_bound_indices()
+            .skip(1)
+            .map(|(index, _)| from + index)
+            .take_while(|end| *end <= furthest)
+            .collect();
+        ends.into_iter()
+            .rev()
+            .map(|end| self.offsets.partition_point(|(offset, _)| *offset < end))
+            .find(|cut| *cut > start && self.divides_nothing(start, *cut))
     }
 
     /// Whether a cut divides nothing that means less in two pieces, such as a link.
@@ -281,6 +333,21 @@ mod tests {
                 "y z ".repeat(9).trim_end()
             )
         );
+    }
+
+    #[test]
+    fn words_without_blanks_between_them_stay_whole() {
+        for (text, word) in [("/directory12", "directory12"), ("\"key\":1700,", "1700")] {
+            let pieces = cut(&escape(&text.repeat(80)));
+            assert!(pieces.len() > 3);
+            assert_eq!(pieces.join("\n").matches(word).count(), 80, "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn a_blank_with_an_accent_is_one_grapheme() {
+        let text = format!("{} \u{301}{}", "x".repeat(180), "y".repeat(200));
+        assert_eq!(cut(&text)[0], format!("{} \u{301}", "x".repeat(180)));
     }
 
     #[test]

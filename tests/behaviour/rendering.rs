@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use jiff::tz::TimeZone;
 use nabat::alert::{Notification, Status};
 use nabat::rendering::{ButtonKind, Kind, Language, Limits, Part, Renderer, Scene, TemplateSource};
-use nabat::telegram::markup::{self, EntityKind, FormattedText};
+use nabat::telegram::markup::{self, FormattedText};
 use proptest::prelude::*;
 use regex::Regex;
 
@@ -20,13 +20,13 @@ static UTC: TimeZone = TimeZone::UTC;
 const KINDS: [Kind; 4] = [Kind::Card, Kind::News, Kind::Ended, Kind::Reminder];
 
 /// The built-in templates, compiled once for all tests.
-fn renderer() -> &'static Renderer {
+pub fn renderer() -> &'static Renderer {
     static RENDERER: LazyLock<Renderer> = LazyLock::new(Renderer::default);
     &RENDERER
 }
 
 /// Every kind in every language, for one state.
-fn scenes<'a>(state: &'a Notification, note: &'a str) -> Vec<Scene<'a>> {
+pub fn scenes<'a>(state: &'a Notification, note: &'a str) -> Vec<Scene<'a>> {
     let kinds = KINDS.into_iter();
     let kinds = kinds.flat_map(|kind| Language::all().map(move |language| (kind, language)));
     kinds
@@ -49,7 +49,7 @@ fn scenes<'a>(state: &'a Notification, note: &'a str) -> Vec<Scene<'a>> {
 }
 
 /// What Telegram makes of a part; the words of a refusal name the part.
-fn accepted(part: &Part, limits: Limits) -> Result<FormattedText, String> {
+pub fn accepted(part: &Part, limits: Limits) -> Result<FormattedText, String> {
     let Part { html, plain } = part;
     let theirs = tdlib().parse_html(html).map_err(|error| format!("{error}: {html}"))?;
     let ours = markup::read_tags(html).map_err(|error| format!("{error}: {html}"))?;
@@ -106,37 +106,6 @@ fn every_kind_in_every_language_of_a_group_of_any_size_is_accepted() {
 fn number_before(text: &str, behind: &str) -> usize {
     let digits = Regex::new(&format!(r"(\d+){}", regex::escape(behind))).unwrap();
     digits.captures(text).map_or(0, |found| found[1].parse().unwrap())
-}
-
-#[test]
-fn no_text_of_the_corpus_becomes_a_mention_or_a_link_of_its_own() {
-    for (file, text) in corpus() {
-        let state = all_of(&text);
-        for scene in scenes(&state, &text) {
-            for part in renderer().render(&scene).parts {
-                let shown =
-                    accepted(&part, Limits::TELEGRAM).unwrap_or_else(|why| panic!("{file}: {why}"));
-                let calls = |text: &str| tdlib().finds_call(text);
-                let outside = outside_code(&shown);
-                assert!(!calls(&outside), "{file}: {outside}");
-                assert!(!calls(&part.plain), "{file}: {}", part.plain);
-            }
-        }
-    }
-}
-
-/// The text that Telegram searches for mentions and commands: not what is code.
-fn outside_code(shown: &FormattedText) -> String {
-    let units: Vec<u16> = shown.text.encode_utf16().collect();
-    let mut outside = Vec::new();
-    let mut at = 0;
-    for entity in shown.entities.iter().filter(|entity| entity.kind == EntityKind::Code) {
-        outside.extend_from_slice(&units[at..entity.offset]);
-        outside.push(u16::from(b'x'));
-        at = entity.end();
-    }
-    outside.extend_from_slice(&units[at..]);
-    String::from_utf16_lossy(&outside)
 }
 
 proptest! {

@@ -1,25 +1,92 @@
 //! Helpers that write markup around a value, and escape it as that place needs.
 
+use std::sync::LazyLock;
+
 use handlebars::Handlebars;
+use regex::Regex;
 
 use super::super::details::link_target;
+use super::super::inert::isolated;
 use super::super::visible::{safe, visible, visible_line};
 use super::markup;
 use crate::telegram::markup::escape;
 
 pub fn register(handlebars: &mut Handlebars<'_>) {
-    markup(handlebars, "code", |arguments| wrapped("code", &visible_line(&arguments.text(0))));
+    markup(handlebars, "code", |arguments| {
+        isolated(&wrapped("code", &visible_line(&arguments.text(0)))).into_owned()
+    });
     markup(handlebars, "pre", |arguments| wrapped("pre", &visible(&arguments.text(0))));
     markup(handlebars, "link", |arguments| {
         let (url, text) = (arguments.text(0), arguments.text(1));
-        let text = safe(if text.is_empty() { &url } else { &text });
         match link_target(&url) {
-            Some(url) => format!("<a href=\"{}\">{text}</a>", escape(url)),
-            None => text,
+            Some(url) if text.is_empty() => anchor(url, &escape(&visible_line(url))),
+            Some(url) => anchor(url, &safe(&text)),
+            None => safe(if text.is_empty() { &url } else { &text }),
         }
     });
+    markup(handlebars, "linked", |arguments| linked(&visible(&arguments.text(0))));
 }
 
 fn wrapped(tag: &str, text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("<{tag}>{}</{tag}>", escape(text)) }
+}
+
+fn anchor(url: &str, html: &str) -> String {
+    format!("<a href=\"{}\">{html}</a>", escape(url))
+}
+
+/// `text` in which what is written out as a web address is a link to it, and nothing else is.
+fn linked(text: &str) -> String {
+    static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"\bhttps?://[^\s<>"«»⟨⟩]+"#).expect("the pattern of addresses is a regex")
+    });
+    let mut html = String::with_capacity(text.len() + text.len() / 4);
+    let mut written = 0;
+    for found in ADDRESS.find_iter(text) {
+        let address = without_punctuation(found.as_str());
+        if link_target(address).is_some() {
+            html.push_str(&safe(&text[written..found.start()]));
+            html.push_str(&anchor(address, &escape(address)));
+            written = found.start() + address.len();
+        }
+    }
+    html.push_str(&safe(&text[written..]));
+    html
+}
+
+/// An address without the sentence's own full stop and bracket.
+fn without_punctuation(mut address: &str) -> &str {
+    let count = |text: &str, sign: char| text.matches(sign).count();
+    while let Some(last) = address.chars().next_back() {
+        let closes = last == ')' && count(address, ')') > count(address, '(');
+        if !closes && !".,:;!?'`…".contains(last) {
+            break;
+        }
+        address = &address[..address.len() - last.len_utf8()];
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_written_out_become_links_and_nothing_else_does() {
+        for (text, html) in [
+            (
+                "see https://a.example/x?y=1&z (or b.example).",
+                "see <a href=\"https://a.example/x?y=1&amp;z\">https://a.example/x?y=1&amp;z</a> \
+                 (or b.\u{2060}example).",
+            ),
+            (
+                "(http://a.example/w_(x)).",
+                "(<a href=\"http://a.example/w_(x)\">http://a.example/w_(x)</a>).",
+            ),
+            ("http://prometheus:9090", "http://\u{2060}prometheus:9090"),
+            ("tg://user?id=7", "tg://\u{2060}user?id=7"),
+        ] {
+            assert_eq!(linked(text), html);
+        }
+    }
 }

@@ -25,7 +25,7 @@ const BUILT_IN: [&str; 16] = [
 ];
 
 /// What nabat adds.
-pub(super) const OWN: [&str; 27] = [
+pub(super) const OWN: [&str; 28] = [
     "toUpper",
     "toLower",
     "title",
@@ -53,6 +53,7 @@ pub(super) const OWN: [&str; 27] = [
     "link",
     "say",
     "period",
+    "linked",
 ];
 
 /// Whether templates can call `name`.

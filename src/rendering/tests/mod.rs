@@ -359,7 +359,7 @@ fn hostile_labels_stay_text() {
     let parsed = markup::parse_html(&part.html).unwrap();
     for said in [
         "🔴 CRITICAL · HighCPU · <b>⟨U+202E⟩x</b>\n",
-        "<a href=\"https://evil.example\">click</a> @\u{2060}admin /\u{2060}stop &amp;",
+        "<a href=\"https://\u{2060}evil.\u{2060}example\">click</a> @\u{2060}admin /\u{2060}stop &amp;",
         "👉 rm -rf \"x\" && y < z",
     ] {
         assert!(parsed.text.contains(said), "{}", parsed.text);

@@ -9,9 +9,8 @@ use super::entity::{Entity, EntityKind, FormattedText, sort};
 /// # Errors
 /// [`MarkupError::Empty`] when nothing that people could see is left.
 pub fn put_in_order(formatted: FormattedText) -> Result<FormattedText, MarkupError> {
-    let entities = nest(formatted.entities);
-    let (text, entities) = clean(&formatted.text, entities);
-    let (text, entities) = trim(&text, nest(entities));
+    let FormattedText { text, entities } = put_in_order_untrimmed(formatted);
+    let (text, entities) = trim(&text, entities);
     if text.chars().all(is_blank) {
         return Err(MarkupError::Empty);
     }
@@ -22,6 +21,9 @@ pub fn put_in_order(formatted: FormattedText) -> Result<FormattedText, MarkupErr
 /// to the outside, for comparison with it.
 pub fn put_in_order_untrimmed(formatted: FormattedText) -> FormattedText {
     let entities = nest(formatted.entities);
+    if formatted.text.chars().all(is_kept) {
+        return FormattedText { text: formatted.text, entities };
+    }
     let (text, entities) = clean(&formatted.text, entities);
     FormattedText { text, entities: nest(entities) }
 }
@@ -31,6 +33,12 @@ fn is_blank(character: char) -> bool {
     matches!(character, '\0'..=' ' | '\u{a0}' | '\u{1680}' | '\u{180e}' | '\u{2000}'..='\u{200f}'
         | '\u{202e}' | '\u{202f}' | '\u{205f}' | '\u{2800}' | '\u{3000}' | '\u{feff}' | '\u{fffc}'
         | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Whether Telegram keeps a character as it is.
+fn is_kept(character: char) -> bool {
+    !matches!(character, '\0'..='\u{9}' | '\u{b}'..='\u{1f}' | '\u{30a}' | '\u{333}' | '\u{33f}'
+        | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
 }
 
 /// Removes or replaces what Telegram does not keep and moves the entities accordingly.

@@ -7,20 +7,25 @@ use super::entity::{Entity, EntityKind, FormattedText};
 /// `text` with `&`, `<`, `>` and `"` escaped: safe between tags and in a quoted attribute.
 pub fn escape(text: &str) -> String {
     let mut html = String::with_capacity(text.len() + text.len() / 8);
-    for character in text.chars() {
-        push_escaped(&mut html, character);
-    }
+    push_escaped(&mut html, text);
     html
 }
 
-fn push_escaped(html: &mut String, character: char) {
-    match character {
-        '&' => html.push_str("&amp;"),
-        '<' => html.push_str("&lt;"),
-        '>' => html.push_str("&gt;"),
-        '"' => html.push_str("&quot;"),
-        other => html.push(other),
+fn push_escaped(html: &mut String, text: &str) {
+    let mut copied = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let reference = match byte {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => continue,
+        };
+        html.push_str(&text[copied..at]);
+        html.push_str(reference);
+        copied = at + 1;
     }
+    html.push_str(&text[copied..]);
 }
 
 /// HTML that Telegram reads as `formatted`. Entities that cross each other are closed and opened
@@ -29,16 +34,24 @@ pub fn to_html(formatted: &FormattedText) -> String {
     let mut html = String::with_capacity(formatted.text.len() * 5 / 4);
     let mut coming = formatted.entities.iter().peekable();
     let mut open: Vec<&Entity> = Vec::new();
-    let mut at = 0;
-    for character in formatted.text.chars() {
-        close_ended(&mut html, &mut open, at);
-        while let Some(entity) = coming.next_if(|entity| entity.offset <= at) {
-            open_tag(&mut html, &entity.kind);
-            open.push(entity);
+    let (mut at, mut written) = (0, 0);
+    let mut next = coming.peek().map_or(usize::MAX, |entity| entity.offset);
+    for (byte, character) in formatted.text.char_indices() {
+        if at >= next {
+            push_escaped(&mut html, &formatted.text[written..byte]);
+            written = byte;
+            close_ended(&mut html, &mut open, at);
+            while let Some(entity) = coming.next_if(|entity| entity.offset <= at) {
+                open_tag(&mut html, &entity.kind);
+                open.push(entity);
+            }
+            let ends = open.iter().map(|entity| entity.end());
+            let starts = coming.peek().map(|entity| entity.offset);
+            next = ends.chain(starts).min().unwrap_or(usize::MAX);
         }
-        push_escaped(&mut html, character);
         at += character.len_utf16();
     }
+    push_escaped(&mut html, &formatted.text[written..]);
     close_ended(&mut html, &mut open, at);
     for entity in open.iter().rev() {
         close_tag(&mut html, &entity.kind);

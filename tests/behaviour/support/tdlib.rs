@@ -64,19 +64,39 @@ impl Tdlib {
             .expect("a parsed text can be put in order")
     }
 
-    /// Whether Telegram would make a mention, command, hashtag or cashtag out of plain `text`.
-    pub fn finds_call(&self, text: &str) -> bool {
-        let found = self.ask(&json!({"@type": "getTextEntities", "text": text}));
-        found["entities"].as_array().expect("entities").iter().any(|entity| {
-            matches!(
-                entity["type"]["@type"].as_str().unwrap_or_default(),
-                "textEntityTypeMention"
-                    | "textEntityTypeBotCommand"
-                    | "textEntityTypeHashtag"
-                    | "textEntityTypeCashtag"
-            )
-        })
+    /// What Telegram finds in a plain `text` of its own accord, but for times: those mean
+    /// something only below a video.
+    pub fn find(&self, text: &str) -> Vec<Found> {
+        let answer = self.ask(&json!({"@type": "getTextEntities", "text": text}));
+        let units: Vec<u16> = text.encode_utf16().collect();
+        let number = |value: &Value| value.as_u64().and_then(|n| usize::try_from(n).ok());
+        answer["entities"]
+            .as_array()
+            .expect("entities")
+            .iter()
+            .map(|entity| {
+                let offset = number(&entity["offset"]).expect("an offset");
+                let length = number(&entity["length"]).expect("a length");
+                Found {
+                    kind: entity["type"]["@type"].as_str().expect("a type").to_owned(),
+                    offset,
+                    length,
+                    text: String::from_utf16_lossy(&units[offset..offset + length]),
+                }
+            })
+            .filter(|found| found.kind != "textEntityTypeMediaTimestamp")
+            .collect()
     }
+}
+
+/// What Telegram makes of a stretch of plain text, with tdlib's name for it.
+#[derive(Debug)]
+pub struct Found {
+    pub kind: String,
+    /// In UTF-16 units, as `length`.
+    pub offset: usize,
+    pub length: usize,
+    pub text: String,
 }
 
 impl TextParser for &'static Tdlib {
