@@ -28,7 +28,7 @@ const BUILT_IN: [(&str, Language, &str); 16] =
     built_in!("card", "news", "ended", "reminder", "notes", "alert", "details", "links");
 
 /// Whether the program brings a template of this name.
-pub(super) fn is_built_in(name: &str) -> bool {
+pub(crate) fn is_built_in(name: &str) -> bool {
     BUILT_IN.iter().any(|(built_in, ..)| *built_in == name)
 }
 

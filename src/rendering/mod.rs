@@ -24,6 +24,8 @@ use jiff::tz::TimeZone;
 
 use crate::alert::Notification;
 
+pub(crate) use catalogue::is_built_in;
+pub(crate) use helpers::exists as has_helper;
 pub use load::{TemplateError, TemplateSource};
 pub use renderer::Renderer;
 pub use words::severity_emoji;

@@ -1,5 +1,6 @@
 //! `nabat template`: what authors of templates need beside an editor, one file a command.
 
+mod convert;
 mod test;
 
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ pub struct TemplateArgs {
 
 #[derive(Debug, Subcommand)]
 enum TemplateCommand {
+    /// Turn Alertmanager's Go templates into nabat's
+    Convert(convert::ConvertArgs),
     /// Run the unit tests of templates
     Test(test::TestArgs),
 }
@@ -25,6 +28,7 @@ enum TemplateCommand {
 /// Those of the subcommand.
 pub fn run(args: &TemplateArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
+        TemplateCommand::Convert(args) => convert::run(args),
         TemplateCommand::Test(args) => test::run(args),
     }
 }

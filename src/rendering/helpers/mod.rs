@@ -1,6 +1,7 @@
 //! What templates can call. Names are Alertmanager's where it has the same; a missing value
 //! counts as an empty text, so that a template never fails for a label that is not there.
 
+mod go;
 mod html;
 mod numbers;
 mod text;
@@ -22,7 +23,7 @@ const BUILT_IN: [&str; 16] = [
 ];
 
 /// What nabat adds.
-pub(super) const OWN: [&str; 25] = [
+pub(super) const OWN: [&str; 30] = [
     "toUpper",
     "toLower",
     "title",
@@ -48,6 +49,11 @@ pub(super) const OWN: [&str; 25] = [
     "code",
     "pre",
     "link",
+    "choose",
+    "urlquery",
+    "names",
+    "values",
+    "remove",
 ];
 
 /// Whether templates can call `name`.
@@ -62,6 +68,7 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
     numbers::register(handlebars);
     time::register(handlebars);
     html::register(handlebars);
+    go::register(handlebars);
 }
 
 /// What a helper was called with.

@@ -1,0 +1,250 @@
+//! Alertmanager's Go templates as nabat's handlebars.
+//!
+//! A file is cut into pieces ([`lex`]), read as a tree ([`parse`]), and written anew ([`walk`],
+//! [`write`]). What a template is given follows from where it is called, so that each field has a
+//! known kind ([`expression`], [`fields`], [`functions`]). Pure: no I/O.
+//!
+//! The text that comes out is Go's, to the last space; what can't be said is named with its place and
+//! stands as a comment where it was.
+
+mod ast;
+mod expression;
+mod fault;
+mod fields;
+mod functions;
+mod lex;
+mod parse;
+mod rounds;
+mod walk;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use ast::{Branch, BranchKind, Define, Node, Operand, Pipeline};
+use expression::Kind;
+use walk::Templates;
+
+pub use fault::Problem;
+
+/// A file with Go templates.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub file: PathBuf,
+    pub text: String,
+}
+
+/// A handlebars template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Converted {
+    /// The name of its file, without `.hbs`.
+    pub name: String,
+    /// What Go called it.
+    pub define: String,
+    pub text: String,
+}
+
+/// What became of the sources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversion {
+    pub templates: Vec<Converted>,
+    /// By file and place.
+    pub problems: Vec<Problem>,
+}
+
+/// Converts files that belong together: each may call what another defines.
+pub fn convert(sources: &[Source]) -> Conversion {
+    let mut problems = Vec::new();
+    let mut defines: Vec<(usize, Define)> = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        match parse::parse(&source.text) {
+            Ok(file) => {
+                defines.extend(file.defines.into_iter().map(|define| (index, define)));
+                if !is_blank(&file.body) {
+                    let name = source.file.file_stem().unwrap_or_default().to_string_lossy();
+                    defines.push((index, Define { name: name.into_owned(), body: file.body }));
+                }
+            }
+            Err(fault) => problems.push(Problem::new(&source.file, &source.text, fault)),
+        }
+    }
+    let mut library = Library::new(defines);
+    let mut templates = Vec::new();
+    while let Some((define, kind, name)) = library.next() {
+        let (index, define) = define;
+        let source = &sources[index];
+        let (text, faults) = walk::written(&define.body, kind, &source.text, &mut library);
+        let faults = faults.into_iter();
+        problems.extend(faults.map(|fault| Problem::new(&source.file, &source.text, fault)));
+        templates.push(Converted { name, define: define.name, text });
+    }
+    problems.sort();
+    problems.dedup();
+    Conversion { templates, problems }
+}
+
+/// All templates by Go's names, and what of them was asked for.
+struct Library {
+    defines: BTreeMap<String, (usize, Define)>,
+    /// In the order of the files: those that nothing calls first.
+    left: VecDeque<String>,
+    asked: VecDeque<(String, Kind)>,
+    names: BTreeMap<(String, Kind), String>,
+}
+
+impl Library {
+    fn new(defines: Vec<(usize, Define)>) -> Self {
+        let mut order: Vec<String> = Vec::new();
+        let mut by_name: BTreeMap<String, (usize, Define)> = BTreeMap::new();
+        for (index, define) in defines {
+            // A later definition replaces an earlier one, unless it is empty.
+            if by_name.contains_key(&define.name) && is_blank(&define.body) {
+                continue;
+            }
+            order.retain(|name| *name != define.name);
+            order.push(define.name.clone());
+            by_name.insert(define.name.clone(), (index, define));
+        }
+        let mut called = Vec::new();
+        for (_, define) in by_name.values() {
+            calls(&define.body, &mut called);
+        }
+        order.sort_by_key(|name| called.contains(name));
+        Self {
+            defines: by_name,
+            left: order.into(),
+            asked: VecDeque::new(),
+            names: BTreeMap::new(),
+        }
+    }
+
+    /// The next template to write: what is called first, so that its kind is known.
+    fn next(&mut self) -> Option<((usize, Define), Kind, String)> {
+        let (name, kind) = loop {
+            if let Some(asked) = self.asked.pop_front() {
+                break asked;
+            }
+            let name = self.left.pop_front()?;
+            if self.names.keys().any(|(known, _)| *known == name) {
+                continue;
+            }
+            let kind =
+                self.defines.get(&name).map_or(Kind::Data, |(_, define)| dot_of(&define.body));
+            self.include(&name, kind);
+        };
+        let define = self.defines.get(&name)?.clone();
+        let file = self.names.get(&(name, kind))?.clone();
+        Some((define, kind, file))
+    }
+}
+
+impl Templates for Library {
+    fn include(&mut self, name: &str, kind: Kind) -> Option<String> {
+        self.defines.get(name)?;
+        let key = (name.to_owned(), kind);
+        if let Some(file) = self.names.get(&key) {
+            return Some(file.clone());
+        }
+        let mut file = file_name(name);
+        while self.names.values().any(|taken| *taken == file) {
+            file.push('_');
+        }
+        self.names.insert(key.clone(), file.clone());
+        self.asked.push_back(key);
+        Some(file)
+    }
+}
+
+/// A template's name as a file's, and one that nabat gives no meaning of its own.
+fn file_name(name: &str) -> String {
+    let is_fine = |character: char| character.is_alphanumeric() || "._-".contains(character);
+    let mut file: String =
+        name.chars().map(|character| if is_fine(character) { character } else { '-' }).collect();
+    let last = file.rsplit('.').next().unwrap_or_default();
+    let ends_with_meaning = file.contains('.')
+        && (matches!(last, "news" | "ended" | "reminder" | "hbs" | "")
+            || crate::rendering::Language::from_code(last).is_some());
+    if ends_with_meaning
+        || crate::rendering::is_built_in(&file)
+        || file.trim_matches('.').is_empty()
+    {
+        file.push('_');
+    }
+    if file.starts_with('.') {
+        file.insert(0, '_');
+    }
+    file
+}
+
+fn is_blank(nodes: &[Node]) -> bool {
+    nodes.iter().all(|node| match node {
+        Node::Text(text) => text.trim().is_empty(),
+        Node::Comment(_) => true,
+        _ => false,
+    })
+}
+
+/// The names of all templates that are called.
+fn calls(nodes: &[Node], called: &mut Vec<String>) {
+    for node in nodes {
+        match node {
+            Node::Template { name, .. } => called.push(name.clone()),
+            Node::Branch(branch) => {
+                calls(&branch.body, called);
+                calls(&branch.otherwise, called);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a template that nothing calls is given: told by the fields that it asks for.
+fn dot_of(nodes: &[Node]) -> Kind {
+    nodes.iter().find_map(kind_asked).unwrap_or(Kind::Data)
+}
+
+fn kind_asked(node: &Node) -> Option<Kind> {
+    match node {
+        Node::Action(pipeline) => asked_of_dot(pipeline),
+        Node::Template { argument, .. } => argument.as_ref().and_then(asked_of_dot),
+        Node::Branch(branch) => asked_of_branch(branch),
+        _ => None,
+    }
+}
+
+fn asked_of_branch(branch: &Branch) -> Option<Kind> {
+    if branch.kind == BranchKind::Range
+        && let [command] = branch.pipeline.commands.as_slice()
+        && let [term] = command.terms.as_slice()
+        && term.operand == Operand::Dot
+        && term.fields.is_empty()
+    {
+        return Some(Kind::Alerts);
+    }
+    let inner = || match branch.kind {
+        BranchKind::If => branch.body.iter().find_map(kind_asked),
+        _ => None,
+    };
+    asked_of_dot(&branch.pipeline)
+        .or_else(inner)
+        .or_else(|| branch.otherwise.iter().find_map(kind_asked))
+}
+
+fn asked_of_dot(pipeline: &Pipeline) -> Option<Kind> {
+    let terms = pipeline.commands.iter().flat_map(|command| &command.terms);
+    terms.into_iter().find_map(|term| match (&term.operand, term.fields.first()) {
+        (Operand::Parenthesis(inner), _) => asked_of_dot(inner),
+        (Operand::Dot, Some(field)) => match field.as_str() {
+            "Labels" | "Annotations" | "StartsAt" | "EndsAt" | "GeneratorURL" | "Fingerprint" => {
+                Some(Kind::Alert)
+            }
+            "Alerts" | "GroupLabels" | "CommonLabels" | "CommonAnnotations" | "ExternalURL"
+            | "Receiver" => Some(Kind::Data),
+            _ => None,
+        },
+        _ => None,
+    })
+}
