@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::alert::Notification;
+use crate::telegram::Button;
 
 pub(crate) use catalogue::is_built_in;
 pub(crate) use helpers::exists as has_helper;
@@ -84,6 +85,9 @@ pub struct Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     pub parts: Vec<Part>,
+    /// Rows of buttons. They stand under the first part: it names what is wrong, and it is the
+    /// one that stays when others come and go.
+    pub buttons: Vec<Vec<Button>>,
     /// Why the built-in template had to help out, if it had to.
     pub fell_back: Option<String>,
 }

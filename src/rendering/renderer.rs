@@ -90,7 +90,7 @@ impl Renderer {
             Ok(Some(name)) => {
                 let registry = self.user.of(scene.language);
                 match write_parts(registry, &name, &subject, limits, true) {
-                    Ok(parts) => return Rendered { parts, fell_back: None },
+                    Ok(parts) => return Rendered { parts, buttons: Vec::new(), fell_back: None },
                     Err(why) => fell_back = Some(format!("template {name:?}: {why}")),
                 }
             }
@@ -99,9 +99,10 @@ impl Renderer {
         }
         let registry = self.built_in.of(scene.language);
         match write_parts(registry, kind_name(scene.kind), &subject, limits, false) {
-            Ok(parts) => Rendered { parts, fell_back },
+            Ok(parts) => Rendered { parts, buttons: Vec::new(), fell_back },
             Err(why) => Rendered {
                 parts: vec![self.minimal(scene)],
+                buttons: Vec::new(),
                 fell_back: Some(fell_back.map_or(why.clone(), |first| format!("{first}; {why}"))),
             },
         }

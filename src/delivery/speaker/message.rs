@@ -71,12 +71,21 @@ impl Speaker<'_> {
         let (chat, html) = (self.number, form == Form::Rich);
         match target {
             Target::New { silent, reply_to } => (
-                Method::Send { chat, topic: self.topic, text, html, silent, reply_to },
+                Method::Send {
+                    chat,
+                    topic: self.topic,
+                    text,
+                    html,
+                    silent,
+                    reply_to,
+                    buttons: Vec::new(),
+                },
                 Attempt::Send { form, reply: reply_to.is_some(), topic: self.topic.is_some() },
             ),
-            Target::Existing(message) => {
-                (Method::Edit { chat, message, text, html }, Attempt::Edit { form })
-            }
+            Target::Existing(message) => (
+                Method::Edit { chat, message, text, html, buttons: Vec::new() },
+                Attempt::Edit { form },
+            ),
         }
     }
 
