@@ -22,6 +22,7 @@ RUN mkdir -p src benches/load \
     && echo 'fn main() {}' | tee src/main.rs > benches/load/main.rs \
     && $BUILD --target "$(uname -m)-unknown-linux-musl"
 
+COPY build.rs ./
 COPY templates templates
 COPY src src
 # Docker keeps the files' times; without the touch cargo would take the empty program above for

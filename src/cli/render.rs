@@ -31,8 +31,8 @@ pub struct RenderArgs {
     /// How to show the messages
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// The chat's language
-    #[arg(long, env = "NABAT_RENDER_LANGUAGE", value_parser = language, default_value = "en", value_name = "en|ru")]
+    /// The chat's language, such as ru
+    #[arg(long, env = "NABAT_RENDER_LANGUAGE", value_parser = language, default_value = "en", value_name = "CODE")]
     language: Language,
     /// The chat's time zone, such as Asia/Almaty
     #[arg(long, env = "NABAT_RENDER_TIMEZONE", value_parser = timezone, default_value = "UTC", value_name = "ZONE")]
@@ -87,7 +87,7 @@ impl From<KindName> for Kind {
 }
 
 fn language(code: &str) -> Result<Language, String> {
-    Language::from_code(code).ok_or_else(|| "the languages are en and ru".to_owned())
+    Language::from_code(code).ok_or_else(|| format!("the languages are {}", Language::codes()))
 }
 
 fn timezone(name: &str) -> Result<TimeZone, String> {

@@ -16,9 +16,6 @@ use super::yaml::Value;
 
 pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone"];
 
-/// The languages by the names the file calls them.
-const LANGUAGES: [(&str, Language); 2] = [("en", Language::En), ("ru", Language::Ru)];
-
 const ID_REMEDY: &str = "a group's id looks like -1001234567890, a private chat's like 123456789";
 
 /// One of `chats:`
@@ -42,16 +39,6 @@ impl Chat {
 pub enum ChatIdSource {
     Known(ChatId),
     Secret(SecretRef),
-}
-
-/// The name of a language as the configuration writes it.
-pub fn language_name(language: Language) -> &'static str {
-    LANGUAGES.iter().find(|(_, known)| *known == language).map_or("en", |(name, _)| name)
-}
-
-/// The language called `name`.
-pub(super) fn language_named(name: &str) -> Option<Language> {
-    LANGUAGES.iter().find(|(known, _)| *known == name).map(|(_, language)| *language)
 }
 
 pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> BTreeMap<ChatAlias, Chat> {
@@ -171,15 +158,10 @@ pub(super) fn topic(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TopicId> {
 
 fn language(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Language> {
     let name = walk.text(at)?;
-    let language = language_named(name);
+    let language = Language::from_code(name);
     if language.is_none() {
-        let names = LANGUAGES.iter().map(|(name, _)| *name);
         let problem = format!("{} is no language that nabat speaks", shown(name));
-        walk.fault(
-            &at.place,
-            problem,
-            format!("use one of {}", names.collect::<Vec<_>>().join(", ")),
-        );
+        walk.fault(&at.place, problem, format!("use one of {}", Language::codes()));
     }
     language
 }

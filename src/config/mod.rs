@@ -27,7 +27,7 @@ use crate::secrets::SecretRef;
 use crate::telegram::TopicId;
 
 pub use alertmanagers::Alertmanager;
-pub use chats::{Chat, ChatIdSource, language_name};
+pub use chats::{Chat, ChatIdSource};
 pub use delivery::Delivery;
 pub use environment::{API_URL_VARIABLE, CHAT_ID_VARIABLE, TOKEN_VARIABLE, process_environment};
 pub use fault::{Fault, Faults};

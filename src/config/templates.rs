@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use crate::rendering::Language;
 
-use super::chats::language_named;
 use super::fault::shown;
 use super::walk::{At, Walk};
 
@@ -78,7 +77,7 @@ fn name_and_language(path: &Path) -> (String, Option<Language>) {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let name = file.strip_suffix(".hbs").unwrap_or(&file);
     if let Some((stem, suffix)) = name.rsplit_once('.')
-        && let Some(language) = language_named(suffix)
+        && let Some(language) = Language::from_code(suffix)
     {
         return (stem.to_owned(), Some(language));
     }

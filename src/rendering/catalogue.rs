@@ -1,5 +1,6 @@
 //! All templates, compiled: the built-in ones and the users' on top of them.
 
+use std::collections::HashMap;
 use std::io;
 
 use handlebars::{Handlebars, RenderError};
@@ -18,13 +19,13 @@ pub(super) const MAX_OUTPUT: usize = 512 * 1024;
 
 macro_rules! built_in {
     ($($name:literal),*) => {
-        [$(($name, Language::En, include_str!(concat!("../../templates/", $name, ".en.hbs"))),
-           ($name, Language::Ru, include_str!(concat!("../../templates/", $name, ".ru.hbs")))),*]
+        [$(($name, "en", include_str!(concat!("../../templates/", $name, ".en.hbs"))),
+           ($name, "ru", include_str!(concat!("../../templates/", $name, ".ru.hbs")))),*]
     };
 }
 
 /// The templates that come with the program: four kinds, and what they share.
-const BUILT_IN: [(&str, Language, &str); 16] =
+const BUILT_IN: [(&str, &str, &str); 16] =
     built_in!("card", "news", "ended", "reminder", "notes", "alert", "details", "links");
 
 /// Whether the program brings a template of this name.
@@ -34,59 +35,51 @@ pub(crate) fn is_built_in(name: &str) -> bool {
 
 /// A registry a language.
 #[derive(Clone)]
-pub(super) struct Catalogue {
-    en: Handlebars<'static>,
-    ru: Handlebars<'static>,
-}
+pub(super) struct Catalogue(HashMap<Language, Handlebars<'static>>);
 
 impl Catalogue {
     /// Compiles the built-in templates and `user`'s, which replace those of the same name.
     pub fn new(user: &[TemplateSource]) -> Result<Self, Vec<TemplateError>> {
-        Ok(Self { en: Self::compile(user, Language::En)?, ru: Self::compile(user, Language::Ru)? })
-    }
-
-    fn compile(
-        user: &[TemplateSource],
-        language: Language,
-    ) -> Result<Handlebars<'static>, Vec<TemplateError>> {
-        let mut registry = registry();
-        let mut includes = Includes::default();
-        let mut faults = Vec::new();
-        let built_in =
-            BUILT_IN.iter().filter(|(_, of, _)| *of == language).map(|(name, of, text)| {
-                TemplateSource {
-                    name: (*name).to_owned(),
-                    language: Some(*of),
-                    text: (*text).to_owned(),
-                    file: format!("templates/{name}.{}.hbs", of.code()).into(),
-                }
-            });
-        let mut sources: Vec<TemplateSource> = built_in.collect();
-        sources.extend(user.iter().filter(|source| source.language.is_none()).cloned());
-        sources.extend(user.iter().filter(|source| source.language == Some(language)).cloned());
-        for source in &sources {
-            faults.extend(includes.add(&mut registry, source).err());
-        }
-        if faults.is_empty() {
-            faults.extend(sources.iter().filter_map(|source| includes.check(source).err()));
-        }
-        if faults.is_empty() {
-            let whole = user.iter().filter(|source| {
-                source.language.is_none_or(|of| of == language)
-                    && !includes.has_includer(&source.name)
-            });
-            faults.extend(whole.filter_map(|source| try_out(&registry, source, language).err()));
-        }
-        if faults.is_empty() { Ok(registry) } else { Err(faults) }
+        let compiled = Language::all().map(|language| Ok((language, compile(user, language)?)));
+        compiled.collect::<Result<_, _>>().map(Self)
     }
 
     /// The templates for a language.
     pub fn of(&self, language: Language) -> &Handlebars<'static> {
-        match language {
-            Language::En => &self.en,
-            Language::Ru => &self.ru,
-        }
+        &self.0[&language]
     }
+}
+
+fn compile(
+    user: &[TemplateSource],
+    language: Language,
+) -> Result<Handlebars<'static>, Vec<TemplateError>> {
+    let mut registry = registry();
+    let mut includes = Includes::default();
+    let mut faults = Vec::new();
+    let built_in = BUILT_IN.iter().filter(|(_, of, _)| *of == language.code());
+    let built_in = built_in.map(|(name, _, text)| TemplateSource {
+        name: (*name).to_owned(),
+        language: None,
+        text: (*text).to_owned(),
+        file: format!("templates/{name}.{}.hbs", language.code()).into(),
+    });
+    let mut sources: Vec<TemplateSource> = built_in.collect();
+    sources.extend(user.iter().filter(|source| source.language.is_none()).cloned());
+    sources.extend(user.iter().filter(|source| source.language == Some(language)).cloned());
+    for source in &sources {
+        faults.extend(includes.add(&mut registry, source).err());
+    }
+    if faults.is_empty() {
+        faults.extend(sources.iter().filter_map(|source| includes.check(source).err()));
+    }
+    if faults.is_empty() {
+        let whole = user.iter().filter(|source| {
+            source.language.is_none_or(|of| of == language) && !includes.has_includer(&source.name)
+        });
+        faults.extend(whole.filter_map(|source| try_out(&registry, source, language).err()));
+    }
+    if faults.is_empty() { Ok(registry) } else { Err(faults) }
 }
 
 /// Renders `source` for a made-up alert, so that what is wrong shows now and not at the first

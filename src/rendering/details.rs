@@ -21,7 +21,7 @@ pub(super) struct Details {
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Link {
-    text: &'static str,
+    text: String,
     url: String,
 }
 
@@ -42,9 +42,9 @@ impl Details {
             (alert.is_none() || !subject.annotations.contains_key(name)).then_some(text)
         };
         let mut links = Vec::new();
-        let mut add = |text: &'static str, url: &str| match link_target(url) {
+        let mut add = |phrase: &str, url: &str| match link_target(url) {
             Some(url) => {
-                links.push(Link { text, url: url.to_owned() });
+                links.push(Link { text: language.say(phrase, &[]), url: url.to_owned() });
                 true
             }
             None => false,
@@ -52,24 +52,23 @@ impl Details {
         let mut runbook = None;
         for name in ["runbook_url", "runbook"] {
             if let Some(text) = own(name)
-                && !add(language.pick("runbook", "инструкция"), text)
+                && !add("runbook", text)
             {
                 runbook = Some(cut(text, MAX_TEXT));
             }
         }
-        let graph = language.pick("graph", "график");
         if let Some(alert) = alert {
             if subject.generator_url.is_none() {
-                add(graph, &alert.generator_url);
+                add("graph", &alert.generator_url);
             }
             if let Some(grafana) = alert.grafana.as_deref() {
-                add(language.pick("dashboard", "панель"), &grafana.dashboard_url);
-                add(language.pick("panel", "виджет"), &grafana.panel_url);
-                add(language.pick("picture", "снимок"), &grafana.image_url);
-                add(language.pick("silence", "заглушить"), &grafana.silence_url);
+                add("dashboard", &grafana.dashboard_url);
+                add("panel", &grafana.panel_url);
+                add("picture", &grafana.image_url);
+                add("silence", &grafana.silence_url);
             }
         } else {
-            add(graph, subject.generator_url.unwrap_or_default());
+            add("graph", subject.generator_url.unwrap_or_default());
             add("Alertmanager", &subject.scene.state.external_url);
         }
         Self {

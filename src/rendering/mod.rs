@@ -5,8 +5,10 @@ mod catalogue;
 mod details;
 mod excerpt;
 mod helpers;
+mod language;
 mod load;
 mod nesting;
+mod plural;
 mod renderer;
 mod split;
 mod subject;
@@ -27,17 +29,10 @@ use crate::telegram::Button;
 
 pub(crate) use catalogue::is_built_in;
 pub(crate) use helpers::exists as has_helper;
+pub use language::Language;
 pub use load::{TemplateError, TemplateSource};
 pub use renderer::Renderer;
 pub use words::severity_emoji;
-
-/// The languages the built-in texts speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Language {
-    #[default]
-    En,
-    Ru,
-}
 
 /// What a message is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

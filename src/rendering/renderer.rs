@@ -11,7 +11,7 @@ use super::split::split;
 use super::subject::Subject;
 use super::view::{View, kind_name};
 use super::visible::{inert, visible_line};
-use super::{Kind, Language, Limits, Part, Rendered, Scene, words};
+use super::{Kind, Limits, Part, Rendered, Scene, words};
 use crate::telegram::markup::{self, EntityKind, FormattedText};
 
 /// The severities that are known without configuration, worst first.
@@ -113,10 +113,11 @@ impl Renderer {
         let subject = Subject::new(scene, &self.severities);
         let (firing, language) = (subject.firing_total, scene.language);
         let (sign, word, count) = if firing > 0 {
-            (words::severity_emoji(subject.severity), language.pick("FIRING", "ГОРИТ"), firing)
+            (words::severity_emoji(subject.severity), "firing_head", firing)
         } else {
-            ("✅", language.pick("RESOLVED", "РЕШЕНО"), subject.resolved_total)
+            ("✅", "resolved_head", subject.resolved_total)
         };
+        let word = language.say(word, &[]);
         let name: String = visible_line(&subject.name).chars().take(200).collect();
         let line = format!("{sign} {word} {count} · {}", inert(&name));
         Part { html: markup::escape(&line), plain: line }
@@ -167,8 +168,8 @@ fn write_parts(
     let total = pieces.len();
     let parts = pieces.into_iter().enumerate().map(|(index, mut piece)| {
         if dropped > 0 && index + 1 == total {
-            let language = subject.scene.language;
-            let _ = write!(piece.text, "…\n✂️ +{}", left_out(dropped, language));
+            let left_out = subject.scene.language.say("left_out", &[&dropped.to_string()]);
+            let _ = write!(piece.text, "…\n✂️ +{left_out}");
         }
         if total > 1 {
             let _ = write!(piece.text, "\n({}/{total})", index + 1);
@@ -176,15 +177,6 @@ fn write_parts(
         Part { html: markup::to_html(&piece), plain: plain(&piece, limits) }
     });
     Ok(parts.collect())
-}
-
-/// How many characters a message leaves out, in words.
-fn left_out(characters: usize, language: Language) -> String {
-    let forms: &[&str] = match language {
-        Language::En => &["character left out", "characters left out"],
-        Language::Ru => &["знак не поместился", "знака не поместились", "знаков не поместилось"],
-    };
-    format!("{characters} {}", words::plural(characters as u64, forms))
 }
 
 /// At most one blank line at a time: conditions in templates leave more.
@@ -236,21 +228,4 @@ fn unformatted(piece: &FormattedText, targets: bool) -> String {
     }
     plain.push_str(&text(at, units.len()));
     plain
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_left_out_agrees_with_its_number() {
-        for (count, en, ru) in [
-            (1, "1 character left out", "1 знак не поместился"),
-            (22, "22 characters left out", "22 знака не поместились"),
-            (111, "111 characters left out", "111 знаков не поместилось"),
-        ] {
-            assert_eq!(left_out(count, Language::En), en);
-            assert_eq!(left_out(count, Language::Ru), ru);
-        }
-    }
 }

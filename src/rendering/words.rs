@@ -1,56 +1,24 @@
-//! Times, durations and counts in the languages that the built-in texts speak.
+//! Times, durations and severities, as people read them.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Language;
-
-const MONTHS_EN: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const MONTHS_RU: [&str; 12] =
-    ["янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"];
-
-impl Language {
-    /// The code by which templates and the configuration know it.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ru => "ru",
-        }
-    }
-
-    /// The language with this code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        match code {
-            "en" => Some(Self::En),
-            "ru" => Some(Self::Ru),
-            _ => None,
-        }
-    }
-
-    /// The one of two strings that is in this language.
-    pub(super) fn pick<'a>(self, en: &'a str, ru: &'a str) -> &'a str {
-        match self {
-            Self::En => en,
-            Self::Ru => ru,
-        }
-    }
-}
+use super::language::Units;
 
 /// A duration as people say it, in its two biggest units: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`.
 pub fn duration(seconds: i64, language: Language) -> String {
     let seconds = seconds.max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    let (second, minute) = (language.pick("s", "с"), language.pick("min", "мин"));
-    let (hour, day) = (language.pick("h", "ч"), language.pick("d", "д"));
+    let Units { second, minute, hour, day } = &language.words().units;
     let (big, big_unit, small, small_unit) = if days > 0 {
         (days, day, hours % 24, hour)
     } else if hours > 0 {
         (hours, hour, minutes % 60, minute)
     } else if minutes > 0 {
-        (minutes, minute, 0, "")
+        (minutes, minute, 0, second)
     } else {
-        (seconds, second, 0, "")
+        (seconds, second, 0, minute)
     };
     if small == 0 {
         format!("{big} {big_unit}")
@@ -63,20 +31,20 @@ pub fn duration(seconds: i64, language: Language) -> String {
 /// differs too; marked when the zone is UTC.
 pub fn clock(time: Timestamp, now: Timestamp, timezone: &TimeZone, language: Language) -> String {
     let (local, today) = (timezone.to_datetime(time), timezone.to_datetime(now));
-    let month = usize::try_from(local.month() - 1).unwrap_or_default();
-    let day = match language {
-        Language::En => format!("{} {}", MONTHS_EN[month], local.day()),
-        Language::Ru => format!("{} {}", local.day(), MONTHS_RU[month]),
-    };
     let hour = format!("{:02}:{:02}", local.hour(), local.minute());
     let zone = if *timezone == TimeZone::UTC { " UTC" } else { "" };
     if local.date() == today.date() {
-        format!("{hour}{zone}")
-    } else if local.year() == today.year() {
-        format!("{day} {hour}{zone}")
-    } else {
-        format!("{day} {} {hour}{zone}", local.year())
+        return format!("{hour}{zone}");
     }
+    let words = language.words();
+    let this_year = local.year() == today.year();
+    let date = if this_year { &words.date } else { &words.date_with_year };
+    let month = usize::try_from(local.month() - 1).unwrap_or_default();
+    let date = date
+        .replace("{month}", &words.months[month])
+        .replace("{day}", &local.day().to_string())
+        .replace("{year}", &local.year().to_string());
+    format!("{date} {hour}{zone}")
 }
 
 /// The form of a noun that goes with `count`: of two forms by the English rule, of three (one,
@@ -117,8 +85,8 @@ mod tests {
             (11_100, "3 h 5 min", "3 ч 5 мин"),
             (187_300, "2 d 4 h", "2 д 4 ч"),
         ] {
-            assert_eq!(duration(seconds, Language::En), en);
-            assert_eq!(duration(seconds, Language::Ru), ru);
+            assert_eq!(duration(seconds, Language::EN), en);
+            assert_eq!(duration(seconds, Language::from_code("ru").unwrap()), ru);
         }
     }
 
@@ -127,11 +95,12 @@ mod tests {
         let now: Timestamp = "2026-11-03T10:00:00Z".parse().unwrap();
         let almaty = TimeZone::get("Asia/Almaty").unwrap();
         for (time, zone, language, said) in [
-            ("2026-11-03T09:05:00Z", &almaty, Language::Ru, "14:05"),
-            ("2026-11-02T09:05:00Z", &almaty, Language::Ru, "2 ноя 14:05"),
-            ("2026-11-02T09:05:00Z", &almaty, Language::En, "Nov 2 14:05"),
-            ("2025-05-02T09:05:00Z", &TimeZone::UTC, Language::En, "May 2 2025 09:05 UTC"),
+            ("2026-11-03T09:05:00Z", &almaty, "ru", "14:05"),
+            ("2026-11-02T09:05:00Z", &almaty, "ru", "2 ноя 14:05"),
+            ("2026-11-02T09:05:00Z", &almaty, "en", "Nov 2 14:05"),
+            ("2025-05-02T09:05:00Z", &TimeZone::UTC, "en", "May 2 2025 09:05 UTC"),
         ] {
+            let language = Language::from_code(language).unwrap();
             assert_eq!(clock(time.parse().unwrap(), now, zone, language), said);
         }
     }

@@ -25,7 +25,7 @@ fn renderer() -> &'static Renderer {
 
 /// Every kind in every language, for one state.
 fn scenes<'a>(state: &'a Notification, note: &'a str) -> Vec<Scene<'a>> {
-    let languages = [Language::En, Language::Ru];
+    let languages = [Language::EN, Language::from_code("ru").unwrap()];
     let kinds = KINDS.into_iter().flat_map(|kind| languages.map(|language| (kind, language)));
     kinds
         .map(|(kind, language)| Scene {

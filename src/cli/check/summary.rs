@@ -3,7 +3,8 @@
 use std::fmt::{self, Write as _};
 
 use super::Paint;
-use crate::config::{Chat, ChatIdSource, Config, VaultAuth, language_name, updates_name};
+use crate::config::{Chat, ChatIdSource, Config, VaultAuth, updates_name};
+use crate::rendering::Language;
 use crate::routing::{ChatAlias, Route};
 use crate::secrets::SecretRef;
 use crate::telegram::ChatId;
@@ -49,7 +50,7 @@ fn write_summary(out: &mut String, config: &Config, source: &str, paint: Paint) 
     if !config.templates.is_empty() {
         writeln!(out, "\n{}", paint.title("templates"))?;
         for template in &config.templates {
-            let language = template.language.map_or("every language", language_name);
+            let language = template.language.map_or("every language", Language::code);
             let path = template.path.display();
             writeln!(out, "  {} ({language})  {}", template.name, paint.faint(path))?;
         }
@@ -83,7 +84,7 @@ fn describe(chat: &Chat) -> String {
         let _ = write!(text, ", topic {topic}");
     }
     let timezone = chat.timezone.iana_name().unwrap_or("UTC");
-    let _ = write!(text, ", {}, {timezone}", language_name(chat.language));
+    let _ = write!(text, ", {}, {timezone}", chat.language.code());
     text
 }
 

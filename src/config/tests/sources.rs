@@ -74,7 +74,7 @@ alertmanagers:
     let chat = |alias: &str| &config.chats[&ChatAlias(alias.to_owned())];
     assert_eq!(chat("ops").id, ChatIdSource::Known(ChatId(-1_001_234_567_890)));
     assert_eq!(chat("ops").topic, Some(TopicId(7)));
-    assert_eq!(chat("ops").language, Language::Ru);
+    assert_eq!(chat("ops").language, Language::from_code("ru").unwrap());
     assert_eq!(chat("ops").timezone.iana_name(), Some("Asia/Almaty"));
     assert_eq!(chat("boss").id, ChatIdSource::Secret(field("m", "CHAT", KvVersion::V1)));
     assert_eq!(chat("night").id, ChatIdSource::Known(ChatId(-1_001_234_567_890)));
@@ -106,7 +106,7 @@ fn a_bot_and_a_chat_are_a_whole_configuration() {
     assert_eq!(config.delivery, Delivery::default());
     assert!(config.vault.is_none() && config.fallback_chat.is_none());
     let chat = config.chats.values().next().unwrap();
-    assert_eq!((chat.language, chat.timezone.clone()), (Language::En, jiff::tz::TimeZone::UTC));
+    assert_eq!((chat.language, chat.timezone.clone()), (Language::EN, jiff::tz::TimeZone::UTC));
     assert_eq!(config.warnings, []);
 }
 
@@ -124,7 +124,11 @@ fn templates_are_read_and_can_be_named() {
         config.templates.iter().map(|t| (t.name.as_str(), t.language, t.text.as_str())).collect();
     assert_eq!(
         shown,
-        [("card", None, "any"), ("card", Some(Language::Ru), "по-русски"), ("my.card", None, "x")]
+        [
+            ("card", None, "any"),
+            ("card", Some(Language::from_code("ru").unwrap()), "по-русски"),
+            ("my.card", None, "x")
+        ]
     );
     assert_eq!(config.warnings.len(), 1);
     assert!(config.warnings[0].problem.ends_with("none/*.hbs\" finds no file"));

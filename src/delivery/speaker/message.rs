@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Interruption, MOST_SHRINKS, Speaker};
 use crate::alert::Notification;
 use crate::delivery::verdict::{Attempt, Form, Verdict, judge};
-use crate::rendering::{Language, Part};
+use crate::rendering::Part;
 use crate::telegram::{MessageId, Method};
 
 /// What became of one message.
@@ -188,9 +188,6 @@ impl Speaker<'_> {
         self.delivery.shared.with.metrics.topic_fallbacks.inc();
         let Some(topic) = topic else { return };
         tracing::warn!(lane = %self.lane, %topic, "the topic is closed or gone; sent to the main chat");
-        self.note = Some(match self.chat.language {
-            Language::En => format!("topic {topic} is closed or gone"),
-            Language::Ru => format!("тема {topic} закрыта или удалена"),
-        });
+        self.note = Some(self.chat.language.say("topic_gone", &[&topic.to_string()]));
     }
 }

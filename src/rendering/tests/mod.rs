@@ -71,7 +71,7 @@ fn scene(state: &Notification) -> Scene<'_> {
         now: at(12),
         note: None,
         template: "default",
-        language: Language::En,
+        language: Language::EN,
         timezone: &UTC,
     }
 }
@@ -109,12 +109,20 @@ fn a_card_speaks_the_chats_language_and_tells_its_time() {
     let mut state = group(vec![alert("db-1", "warning"), alert("db-2", "warning")]);
     let almaty = TimeZone::get("Asia/Almaty").unwrap();
     assert_eq!(
-        text(&Scene { language: Language::Ru, timezone: &almaty, ..scene(&state) }),
+        text(&Scene {
+            language: Language::from_code("ru").unwrap(),
+            timezone: &almaty,
+            ..scene(&state)
+        }),
         "🟡 ГОРИТ 2 · HighCPU — CPU over 80 %\njob=calc\nload > 80 & rising\nграфик\n\n\
          🟡 instance=db-1 · с 14:00, 12 мин\n🟡 instance=db-2 · с 14:00, 12 мин"
     );
     state.alerts = state.alerts.into_iter().map(|alert| ended(alert, 3)).collect();
-    let said = text(&Scene { language: Language::Ru, timezone: &almaty, ..scene(&state) });
+    let said = text(&Scene {
+        language: Language::from_code("ru").unwrap(),
+        timezone: &almaty,
+        ..scene(&state)
+    });
     assert!(said.starts_with("✅ РЕШЕНО 2 · HighCPU"), "{said}");
 }
 
@@ -133,7 +141,7 @@ fn every_kind_says_what_it_is_for_in_both_languages() {
             "🔁 🔴 ВСЁ ЕЩЁ ГОРИТ 2 · HighCPU",
         ),
     ] {
-        for (language, start) in [(Language::En, en), (Language::Ru, ru)] {
+        for (language, start) in [(Language::EN, en), (Language::from_code("ru").unwrap(), ru)] {
             let said = text(&Scene { kind, language, news: &[1], ..scene(state) });
             assert!(said.starts_with(start), "{said}");
         }
@@ -191,7 +199,8 @@ fn a_group_with_nothing_reported_that_fires_is_headed_as_ended() {
         let said = text(&Scene { kind, ..scene(&state) });
         assert!(said.starts_with("✅ RESOLVED 1 · HighCPU"), "{said}");
         assert!(said.contains("\n❔ no longer reported: 1"), "{said}");
-        let said = text(&Scene { kind, language: Language::Ru, ..scene(&state) });
+        let said =
+            text(&Scene { kind, language: Language::from_code("ru").unwrap(), ..scene(&state) });
         assert!(said.starts_with("✅ РЕШЕНО 1 · HighCPU"), "{said}");
         assert!(said.contains("\n❔ больше не сообщается: 1"), "{said}");
     }
@@ -204,7 +213,7 @@ fn many_new_alerts_are_headed_by_their_sum() {
     let news: Vec<usize> = (0..100).collect();
     let scene = Scene { kind: Kind::News, news: &news, ..scene(&state) };
     assert!(text(&scene).starts_with("🔵 NEW 100 · "));
-    let said = text(&Scene { language: Language::Ru, ..scene });
+    let said = text(&Scene { language: Language::from_code("ru").unwrap(), ..scene });
     assert!(said.starts_with("🔵 НОВОЕ 100 · "), "{said}");
 }
 
@@ -217,7 +226,7 @@ fn alerts_the_sender_left_out_agree_with_their_number() {
         (11, "✂️ 11 алертов отправитель не показал; возможно, ещё горят\n"),
     ] {
         state.truncated_alerts = count;
-        let text = text(&Scene { language: Language::Ru, ..scene(&state) });
+        let text = text(&Scene { language: Language::from_code("ru").unwrap(), ..scene(&state) });
         assert!(text.contains(said), "{text}");
     }
 }

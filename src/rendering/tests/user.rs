@@ -26,8 +26,8 @@ pub(super) fn first(renderer: &Renderer, scene: &Scene<'_>) -> (String, Option<S
 fn a_file_names_its_template_and_language() {
     for (file, name, language) in [
         ("/etc/nabat/ops.hbs", "ops", None),
-        ("ops.ru.hbs", "ops", Some(Language::Ru)),
-        ("ops.news.en.hbs", "ops.news", Some(Language::En)),
+        ("ops.ru.hbs", "ops", Some(Language::from_code("ru").unwrap())),
+        ("ops.news.en.hbs", "ops.news", Some(Language::EN)),
         ("ops.de.hbs", "ops.de", None),
     ] {
         let source = source(file, "x");
@@ -51,7 +51,8 @@ fn a_template_in_the_chats_language_goes_before_one_for_all() {
     let state = group(vec![alert("a", "info")]);
     let renderer =
         Renderer::new(vec![source("ops.ru.hbs", "рус"), source("ops.hbs", "any")]).unwrap();
-    for (language, said) in [(Language::Ru, "рус"), (Language::En, "any")] {
+    for (language, said) in [(Language::from_code("ru").unwrap(), "рус"), (Language::EN, "any")]
+    {
         let scene = Scene { template: "ops", language, ..scene(&state) };
         assert_eq!(first(&renderer, &scene).0, said);
     }
