@@ -100,7 +100,7 @@ impl Expression {
             Self::Number(number) => number.clone(),
             Self::Bool(value) => value.to_string(),
             Self::Call("len", arguments) if is_the_firing(arguments) => {
-                counted("firing", arguments, depth)?
+                path(Place::Level(0), &["counts".to_owned(), "firing".to_owned()], depth)?
             }
             Self::Call(name, arguments) => {
                 let mut call = (*name).to_owned();
@@ -128,11 +128,6 @@ impl Expression {
 /// How many alerts fire is known even where not all are listed.
 fn is_the_firing(arguments: &[Expression]) -> bool {
     matches!(arguments, [Expression::Path(Place::Level(0), names)] if *names == ["firing"])
-}
-
-fn counted(what: &str, arguments: &[Expression], depth: usize) -> Result<String, Fault> {
-    debug_assert_eq!(arguments.len(), 1, "only paths of the data are counted");
-    path(Place::Level(0), &["counts".to_owned(), what.to_owned()], depth)
 }
 
 fn path(place: Place, names: &[String], depth: usize) -> Result<String, Fault> {

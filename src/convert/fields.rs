@@ -36,7 +36,7 @@ pub(super) fn field(
             "Value" => Ok(of.part("value", Kind::Text)),
             _ => Err(unknown(at, name, "a pair")),
         },
-        Kind::Time => time(at, of, name, arguments),
+        Kind::Time => time(at, of, name, &arguments),
         Kind::Any => any(at, of, name),
         _ => Err(unknown(at, name, "this value")),
     }
@@ -116,12 +116,12 @@ fn map(at: usize, of: Value, name: &str, arguments: Vec<Value>) -> Result<Value,
     })
 }
 
-fn time(at: usize, of: Value, name: &str, arguments: Vec<Value>) -> Result<Value, Fault> {
+fn time(at: usize, of: Value, name: &str, arguments: &[Value]) -> Result<Value, Fault> {
     let date = |of: Value, layout: &str| {
         let layout = Expression::Text(layout.to_owned());
         Value::call("date", vec![layout, of.expression], Kind::Text)
     };
-    Ok(match (name, arguments.as_slice()) {
+    Ok(match (name, arguments) {
         ("Format", [layout]) => {
             Value::call("date", vec![layout.expression.clone(), of.expression], Kind::Text)
         }

@@ -189,7 +189,7 @@ impl Parser {
 
 /// The tokens of an action, read from the front.
 struct Tokens {
-    tokens: std::iter::Peekable<IntoIter<Token>>,
+    left: std::iter::Peekable<IntoIter<Token>>,
     /// Where the last token that was read ends.
     read: usize,
     end: usize,
@@ -199,17 +199,17 @@ struct Tokens {
 impl Tokens {
     fn new(action: Action) -> Self {
         let Action { at, end, tokens } = action;
-        Self { tokens: tokens.into_iter().peekable(), read: at, end, depth: 0 }
+        Self { left: tokens.into_iter().peekable(), read: at, end, depth: 0 }
     }
 
     fn next(&mut self) -> Option<Token> {
-        let token = self.tokens.next()?;
+        let token = self.left.next()?;
         self.read = token.end;
         Some(token)
     }
 
     fn is_empty(&mut self) -> bool {
-        self.tokens.peek().is_none()
+        self.left.peek().is_none()
     }
 
     /// Takes the word that says what kind of action this is.
@@ -219,7 +219,7 @@ impl Tokens {
             "continue",
         ];
         let is_keyword = |token: &Token| matches!(&token.kind, TokenKind::Word(word) if KEYWORDS.contains(&word.as_str()));
-        let token = self.tokens.next_if(is_keyword)?;
+        let token = self.left.next_if(is_keyword)?;
         self.read = token.end;
         match token.kind {
             TokenKind::Word(word) => Some(word),
@@ -251,11 +251,11 @@ impl Tokens {
 
     /// A pipeline that may set variables: one, or two for a range.
     fn pipeline_with(&mut self, two: bool, of: &str) -> Result<Pipeline, Fault> {
-        let at = self.tokens.peek().map_or(self.read, |token| token.at);
+        let at = self.left.peek().map_or(self.read, |token| token.at);
         let mut variables = Vec::new();
         let mut assigns = false;
         let ahead: Vec<TokenKind> = {
-            let ahead = self.tokens.clone();
+            let ahead = self.left.clone();
             ahead.take(4).map(|token| token.kind).collect()
         };
         let sets = |kind: Option<&TokenKind>| match kind {
@@ -294,7 +294,7 @@ impl Tokens {
     fn commands(&mut self, of: &str) -> Result<Vec<Command>, Fault> {
         let mut commands = Vec::new();
         loop {
-            let at = self.tokens.peek().map_or(self.read, |token| token.at);
+            let at = self.left.peek().map_or(self.read, |token| token.at);
             let mut terms = Vec::new();
             while let Some(term) = self.term()? {
                 terms.push(term);
@@ -316,7 +316,7 @@ impl Tokens {
                 return Err(Fault::new(terms[1].at, "what stands before this takes no argument"));
             }
             commands.push(Command { at, terms });
-            if self.tokens.next_if(|token| token.kind == TokenKind::Pipe).is_none() {
+            if self.left.next_if(|token| token.kind == TokenKind::Pipe).is_none() {
                 return Ok(commands);
             }
             self.read += 1;
@@ -326,7 +326,7 @@ impl Tokens {
     /// An operand with its fields; `None` where a command ends.
     fn term(&mut self) -> Result<Option<Term>, Fault> {
         let ends = |token: &Token| matches!(token.kind, TokenKind::Pipe | TokenKind::Close);
-        if self.tokens.peek().is_none_or(ends) {
+        if self.left.peek().is_none_or(ends) {
             return Ok(None);
         }
         let Some(Token { at, end, kind }) = self.next() else { return Ok(None) };
@@ -355,7 +355,7 @@ impl Tokens {
         // A field belongs to what it touches.
         let mut touched = if matches!(operand, Operand::Parenthesis(_)) { self.read } else { end };
         while let Some(token) = self
-            .tokens
+            .left
             .next_if(|token| token.at == touched && matches!(token.kind, TokenKind::Field(_)))
         {
             touched = token.end;
@@ -369,7 +369,7 @@ impl Tokens {
         if !fields.is_empty() && !takes_fields {
             return Err(Fault::new(at, "this has no fields"));
         }
-        if let Some(next) = self.tokens.peek()
+        if let Some(next) = self.left.peek()
             && next.at == touched
             && !ends(next)
         {

@@ -45,6 +45,10 @@ fn values_are_named_as_in_nabats_data() {
         ("{{ .CommonAnnotations.summary | safeHtml }}", "{{{commonAnnotations.summary}}}"),
         ("{{ or .CommonLabels.team \"nobody\" }}", "{{default commonLabels.team \"nobody\"}}"),
         ("{{ printf \"%s: %d\\n\" .Status (len .Alerts) }}", "{{status}}: {{len alerts}}\n"),
+        (
+            "<a href=\"{{ .ExternalURL }}/#/x\">{{ .Status }}</a>",
+            "<a href=\"{{attribute externalURL}}/#/x\">{{status}}</a>",
+        ),
         ("{{ \"a < b\" }}{{ 1 }}", "a &lt; b1"),
         ("{{ reReplaceAll \"a\" `\\1` .Receiver }}", "{{reReplaceAll \"a\" \"\\\\1\" receiver}}"),
     ] {

@@ -188,6 +188,10 @@ impl Walk<'_> {
                 }
             }
             (Kind::Html, markup) => self.out.raw(&markup.written(depth, true).map_err(placed)?),
+            (_, other) if self.out.is_inside_tag() => {
+                let attribute = Expression::Call("attribute", vec![other.clone()]);
+                self.out.value(&attribute.written(depth, true).map_err(placed)?);
+            }
             (_, other) => self.out.value(&other.written(depth, true).map_err(placed)?),
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Writing handlebars so that its text is exactly the one that is meant.
 
+use std::fmt::Write as _;
+
 /// A template that is being written.
 ///
 /// A block, a partial or a comment that stands alone on its line takes the line away, line end and
@@ -8,6 +10,8 @@
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     written: String,
+    /// Whether the text stopped inside of a tag, as in `<a href="`.
+    is_inside_tag: bool,
 }
 
 /// Stands between spaces and a tag that would take them away, or indent by them.
@@ -18,11 +22,21 @@ impl Writer {
         self.written
     }
 
+    /// Whether a value that is written now is a part of an attribute.
+    pub fn is_inside_tag(&self) -> bool {
+        self.is_inside_tag
+    }
+
     /// Text in Telegram's HTML.
     pub fn markup(&mut self, text: &str) {
         for character in text.chars().filter(|character| *character != '\r') {
             if character == '{' {
                 self.hide_brace();
+            }
+            match character {
+                '<' => self.is_inside_tag = true,
+                '>' => self.is_inside_tag = false,
+                _ => {}
             }
             self.written.push(character);
         }
@@ -31,13 +45,13 @@ impl Writer {
     /// `{{…}}`, which shows a value.
     pub fn value(&mut self, expression: &str) {
         self.begin_tag();
-        self.written.push_str(&format!("{{{{{expression}}}}}"));
+        let _ = write!(self.written, "{{{{{expression}}}}}");
     }
 
     /// `{{{…}}}`, which shows markup.
     pub fn raw(&mut self, expression: &str) {
         self.begin_tag();
-        self.written.push_str(&format!("{{{{{{{expression}}}}}}}"));
+        let _ = write!(self.written, "{{{{{{{expression}}}}}}}");
     }
 
     /// A tag that writes nothing itself: `#if x`, `else`, `/if`, `!-- remark --`.
@@ -60,7 +74,7 @@ impl Writer {
         if !starts_line && line.trim().is_empty() {
             self.written.push_str(GUARD);
         }
-        self.written.push_str(&format!("{{{{{inside}}}}}"));
+        let _ = write!(self.written, "{{{{{inside}}}}}");
         if starts_line {
             self.written.push('\n');
         }

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use handlebars::{Handlebars, JsonTruthy as _};
 use serde_json::Value;
 
-use super::{Arguments, Fault, function, text_of};
+use super::{Arguments, Fault, function, markup, text_of};
+use crate::telegram::markup::escape;
 
 pub fn register(handlebars: &mut Handlebars<'_>) {
     function(handlebars, "choose", |arguments| {
@@ -13,6 +14,7 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
         Ok(arguments.value(index).clone())
     });
     function(handlebars, "urlquery", |arguments| Ok(urlquery(&arguments.text(0)).into()));
+    markup(handlebars, "attribute", |arguments| escape(&arguments.text(0)));
     function(handlebars, "names", |arguments| of_pairs(arguments, "name"));
     function(handlebars, "values", |arguments| of_pairs(arguments, "value"));
     function(handlebars, "remove", remove);

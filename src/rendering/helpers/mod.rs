@@ -23,7 +23,7 @@ const BUILT_IN: [&str; 16] = [
 ];
 
 /// What nabat adds.
-pub(super) const OWN: [&str; 30] = [
+pub(super) const OWN: [&str; 31] = [
     "toUpper",
     "toLower",
     "title",
@@ -51,6 +51,7 @@ pub(super) const OWN: [&str; 30] = [
     "link",
     "choose",
     "urlquery",
+    "attribute",
     "names",
     "values",
     "remove",
