@@ -8,6 +8,7 @@ mod healthcheck;
 mod http;
 mod outbox;
 mod render;
+mod scratch;
 mod serve;
 mod template;
 mod test_alert;
@@ -62,7 +63,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => block_on(check::run(args)),
-        Command::Render(args) => block_on(async move { render::run(&args) }),
+        Command::Render(args) => block_on(render::run(args)),
         Command::Template(args) => block_on(async move { template::run(&args) }),
         Command::TestAlert(args) => block_on(test_alert::run(args)),
         Command::Outbox(args) => block_on(outbox::run(args)),
