@@ -2,6 +2,7 @@
 
 use super::expression::{Expression, Kind, Value, condition};
 use super::fault::Fault;
+use crate::rendering::has_helper;
 
 /// Calls the function `name`.
 pub(super) fn call(at: usize, name: &str, arguments: Vec<Value>) -> Result<Value, Fault> {
@@ -49,15 +50,33 @@ pub(super) fn call(at: usize, name: &str, arguments: Vec<Value>) -> Result<Value
         "print" => Ok(concatenated(print(arguments, " ", false))),
         "println" => Ok(concatenated(print(arguments, " ", true))),
         "printf" => printf(at, arguments),
-        _ => Err(no_function(at, name)),
+        _ => {
+            let known = SAME.iter().find(|(same, _)| *same == name && has_helper(same));
+            let (helper, kind) = known.ok_or_else(|| no_function(at, name))?;
+            let ready = arguments.into_iter().map(|argument| argument.expression).collect();
+            Ok(Value::call(helper, ready, *kind))
+        }
     }
 }
+
+/// The functions of newer Alertmanagers whose helpers have their names and take what they take.
+const SAME: [(&str, Kind); 9] = [
+    ("dict", Kind::Any),
+    ("list", Kind::Any),
+    ("append", Kind::Any),
+    ("slice", Kind::Any),
+    ("toJson", Kind::Text),
+    ("humanize", Kind::Text),
+    ("humanize1024", Kind::Text),
+    ("humanizePercentage", Kind::Text),
+    ("humanizeTimestamp", Kind::Text),
+];
 
 fn no_function(at: usize, name: &str) -> Fault {
     let fault = Fault::new(at, format!("there is no helper for the function {name}"));
     match name {
         "reReplaceAllLiteral" | "replace" => fault.instead("write reReplaceAll"),
-        "slice" | "trunc" => fault.instead("write (truncate 20 text)"),
+        "trunc" => fault.instead("write (truncate 20 text)"),
         "add" | "sub" | "mul" | "div" => fault.instead("counts and more hold what can be counted"),
         "js" | "call" => fault.instead("leave it out"),
         _ => fault.instead("docs/templates.md lists the helpers"),
@@ -166,6 +185,8 @@ fn concatenated(pieces: Vec<Expression>) -> Value {
 
 /// `printf` whose verbs only insert.
 fn printf(at: usize, arguments: Vec<Value>) -> Result<Value, Fault> {
+    let whole: Vec<Expression> =
+        arguments.iter().map(|argument| argument.expression.clone()).collect();
     let mut arguments = arguments.into_iter();
     let Some(Value { expression: Expression::Text(format), .. }) = arguments.next() else {
         return Err(Fault::new(at, "printf needs a format in quotes"));
@@ -190,6 +211,7 @@ fn printf(at: usize, arguments: Vec<Value>) -> Result<Value, Fault> {
                 pieces.push(argument.expression);
                 text.push_str(quote);
             }
+            _ if has_helper("printf") => return Ok(Value::call("printf", whole, Kind::Text)),
             _ => {
                 return Err(Fault::new(at, "printf inserts here, and does not format")
                     .instead("write %s, or humanize for a number"));

@@ -15,16 +15,17 @@ mod functions;
 mod lex;
 mod parse;
 mod rounds;
+mod show;
 mod walk;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
-use ast::{Branch, BranchKind, Define, Node, Operand, Pipeline};
+use ast::{Branch, BranchKind, Command, Define, Node, Operand, Pipeline, Term};
 use expression::Kind;
 use walk::Templates;
 
@@ -131,14 +132,53 @@ impl Library {
             if self.names.keys().any(|(known, _)| *known == name) {
                 continue;
             }
-            let kind =
-                self.defines.get(&name).map_or(Kind::Data, |(_, define)| dot_of(&define.body));
+            let kind = self.asked_of(&name, &mut BTreeSet::new()).unwrap_or(Kind::Data);
             self.include(&name, kind);
         };
         let define = self.defines.get(&name)?.clone();
         let file = self.names.get(&(name, kind))?.clone();
         Some((define, kind, file))
     }
+
+    /// What a template that nothing calls is given: told by the fields that it asks for, or those
+    /// that it calls with the same.
+    fn asked_of<'a>(&'a self, name: &'a str, seen: &mut BTreeSet<&'a str>) -> Option<Kind> {
+        let (_, define) = self.defines.get(name).filter(|_| seen.insert(name))?;
+        self.asked_by(&define.body, seen)
+    }
+
+    fn asked_by<'a>(&'a self, nodes: &'a [Node], seen: &mut BTreeSet<&'a str>) -> Option<Kind> {
+        nodes.iter().find_map(|node| match node {
+            Node::Action(pipeline) => asked_of_dot(pipeline),
+            Node::Template { name, argument: Some(argument), .. } if is_dot(argument) => {
+                self.asked_of(name, seen)
+            }
+            Node::Template { argument, .. } => argument.as_ref().and_then(asked_of_dot),
+            Node::Branch(branch) => self.asked_of_branch(branch, seen),
+            _ => None,
+        })
+    }
+
+    fn asked_of_branch<'a>(
+        &'a self,
+        branch: &'a Branch,
+        seen: &mut BTreeSet<&'a str>,
+    ) -> Option<Kind> {
+        if branch.kind == BranchKind::Range && is_dot(&branch.pipeline) {
+            return Some(Kind::Alerts);
+        }
+        let mut asked = asked_of_dot(&branch.pipeline);
+        if asked.is_none() && branch.kind == BranchKind::If {
+            asked = self.asked_by(&branch.body, seen);
+        }
+        asked.or_else(|| self.asked_by(&branch.otherwise, seen))
+    }
+}
+
+/// Whether it is `.` and no more.
+fn is_dot(pipeline: &Pipeline) -> bool {
+    let [Command { terms, .. }] = pipeline.commands.as_slice() else { return false };
+    matches!(terms.as_slice(), [Term { operand: Operand::Dot, fields, .. }] if fields.is_empty())
 }
 
 impl Templates for Library {
@@ -201,38 +241,7 @@ fn calls(nodes: &[Node], called: &mut Vec<String>) {
     }
 }
 
-/// What a template that nothing calls is given: told by the fields that it asks for.
-fn dot_of(nodes: &[Node]) -> Kind {
-    nodes.iter().find_map(kind_asked).unwrap_or(Kind::Data)
-}
-
-fn kind_asked(node: &Node) -> Option<Kind> {
-    match node {
-        Node::Action(pipeline) => asked_of_dot(pipeline),
-        Node::Template { argument, .. } => argument.as_ref().and_then(asked_of_dot),
-        Node::Branch(branch) => asked_of_branch(branch),
-        _ => None,
-    }
-}
-
-fn asked_of_branch(branch: &Branch) -> Option<Kind> {
-    if branch.kind == BranchKind::Range
-        && let [command] = branch.pipeline.commands.as_slice()
-        && let [term] = command.terms.as_slice()
-        && term.operand == Operand::Dot
-        && term.fields.is_empty()
-    {
-        return Some(Kind::Alerts);
-    }
-    let inner = || match branch.kind {
-        BranchKind::If => branch.body.iter().find_map(kind_asked),
-        _ => None,
-    };
-    asked_of_dot(&branch.pipeline)
-        .or_else(inner)
-        .or_else(|| branch.otherwise.iter().find_map(kind_asked))
-}
-
+/// The kind of value that has the fields asked of `.`.
 fn asked_of_dot(pipeline: &Pipeline) -> Option<Kind> {
     let terms = pipeline.commands.iter().flat_map(|command| &command.terms);
     terms.into_iter().find_map(|term| match (&term.operand, term.fields.first()) {

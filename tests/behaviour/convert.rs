@@ -140,8 +140,8 @@ fn alertmanagers_default_template_is_converted_whole() {
     let renderer = renderer(&conversion);
     let mut compared = 0;
     for template in &conversion.templates {
-        if template.define == "__text_alert_list" {
-            continue; // It takes a list, and is compared with those that call it.
+        if ["__text_alert_list", "pagerduty.default.instances"].contains(&&*template.define) {
+            continue; // They take lists; the first is compared where it is called.
         }
         let text = theirs(file, &format!("{{{{ template {:?} . }}}}", template.define), "text");
         if text.trim().is_empty() {
