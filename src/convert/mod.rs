@@ -52,6 +52,9 @@ pub struct Converted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversion {
     pub templates: Vec<Converted>,
+    /// Templates, by Go's names, that take alerts and that nothing calls. A route can't name them,
+    /// for it gives the whole data, so they are left out.
+    pub unused: Vec<String>,
     /// By file and place.
     pub problems: Vec<Problem>,
 }
@@ -84,7 +87,7 @@ pub fn convert(sources: &[Source]) -> Conversion {
     }
     problems.sort();
     problems.dedup();
-    Conversion { templates, problems }
+    Conversion { templates, unused: library.unused, problems }
 }
 
 /// All templates by Go's names, and what of them was asked for.
@@ -94,6 +97,7 @@ struct Library {
     left: VecDeque<String>,
     asked: VecDeque<(String, Kind)>,
     names: BTreeMap<(String, Kind), String>,
+    unused: Vec<String>,
 }
 
 impl Library {
@@ -119,6 +123,7 @@ impl Library {
             left: order.into(),
             asked: VecDeque::new(),
             names: BTreeMap::new(),
+            unused: Vec::new(),
         }
     }
 
@@ -133,6 +138,10 @@ impl Library {
                 continue;
             }
             let kind = self.asked_of(&name, &mut BTreeSet::new()).unwrap_or(Kind::Data);
+            if kind != Kind::Data {
+                self.unused.push(name);
+                continue;
+            }
             self.include(&name, kind);
         };
         let define = self.defines.get(&name)?.clone();

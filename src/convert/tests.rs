@@ -120,6 +120,17 @@ fn what_a_template_is_given_decides_what_its_fields_are() {
 }
 
 #[test]
+fn what_takes_alerts_and_is_not_called_is_left_out() {
+    let conversion = converted(
+        "{{define \"a\"}}{{range .}}{{.Labels}}{{end}}{{end}}{{define \"b\"}}{{template \"a\" .}}{{end}}\
+         {{define \"c\"}}{{.Labels.x}}{{end}}{{define \"d\"}}{{.Receiver}}{{end}}",
+    );
+    assert_eq!(conversion.problems, []);
+    assert_eq!(conversion.unused, ["b", "c", "a"]);
+    assert_eq!(conversion.templates.len(), 1);
+}
+
+#[test]
 fn a_round_that_is_left_early_becomes_a_condition() {
     assert_eq!(
         of("{{range $i, $a := .Alerts}}{{if ge $i 5}}{{break}}{{end}}x{{end}}"),
@@ -133,7 +144,7 @@ fn a_round_that_is_left_early_becomes_a_condition() {
 
 #[test]
 fn what_cannot_be_said_is_told_with_its_place_and_stays_visible() {
-    let text = "{{ define \"x\" }}\n  a {{ .EndsAt.Sub .StartsAt }} b\n{{ end }}";
+    let text = "{{ define \"x\" }}{{ range .Alerts }}\n  a {{ .EndsAt.Sub .StartsAt }} b\n{{ end }}{{ end }}";
     let conversion = converted(text);
     assert_eq!(
         problems(text),
@@ -144,7 +155,8 @@ fn what_cannot_be_said_is_told_with_its_place_and_stays_visible() {
     );
     assert_eq!(
         conversion.templates[0].text,
-        "\n  a {{!-- not converted: {{ .EndsAt.Sub .StartsAt }}: nothing computes with times as .Sub does --}} b\n"
+        "{{#each alerts}}\n\n  a {{!-- not converted: {{ .EndsAt.Sub .StartsAt }}: \
+         nothing computes with times as .Sub does --}} b\n{{/each}}\n"
     );
     for (text, told) in [
         ("{{range .Alerts}}{{break}}{{end}}", "x.tmpl:1:18: a loop can't be left"),
@@ -196,7 +208,7 @@ fn names_that_nabat_gives_a_meaning_are_changed() {
         ("ops.ru", "ops.ru_"),
         ("ops.news", "ops.news_"),
         ("../../etc", "_..-..-etc"),
-        ("..", "_..\u{5f}"),
+        ("..", "_.._"),
         ("", "_"),
     ] {
         assert_eq!(file_name(name), file);

@@ -149,9 +149,8 @@ fn a_picture_is_as_wide_as_a_phone_and_as_high_as_the_message() {
 
 fn chromium() -> PathBuf {
     let folders = std::env::var_os("PATH").expect("a PATH");
-    let found = std::env::split_paths(&folders).map(|folder| folder.join("chromium"));
+    let mut found = std::env::split_paths(&folders).map(|folder| folder.join("chromium"));
     found
-        .into_iter()
         .find(|file| file.is_file())
         .expect("chromium: install it with scripts/setup-test-peers.sh")
 }

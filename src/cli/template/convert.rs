@@ -44,6 +44,11 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<ExitCode> {
         Some(_) => write(args, &conversion).map_err(Misuse)?,
         None => print(&conversion),
     }
+    for name in &conversion.unused {
+        eprintln!(
+            "note: {name:?} is left out: it takes alerts, and nothing in these files calls it"
+        );
+    }
     for problem in &conversion.problems {
         eprintln!("{problem}");
     }
