@@ -1,12 +1,14 @@
 //! `nabat template convert`: Alertmanager's Go templates as nabat's.
 
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
 use crate::cli::Misuse;
-use crate::convert::{Conversion, Source, convert};
+use crate::convert::{Conversion, Converted, Source, convert};
 
 /// Flags of `nabat template convert`.
 #[derive(Debug, clap::Args)]
@@ -56,9 +58,12 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn print(conversion: &Conversion) {
-    for template in &conversion.templates {
-        println!("==> {}.hbs (define {:?}) <==\n{}", template.name, template.define, template.text);
+    let mut printed = String::new();
+    for Converted { name, define, text } in &conversion.templates {
+        let _ = writeln!(printed, "==> {name}.hbs (define {define:?}) <==\n{text}");
     }
+    // A reader that went away (`| head`) is no failure.
+    let _ = io::stdout().write_all(printed.as_bytes());
 }
 
 fn write(args: &ConvertArgs, conversion: &Conversion) -> anyhow::Result<()> {
