@@ -10,8 +10,9 @@
 //! ```
 //!
 //! Beside the way: [`secrets`] keeps the bot token fresh, [`web`] serves HTTP and health,
-//! [`telemetry`] logs and counts, [`config`] reads the file, [`images`] fetches pictures, [`sandbox`] plays Telegram for the
-//! demo and the tests. [`app`] is the only place that wires everyone; [`lifecycle`] starts and
+//! [`telemetry`] logs and counts, [`config`] reads the file, [`images`] fetches pictures,
+//! [`convert`] translates Alertmanager's templates, [`sandbox`] plays Telegram for the demo and
+//! the tests. [`app`] is the only place that wires everyone; [`lifecycle`] starts and
 //! stops them in order.
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod convert;
 pub mod delivery;
 pub mod images;
 pub mod ingest;

@@ -8,7 +8,9 @@ mod healthcheck;
 mod http;
 mod outbox;
 mod render;
+mod scratch;
 mod serve;
+mod template;
 mod test_alert;
 
 use std::process::ExitCode;
@@ -40,6 +42,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Show the messages that a webhook body becomes, without sending anything
     Render(render::RenderArgs),
+    /// Test templates
+    Template(template::TemplateArgs),
     /// Send a test alert through a running nabat and wait until Telegram has taken it
     TestAlert(test_alert::TestAlertArgs),
     /// Look at and mend the outbox of a running nabat
@@ -59,7 +63,8 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => block_on(check::run(args)),
-        Command::Render(args) => block_on(async move { render::run(&args) }),
+        Command::Render(args) => block_on(render::run(args)),
+        Command::Template(args) => block_on(async move { template::run(&args) }),
         Command::TestAlert(args) => block_on(test_alert::run(args)),
         Command::Outbox(args) => block_on(outbox::run(args)),
         Command::Healthcheck(args) => block_on(healthcheck::run(args)),

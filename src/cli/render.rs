@@ -1,7 +1,10 @@
 //! `nabat render`: what a webhook body looks like as messages, without sending anything.
 
-use std::fmt::Write as _;
-use std::io::{self, Read as _, Write as _};
+mod looks;
+mod picture;
+mod terminal;
+
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,20 +12,25 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::ingest;
-use crate::rendering::{Kind, Language, Rendered, Renderer, Scene, TemplateSource};
+use crate::rendering::{Kind, Language, Rendered, Scene};
+use crate::telegram::{ChatId, Method, TopicId};
 
 use super::Misuse;
+use looks::Looks;
+use picture::Camera;
 
 /// Show the messages that a webhook body becomes, without sending anything
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "For example: nabat render body.json --language=ru --timezone=Asia/Almaty\n\
-                        Exit codes: 0 fine, 1 a template failed or the body is broken, \
-                        2 a template is faulty or missing."
+                  As a chat of the configuration gets it: nabat render body.json --chat=ops --config.file=nabat.yml\n\
+                  As a picture: nabat render body.json --format=png --output=message.png\n\
+                  Exit codes: 0 fine, 1 a template failed or the body is broken, \
+                  2 a template or the configuration is faulty or missing."
 )]
 pub struct RenderArgs {
     /// A file with the webhook's JSON; - is standard input
@@ -31,15 +39,31 @@ pub struct RenderArgs {
     /// How to show the messages
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Whether text is shown with its formatting
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    color: Color,
+    /// The browser that takes the picture; by default the first Chromium in PATH
+    #[arg(long, env = "NABAT_RENDER_BROWSER", value_name = "PROGRAM")]
+    browser: Option<PathBuf>,
+    /// A chat of the configuration, whose looks the message takes: language, time zone, templates
+    /// and the route's template
+    #[arg(long, value_name = "ALIAS")]
+    chat: Option<String>,
+    /// The configuration that --chat is in; by default nabat.yml
+    #[arg(long = "config.file", env = "NABAT_CONFIG_FILE", value_name = "FILE")]
+    config_file: Option<PathBuf>,
     /// The chat's language, such as kk or ru
-    #[arg(long, env = "NABAT_RENDER_LANGUAGE", value_parser = language, default_value = "en", value_name = "CODE")]
-    language: Language,
+    #[arg(long, env = "NABAT_RENDER_LANGUAGE", value_parser = language, value_name = "CODE")]
+    language: Option<Language>,
     /// The chat's time zone, such as Asia/Almaty
-    #[arg(long, env = "NABAT_RENDER_TIMEZONE", value_parser = timezone, default_value = "UTC", value_name = "ZONE")]
-    timezone: TimeZone,
+    #[arg(long, env = "NABAT_RENDER_TIMEZONE", value_parser = timezone, value_name = "ZONE")]
+    timezone: Option<TimeZone>,
     /// The template that the route names
-    #[arg(long, default_value = "default", value_name = "NAME")]
-    template: String,
+    #[arg(long, value_name = "NAME")]
+    template: Option<String>,
     /// Files with templates; a pattern may be quoted, such as '/etc/nabat/templates/*.hbs'
     #[arg(long, num_args = 1.., value_name = "GLOB")]
     templates: Vec<String>,
@@ -53,13 +77,36 @@ pub struct RenderArgs {
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Format {
-    /// As people read it, without formatting
+    /// As people read it, with the terminal's formatting
     #[default]
     Text,
     /// The markup that Telegram is sent
     Html,
-    /// Both, one object a message
+    /// The calls of the Bot API: each method with its parameters
     Json,
+    /// A picture of the chat, taken by Chromium
+    Png,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    fn wanted(self, to_terminal: bool) -> bool {
+        match self {
+            Self::Auto => {
+                to_terminal && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
+            }
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -94,13 +141,16 @@ fn timezone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|error| error.to_string())
 }
 
-/// Prints the messages. Exits with 1 when the route's template had to be replaced by the built-in
+/// Shows the messages. Exits with 1 when the route's template had to be replaced by the built-in
 /// one, with 2 when a template is faulty.
 ///
 /// # Errors
-/// When a file can't be read or the body is no webhook's.
-pub fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
-    let renderer = match Renderer::new(templates(&args.templates).map_err(Misuse)?) {
+/// When a file can't be read, the body is no webhook's, or no browser takes the picture.
+pub async fn run(args: RenderArgs) -> anyhow::Result<ExitCode> {
+    let now = args.at.unwrap_or_else(|| Clock::system().now());
+    let state = ingest::parse(&body(&args)?, now)?;
+    let looks = Looks::find(&args, &state).map_err(Misuse)?;
+    let renderer = match &looks.renderer {
         Ok(renderer) => renderer,
         Err(faults) => {
             for fault in faults {
@@ -109,8 +159,6 @@ pub fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let now = args.at.unwrap_or_else(|| Clock::system().now());
-    let state = ingest::parse(&body(args)?, now)?;
     let everything: Vec<usize> = (0..state.alerts.len()).collect();
     let message = renderer.render(&Scene {
         kind: args.kind.into(),
@@ -120,16 +168,20 @@ pub fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         accepted_at: now,
         now,
         note: None,
-        template: &args.template,
-        language: args.language,
-        timezone: &args.timezone,
-        tg_time: false,
-        buttons: &[],
-        table: false,
+        template: &looks.template,
+        language: looks.language,
+        timezone: &looks.timezone,
+        tg_time: looks.tg_time,
+        buttons: &looks.buttons,
+        table: looks.rich,
     });
-    let shown = show(&message, args.format)?;
-    // A reader that went away (`nabat render | head`) is no failure.
-    let _ = io::stdout().write_all(shown.as_bytes());
+    let shown = show(&args, &looks, &message).await?;
+    match &args.output {
+        Some(file) => std::fs::write(file, shown)
+            .with_context(|| format!("can't write {}", file.display()))?,
+        // A reader that went away (`nabat render | head`) is no failure.
+        None => drop(io::stdout().write_all(&shown)),
+    }
     Ok(match message.fell_back {
         None => ExitCode::SUCCESS,
         Some(why) => {
@@ -139,6 +191,72 @@ pub fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+async fn show(args: &RenderArgs, looks: &Looks, message: &Rendered) -> anyhow::Result<Vec<u8>> {
+    let to_terminal = args.output.is_none() && io::stdout().is_terminal();
+    Ok(match args.format {
+        Format::Text => terminal::shown(message, args.color.wanted(to_terminal)).into_bytes(),
+        Format::Html => html(message).into_bytes(),
+        Format::Json => {
+            let calls = calls(message, args.kind, looks.chat.unwrap_or(ChatId(0)), looks.topic);
+            format!("{:#}\n", json(&calls, looks.chat.is_some())).into_bytes()
+        }
+        Format::Png => {
+            anyhow::ensure!(
+                !to_terminal,
+                Misuse(anyhow::anyhow!("a terminal shows no picture; name a file with --output"))
+            );
+            let camera = Camera::find(args.browser.as_deref())?;
+            camera.shoot(&calls(message, args.kind, picture::CHAT, None), &looks.title).await?
+        }
+    })
+}
+
+/// The markup of the messages.
+fn html(message: &Rendered) -> String {
+    let parts: Vec<&str> = message.parts.iter().map(|part| part.html.as_str()).collect();
+    parts.join("\n--- the next message ---\n") + "\n"
+}
+
+/// The calls that send the messages. The end of a group is said without a sound.
+fn calls(message: &Rendered, kind: KindName, chat: ChatId, topic: Option<TopicId>) -> Vec<Method> {
+    let silent = matches!(kind, KindName::Ended);
+    if let Some(table) = &message.table {
+        let (html, buttons) = (table.clone(), message.buttons.clone());
+        return vec![Method::SendRichMessage {
+            chat,
+            topic,
+            html,
+            silent,
+            reply_to: None,
+            buttons,
+        }];
+    }
+    let calls = message.parts.iter().enumerate().map(|(index, part)| Method::Send {
+        chat,
+        topic,
+        text: part.html.clone(),
+        html: true,
+        silent,
+        reply_to: None,
+        buttons: if index == 0 { message.buttons.clone() } else { Vec::new() },
+    });
+    calls.collect()
+}
+
+/// The calls as they are posted. A chat whose number is not known here is left out.
+fn json(calls: &[Method], has_chat: bool) -> Value {
+    let call = |call: &Method| {
+        let mut parameters = call.payload();
+        if let Some(parameters) = parameters.as_object_mut()
+            && !has_chat
+        {
+            parameters.remove("chat_id");
+        }
+        json!({"method": call.name(), "parameters": parameters})
+    };
+    calls.iter().map(call).collect()
+}
+
 fn body(args: &RenderArgs) -> anyhow::Result<Vec<u8>> {
     if args.file.as_os_str() == "-" {
         let mut body = Vec::new();
@@ -146,43 +264,4 @@ fn body(args: &RenderArgs) -> anyhow::Result<Vec<u8>> {
         return Ok(body);
     }
     std::fs::read(&args.file).with_context(|| format!("can't read {}", args.file.display()))
-}
-
-fn templates(patterns: &[String]) -> anyhow::Result<Vec<TemplateSource>> {
-    let mut sources = Vec::new();
-    for pattern in patterns {
-        let files: Vec<PathBuf> = glob::glob(pattern)
-            .with_context(|| format!("{pattern} is no file pattern"))?
-            .collect::<Result<_, _>>()
-            .with_context(|| format!("can't look for {pattern}"))?;
-        anyhow::ensure!(!files.is_empty(), "{pattern} finds no file");
-        for file in files {
-            let text = std::fs::read_to_string(&file)
-                .with_context(|| format!("can't read {}", file.display()))?;
-            sources.push(TemplateSource::from_file(&file, text));
-        }
-    }
-    Ok(sources)
-}
-
-fn show(message: &Rendered, format: Format) -> anyhow::Result<String> {
-    let mut shown = String::new();
-    match format {
-        Format::Json => {
-            let parts = message.parts.iter();
-            let parts: Vec<_> =
-                parts.map(|part| json!({"html": part.html, "plain": part.plain})).collect();
-            writeln!(shown, "{}", serde_json::to_string_pretty(&parts)?)?;
-        }
-        Format::Text | Format::Html => {
-            for (index, part) in message.parts.iter().enumerate() {
-                if index > 0 {
-                    writeln!(shown, "--- the next message ---")?;
-                }
-                let text = if matches!(format, Format::Html) { &part.html } else { &part.plain };
-                writeln!(shown, "{text}")?;
-            }
-        }
-    }
-    Ok(shown)
 }

@@ -31,7 +31,7 @@ const BUILT_IN: [(&str, &str); 12] = built_in!(
 );
 
 /// Whether the program brings a template of this name.
-pub(super) fn is_built_in(name: &str) -> bool {
+pub(crate) fn is_built_in(name: &str) -> bool {
     BUILT_IN.iter().any(|(built_in, _)| *built_in == name)
 }
 

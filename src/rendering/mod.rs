@@ -33,6 +33,8 @@ use crate::alert::Notification;
 use crate::telegram::Button;
 
 pub use buttons::ButtonKind;
+pub(crate) use catalogue::is_built_in;
+pub(crate) use helpers::exists as has_helper;
 pub use language::Language;
 pub use load::{TemplateError, TemplateSource};
 pub use renderer::Renderer;

@@ -20,6 +20,7 @@ mod remote;
 mod rich;
 mod server;
 mod state;
+mod still;
 mod text;
 
 use std::fmt;

@@ -5,7 +5,10 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
 
-use super::Sandbox;
+use super::{Sandbox, still};
+
+/// The page without its messages, which it asks for.
+pub(super) const INDEX: &str = include_str!("page/index.html");
 
 /// Nothing from elsewhere, nothing inline: a hostile text has nothing to run.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -15,7 +18,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 /// The page's part of the router.
 pub(super) fn router() -> Router<Sandbox> {
     Router::new()
-        .route("/", get(async || file("text/html; charset=utf-8", include_str!("page/index.html"))))
+        .route("/", get(async || file("text/html; charset=utf-8", INDEX)))
+        .route("/sandbox/still", get(still::page))
         .route(
             "/sandbox/page.css",
             get(async || file("text/css; charset=utf-8", include_str!("page/page.css"))),
@@ -39,7 +43,8 @@ pub(super) fn router() -> Router<Sandbox> {
         .route("/favicon.ico", get(async || file("image/svg+xml", include_str!("page/icon.svg"))))
 }
 
-fn file(kind: &'static str, content: &'static str) -> impl IntoResponse {
+/// One of the page's files.
+pub(super) fn file(kind: &'static str, content: impl IntoResponse) -> impl IntoResponse {
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CONTENT_SECURITY_POLICY, POLICY),

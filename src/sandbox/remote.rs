@@ -87,9 +87,14 @@ pub(super) fn router() -> Router<Sandbox> {
 }
 
 async fn chats(State(sandbox): State<Sandbox>) -> Json<Value> {
+    Json(chats_json(&sandbox))
+}
+
+/// The bot and its chats.
+pub(super) fn chats_json(sandbox: &Sandbox) -> Value {
     let world = sandbox.shared.world();
     let chats: Vec<Value> = world.chats.values().map(chat_json).collect();
-    Json(json!({"bot": {"name": sandbox.shared.bot_name}, "chats": chats}))
+    json!({"bot": {"name": sandbox.shared.bot_name}, "chats": chats})
 }
 
 fn chat_json(chat: &Chat) -> Value {

@@ -181,7 +181,7 @@ fn every_command_that_the_documents_show_exists() {
                 continue;
             };
             let mut words: Vec<&str> = rest.split_whitespace().collect();
-            let depth = if words[0] == "outbox" { 2 } else { 1 };
+            let depth = if matches!(words[0], "outbox" | "template") { 2 } else { 1 };
             let flags = words.split_off(depth);
             let help = help(&words);
             for flag in flags.iter().filter(|word| word.starts_with("--")) {

@@ -6,6 +6,7 @@ mod canary;
 mod chat_page;
 mod check_live;
 mod configuration;
+mod convert;
 mod crash;
 mod delivery;
 mod demo;

@@ -3,7 +3,7 @@
 mod story;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use crate::telemetry::{Scrubber, logs};
 
 use super::Misuse;
 use super::address::listen_address;
+use super::scratch::Scratch;
 
 /// The chats of the demo: alias, number, title, and the rest of their configuration.
 const CHATS: [(&str, ChatId, &str, &str); 2] = [
@@ -81,12 +82,12 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     logs::init(&args.log_level, logs::Format::Text, &scrubber).map_err(|e| Misuse(e.into()))?;
     let tasks = Tasks::default();
     let sandbox = start_sandbox(args.page_address, &tasks)?;
-    let directory = Scratch::new()?;
-    let config_file = directory.0.join("nabat.yml");
+    let directory = Scratch::new("demo")?;
+    let config_file = directory.path().join("nabat.yml");
     write_configuration(&config_file, &sandbox)?;
     let app = app::start(Options {
         config_file: Some(config_file),
-        storage_path: directory.0.join("data"),
+        storage_path: directory.path().join("data"),
         listen_address: args.listen_address,
         web_config_file: None,
         body: BodyLimits::default(),
@@ -160,21 +161,4 @@ fn write_configuration(file: &Path, sandbox: &Sandbox) -> anyhow::Result<()> {
     text.extend(CHATS.map(|(alias, id, _, rest)| format!("  {alias}: {{id: {id}, {rest}}}\n")));
     text.push_str("route:\n  chats: [ops, almaty]\n");
     std::fs::write(file, text).context("can't write the demo's configuration")
-}
-
-/// A directory that goes away with the demo.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("nabat-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("can't make {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -1,6 +1,7 @@
 //! What templates can call. Names are Alertmanager's where it has the same; a missing value
 //! counts as an empty text, so that a template never fails for a label that is not there.
 
+mod go;
 mod html;
 mod numbers;
 mod text;
@@ -25,7 +26,7 @@ const BUILT_IN: [&str; 16] = [
 ];
 
 /// What nabat adds.
-pub(super) const OWN: [&str; 28] = [
+pub(super) const OWN: [&str; 30] = [
     "toUpper",
     "toLower",
     "title",
@@ -54,6 +55,8 @@ pub(super) const OWN: [&str; 28] = [
     "say",
     "period",
     "linked",
+    "choose",
+    "attribute",
 ];
 
 /// Whether templates can call `name`.
@@ -69,6 +72,7 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
     time::register(handlebars);
     html::register(handlebars);
     words::register(handlebars);
+    go::register(handlebars);
 }
 
 /// What a helper was called with.

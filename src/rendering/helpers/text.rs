@@ -135,7 +135,7 @@ fn join(arguments: &Arguments<'_>) -> Result<Value, Fault> {
 }
 
 /// A map as a list of `{name, value}`, as Alertmanager's `SortedPairs`: `alertname` first.
-fn sorted_pairs(arguments: &Arguments<'_>) -> Result<Value, Fault> {
+pub(super) fn sorted_pairs(arguments: &Arguments<'_>) -> Result<Value, Fault> {
     match arguments.value(0) {
         Value::Object(map) => {
             let mut pairs: Vec<_> = map.iter().collect();

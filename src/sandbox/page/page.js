@@ -8,6 +8,9 @@ const GROUPED_SECONDS = 600; // messages closer than this stand together
 const AVATARS = ['#e17076', '#7bc862', '#e5a64e', '#65aadd', '#a695e7', '#ee7aae', '#6ec9cb'];
 
 const $ = (id) => document.getElementById(id);
+// What a still page holds instead of asking for it.
+const still = JSON.parse($('still')?.textContent ?? 'null');
+
 const state = { bot: 'Nabat', chats: new Map(), open: null, shown: new Map(), unread: new Map() };
 
 // ── the list of chats ──────────────────────────────────────────────────────
@@ -35,8 +38,7 @@ async function load() {
 }
 
 async function read() {
-  const answer = await fetch('/sandbox/chats');
-  const { bot, chats } = await answer.json();
+  const { bot, chats } = still ?? await (await fetch('/sandbox/chats')).json();
   state.bot = bot.name;
   state.chats = new Map(chats.map((chat) => [chat.id, chat]));
   const wanted = linkedChat();
@@ -57,6 +59,7 @@ function newest(chats) {
 const wide = () => matchMedia('(min-width: 720px)').matches;
 
 function linkedChat() {
+  if (still) return still.open;
   const id = Number(location.hash.slice(1).split('/')[0]);
   return state.chats.has(id) ? id : null;
 }
@@ -98,8 +101,8 @@ async function open(id) {
   const followed = atBottom();
   state.open = id;
   state.unread.delete(id);
-  const answer = await fetch(`/sandbox/messages?chat=${id}&last=${KEPT}`);
-  const messages = await answer.json();
+  const messages = still?.messages
+    ?? await (await fetch(`/sandbox/messages?chat=${id}&last=${KEPT}`)).json();
   if (state.open !== id) return;
   state.shown = new Map(messages.map((message) => [message.id, message]));
   const chat = state.chats.get(id);
@@ -315,7 +318,7 @@ function showLinkedMessage() {
 
 // ── what changes ───────────────────────────────────────────────────────────
 
-let online = false;
+let online = still !== null;
 
 function receive(message) {
   const chat = state.chats.get(message.chat);
@@ -385,4 +388,14 @@ addEventListener('hashchange', async () => {
   if (wanted !== null && wanted !== state.open) await load();
   else showLinkedMessage();
 });
-listen();
+/** Draws once, as high as its messages are. */
+async function drawStill() {
+  document.body.classList.add('still');
+  await load();
+  const bar = document.querySelector('#chat > .bar');
+  const high = bar.offsetHeight + $('pinned').offsetHeight + $('messages').offsetHeight;
+  document.documentElement.dataset.height = Math.ceil(high);
+}
+
+if (still) drawStill();
+else listen();

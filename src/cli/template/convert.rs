@@ -1,0 +1,87 @@
+//! `nabat template convert`: Alertmanager's Go templates as nabat's.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::cli::Misuse;
+use crate::convert::{Conversion, Converted, Source, convert};
+
+/// Flags of `nabat template convert`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "For example: nabat template convert telegram.tmpl --output-dir templates\n\
+                        Files that call each other's templates are named together.\n\
+                        Exit codes: 0 all was converted, 1 something was left (it is named, and stands in \
+                        the template as a comment), 2 a file can't be read or written."
+)]
+pub struct ConvertArgs {
+    /// Files with Go templates
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Write each template to a file of its own here; without it they are printed
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long, requires = "output_dir")]
+    force: bool,
+}
+
+/// Converts, and tells what was left.
+///
+/// # Errors
+/// A file can't be read or written.
+pub fn run(args: &ConvertArgs) -> anyhow::Result<ExitCode> {
+    let read = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("can't read {}", file.display()))?;
+        Ok(Source { file: file.clone(), text })
+    };
+    let sources: anyhow::Result<Vec<Source>> = args.files.iter().map(read).collect();
+    let conversion = convert(&sources.map_err(Misuse)?);
+    match &args.output_dir {
+        Some(_) => write(args, &conversion).map_err(Misuse)?,
+        None => print(&conversion),
+    }
+    for name in &conversion.unused {
+        eprintln!(
+            "note: {name:?} is left out: it takes alerts, and nothing in these files calls it"
+        );
+    }
+    for problem in &conversion.problems {
+        eprintln!("{problem}");
+    }
+    Ok(if conversion.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(conversion: &Conversion) {
+    let mut printed = String::new();
+    for Converted { name, define, text } in &conversion.templates {
+        let _ = writeln!(printed, "==> {name}.hbs (define {define:?}) <==\n{text}");
+    }
+    // A reader that went away (`| head`) is no failure.
+    let _ = io::stdout().write_all(printed.as_bytes());
+}
+
+fn write(args: &ConvertArgs, conversion: &Conversion) -> anyhow::Result<()> {
+    let Some(directory) = &args.output_dir else { return Ok(()) };
+    let files: Vec<PathBuf> = conversion
+        .templates
+        .iter()
+        .map(|template| directory.join(format!("{}.hbs", template.name)))
+        .collect();
+    if let Some(file) = files.iter().find(|file| !args.force && file.exists()) {
+        anyhow::bail!("{} exists; --force replaces it", file.display());
+    }
+    std::fs::create_dir_all(directory)
+        .with_context(|| format!("can't make {}", directory.display()))?;
+    for (template, file) in conversion.templates.iter().zip(files) {
+        std::fs::write(&file, &template.text)
+            .with_context(|| format!("can't write {}", file.display()))?;
+        println!("{}", file.display());
+    }
+    Ok(())
+}
