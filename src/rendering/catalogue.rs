@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::load::{Includes, TemplateError, TemplateSource, registry};
+use super::names::{self, Shape};
 use super::subject::Subject;
 use super::view::View;
 use super::{Kind, Language, Scene, budget};
@@ -37,18 +38,25 @@ pub(super) fn is_built_in(name: &str) -> bool {
 pub(super) struct Catalogue {
     en: Handlebars<'static>,
     ru: Handlebars<'static>,
+    /// Names in the users' templates that are nowhere in the data.
+    pub unknown: Vec<TemplateError>,
 }
 
 impl Catalogue {
     /// Compiles the built-in templates and `user`'s, which replace those of the same name.
     pub fn new(user: &[TemplateSource]) -> Result<Self, Vec<TemplateError>> {
-        Ok(Self { en: Self::compile(user, Language::En)?, ru: Self::compile(user, Language::Ru)? })
+        let (en, mut unknown) = Self::compile(user, Language::En)?;
+        let (ru, in_russian) = Self::compile(user, Language::Ru)?;
+        unknown.extend(
+            in_russian.into_iter().filter(|said| !unknown.contains(said)).collect::<Vec<_>>(),
+        );
+        Ok(Self { en, ru, unknown })
     }
 
     fn compile(
         user: &[TemplateSource],
         language: Language,
-    ) -> Result<Handlebars<'static>, Vec<TemplateError>> {
+    ) -> Result<(Handlebars<'static>, Vec<TemplateError>), Vec<TemplateError>> {
         let mut registry = registry();
         let mut includes = Includes::default();
         let mut faults = Vec::new();
@@ -70,14 +78,17 @@ impl Catalogue {
         if faults.is_empty() {
             faults.extend(sources.iter().filter_map(|source| includes.check(source).err()));
         }
+        let user = || user.iter().filter(|source| source.language.is_none_or(|of| of == language));
         if faults.is_empty() {
-            let whole = user.iter().filter(|source| {
-                source.language.is_none_or(|of| of == language)
-                    && !includes.has_includer(&source.name)
-            });
+            let whole = user().filter(|source| !includes.has_includer(&source.name));
             faults.extend(whole.filter_map(|source| try_out(&registry, source, language).err()));
         }
-        if faults.is_empty() { Ok(registry) } else { Err(faults) }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let entries: Vec<&str> = includes.entries().collect();
+        let unknown = names::unknown(&registry, user(), &entries, &shape_of_data());
+        Ok((registry, unknown))
     }
 
     /// The templates for a language.
@@ -96,6 +107,26 @@ fn try_out(
     source: &TemplateSource,
     language: Language,
 ) -> Result<(), TemplateError> {
+    let html = with_example(&source.name, language, |view| write(registry, &source.name, view));
+    let html = html.map_err(|error| {
+        let at = (error.line_no.unwrap_or(1), error.column_no.unwrap_or(1));
+        TemplateError::new(source, at, error.reason().to_string())
+    })?;
+    match markup::parse_unbounded_html(&html) {
+        Ok(_) | Err(MarkupError::Empty) => Ok(()),
+        Err(error) => Err(TemplateError::new(source, (1, 1), error.to_string())),
+    }
+}
+
+/// What names there are in the data that templates see.
+pub(super) fn shape_of_data() -> Shape {
+    with_example("default", Language::En, |view| {
+        Shape::of(&serde_json::to_value(view).expect("the data is serialised at every rendering"))
+    })
+}
+
+/// Shows `look` the data of a made-up group: one alert that fires and one that ended.
+fn with_example<T>(template: &str, language: Language, look: impl Fn(&View<'_>) -> T) -> T {
     let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 365 * 50);
     let labels = [("alertname", "Example"), ("instance", "db-1"), ("severity", "critical")];
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -106,7 +137,7 @@ fn try_out(
         annotations: [("summary", "An example")].map(owned).into(),
         starts_at: now,
         ends_at: (status == Status::Resolved).then_some(now),
-        generator_url: String::new(),
+        generator_url: "https://prometheus.example.org/graph".to_owned(),
         grafana: None,
         unlisted: false,
     };
@@ -130,19 +161,11 @@ fn try_out(
         accepted_at: now,
         now,
         note: None,
-        template: &source.name,
+        template,
         language,
         timezone: &TimeZone::UTC,
     };
-    let subject = Subject::new(&scene, &[]);
-    let html = write(registry, &source.name, &View::new(&subject, 2, true)).map_err(|error| {
-        let at = (error.line_no.unwrap_or(1), error.column_no.unwrap_or(1));
-        TemplateError::new(source, at, error.reason().to_string())
-    })?;
-    match markup::parse_unbounded_html(&html) {
-        Ok(_) | Err(MarkupError::Empty) => Ok(()),
-        Err(error) => Err(TemplateError::new(source, (1, 1), error.to_string())),
-    }
+    look(&View::new(&Subject::new(&scene, &[]), 2, true))
 }
 
 /// What `template` writes for `view`.

@@ -6,6 +6,7 @@ mod details;
 mod excerpt;
 mod helpers;
 mod load;
+mod names;
 mod nesting;
 mod renderer;
 mod split;

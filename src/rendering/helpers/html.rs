@@ -10,6 +10,10 @@ use crate::telegram::markup::escape;
 pub fn register(handlebars: &mut Handlebars<'_>) {
     markup(handlebars, "code", |arguments| wrapped("code", &visible_line(&arguments.text(0))));
     markup(handlebars, "pre", |arguments| wrapped("pre", &visible(&arguments.text(0))));
+    markup(handlebars, "safeHtml", |arguments| arguments.text(0));
+    markup(handlebars, "safeUrl", |arguments| {
+        link_target(&arguments.text(0)).map(escape).unwrap_or_default()
+    });
     markup(handlebars, "link", |arguments| {
         let (url, text) = (arguments.text(0), arguments.text(1));
         let text = safe(if text.is_empty() { &url } else { &text });

@@ -1,4 +1,5 @@
 mod documented;
+mod names;
 mod user;
 
 use std::collections::BTreeMap;
