@@ -10,11 +10,11 @@ use crate::secrets::SecretRef;
 use crate::telegram::{ChatId, TopicId};
 
 use super::fault::{did_you_mean, nearest, shown};
-use super::secret;
 use super::walk::{At, Place, Walk};
 use super::yaml::Value;
+use super::{route, secret};
 
-pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone"];
+pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone", "template"];
 
 /// The languages by the names the file calls them.
 const LANGUAGES: [(&str, Language); 2] = [("en", Language::En), ("ru", Language::Ru)];
@@ -28,12 +28,20 @@ pub struct Chat {
     pub topic: Option<TopicId>,
     pub language: Language,
     pub timezone: TimeZone,
+    /// The template of what routes send there without naming one.
+    pub template: Option<String>,
 }
 
 impl Chat {
     /// A chat with the default settings.
     pub fn new(id: ChatIdSource) -> Self {
-        Self { id, topic: None, language: Language::default(), timezone: TimeZone::UTC }
+        Self {
+            id,
+            topic: None,
+            language: Language::default(),
+            timezone: TimeZone::UTC,
+            template: None,
+        }
     }
 }
 
@@ -54,17 +62,22 @@ pub(super) fn language_named(name: &str) -> Option<Language> {
     LANGUAGES.iter().find(|(known, _)| *known == name).map(|(_, language)| *language)
 }
 
-pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> BTreeMap<ChatAlias, Chat> {
+/// `templates` are the names that chats may use.
+pub(super) fn read(
+    at: &At<'_>,
+    templates: &[&str],
+    walk: &mut Walk<'_>,
+) -> BTreeMap<ChatAlias, Chat> {
     let mut chats = BTreeMap::new();
     for (alias, at) in walk.named(at) {
-        if let Some(chat) = chat(&at, walk) {
+        if let Some(chat) = chat(&at, templates, walk) {
             chats.insert(ChatAlias(alias.to_owned()), chat);
         }
     }
     chats
 }
 
-fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
+fn chat(at: &At<'_>, templates: &[&str], walk: &mut Walk<'_>) -> Option<Chat> {
     let section = walk.section(at, KEYS)?;
     let topic = section.get("topic");
     let id = walk.required(&section, "id", ID_REMEDY).and_then(|at| id(&at, walk));
@@ -86,7 +99,8 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
         Some(at) => timezone(&at, walk),
         None => Some(TimeZone::UTC),
     };
-    Some(Chat { id: id?, topic, language: language?, timezone: timezone? })
+    let template = section.get("template").and_then(|at| route::template(&at, templates, walk));
+    Some(Chat { id: id?, topic, language: language?, timezone: timezone?, template })
 }
 
 fn is_supergroup(id: ChatId) -> bool {
@@ -169,7 +183,8 @@ pub(super) fn topic(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TopicId> {
     topic
 }
 
-fn language(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Language> {
+/// A language, as a chat names it.
+pub(crate) fn language(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Language> {
     let name = walk.text(at)?;
     let language = language_named(name);
     if language.is_none() {
@@ -184,7 +199,8 @@ fn language(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Language> {
     language
 }
 
-fn timezone(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TimeZone> {
+/// A time zone, as a chat names it.
+pub(crate) fn timezone(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TimeZone> {
     let name = walk.text(at)?;
     if let Ok(timezone) = TimeZone::get(name) {
         return Some(timezone);
