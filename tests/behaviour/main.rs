@@ -19,6 +19,7 @@ mod render_command;
 mod rendering;
 mod sandbox;
 mod support;
+mod templates;
 mod vault;
 mod vault_end_to_end;
 mod web;

@@ -23,8 +23,9 @@ enum TemplateCommand {
 ///
 /// # Errors
 /// Those of the subcommand.
+#[expect(clippy::unnecessary_wraps, reason = "as all commands")]
 pub fn run(args: &TemplateArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
-        TemplateCommand::Test(args) => test::run(args),
+        TemplateCommand::Test(args) => Ok(test::run(args)),
     }
 }
