@@ -103,7 +103,8 @@ impl Keeper {
                 }
             };
             let timezone = chat.timezone.clone();
-            (alias.clone(), Chat { number, language: chat.language, timezone })
+            let buttons = chat.buttons.clone();
+            (alias.clone(), Chat { number, language: chat.language, timezone, buttons })
         });
         let chats = chats.collect();
         self.tasks.spawn("token", forward(token, self.token.clone(), self.tasks.clone()));

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::clock::Clock;
 use crate::ingest;
-use crate::rendering::{Kind, Language, Rendered, Renderer, Scene, TemplateSource};
+use crate::rendering::{ButtonKind, Kind, Language, Rendered, Renderer, Scene, TemplateSource};
 
 use super::Misuse;
 
@@ -123,6 +123,7 @@ pub fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         template: &args.template,
         language: args.language,
         timezone: &args.timezone,
+        buttons: &ButtonKind::ALL,
     });
     let shown = show(&message, args.format)?;
     // A reader that went away (`nabat render | head`) is no failure.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
-use crate::rendering::Language;
+use crate::rendering::{ButtonKind, Language};
 use crate::routing::ChatAlias;
 use crate::secrets::SecretRef;
 use crate::telegram::{ChatId, TopicId};
@@ -14,7 +14,7 @@ use super::walk::{At, Place, Walk};
 use super::yaml::Value;
 use super::{route, secret};
 
-pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone", "template"];
+pub(super) const KEYS: &[&str] = &["id", "topic", "language", "timezone", "template", "buttons"];
 
 /// The languages by the names the file calls them.
 const LANGUAGES: [(&str, Language); 2] = [("en", Language::En), ("ru", Language::Ru)];
@@ -30,6 +30,8 @@ pub struct Chat {
     pub timezone: TimeZone,
     /// The template of what routes send there without naming one.
     pub template: Option<String>,
+    /// What messages have buttons for, in this order.
+    pub buttons: Vec<ButtonKind>,
 }
 
 impl Chat {
@@ -41,6 +43,7 @@ impl Chat {
             language: Language::default(),
             timezone: TimeZone::UTC,
             template: None,
+            buttons: ButtonKind::ALL.to_vec(),
         }
     }
 }
@@ -100,7 +103,11 @@ fn chat(at: &At<'_>, templates: &[&str], walk: &mut Walk<'_>) -> Option<Chat> {
         None => Some(TimeZone::UTC),
     };
     let template = section.get("template").and_then(|at| route::template(&at, templates, walk));
-    Some(Chat { id: id?, topic, language: language?, timezone: timezone?, template })
+    let buttons = match section.get("buttons") {
+        Some(at) => buttons(&at, walk),
+        None => ButtonKind::ALL.to_vec(),
+    };
+    Some(Chat { id: id?, topic, language: language?, timezone: timezone?, template, buttons })
 }
 
 fn is_supergroup(id: ChatId) -> bool {
@@ -181,6 +188,28 @@ pub(super) fn topic(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TopicId> {
         walk.fault(&at.place, format!("{number} is no topic"), "take it from a link to the topic");
     }
     topic
+}
+
+/// The buttons of a chat's messages or a route's, in their order.
+pub(super) fn buttons(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<ButtonKind> {
+    let mut kinds = Vec::new();
+    for (place, name) in walk.texts(at) {
+        match ButtonKind::named(name) {
+            None => {
+                let problem = format!("{} is no button", shown(name));
+                walk.fault(
+                    &place,
+                    problem,
+                    did_you_mean(name, ButtonKind::ALL.map(ButtonKind::name)),
+                );
+            }
+            Some(kind) if kinds.contains(&kind) => {
+                walk.fault(&place, format!("{} is listed twice", shown(name)), "keep one of them");
+            }
+            Some(kind) => kinds.push(kind),
+        }
+    }
+    kinds
 }
 
 /// A language, as a chat names it.

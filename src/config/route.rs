@@ -8,7 +8,7 @@ use super::fault::{did_you_mean, shown};
 use super::walk::{At, Section, Walk};
 
 pub(super) const KEYS: &[&str] =
-    &["chats", "topic", "template", "updates", "matchers", "continue", "routes"];
+    &["chats", "topic", "template", "updates", "buttons", "matchers", "continue", "routes"];
 
 /// The ways to show updates, by the names the file calls them.
 const UPDATES: [(&str, Updates); 3] =
@@ -81,6 +81,9 @@ fn node(section: &Section<'_>, parent: &Route, names: &Names<'_>, walk: &mut Wal
     }
     if let Some(at) = section.get("updates") {
         route.updates = updates(&at, walk).unwrap_or_default();
+    }
+    if let Some(at) = section.get("buttons") {
+        route.buttons = Some(chats::buttons(&at, walk));
     }
     if let Some(at) = section.get("matchers") {
         for (place, line) in walk.texts(&at) {

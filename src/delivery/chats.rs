@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-use crate::rendering::Language;
+use crate::rendering::{ButtonKind, Language};
 use crate::routing::ChatAlias;
 use crate::telegram::ChatId;
 
@@ -19,6 +19,7 @@ pub struct Chat {
     pub number: ChatNumber,
     pub language: Language,
     pub timezone: TimeZone,
+    pub buttons: Vec<ButtonKind>,
 }
 
 /// A chat's number, or the secret that will hold it.

@@ -24,6 +24,7 @@ impl Delivery {
                 lane: fallback.clone(),
                 template: "default".into(),
                 updates: Updates::Thread,
+                buttons: None,
             }],
             priority: Priority { severity: 0, class: Class::News },
             at: now,

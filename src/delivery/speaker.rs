@@ -16,9 +16,9 @@ use super::verdict::Form;
 use super::{Chat, Delivery};
 use crate::alert::Notification;
 use crate::outbox::{Card, Entry, Leased, Settlement, ShownPart};
-use crate::rendering::{Kind, Limits, Part, Scene};
+use crate::rendering::{Kind, Limits, Rendered, Scene};
 use crate::routing::LaneId;
-use crate::telegram::{ChatId, MessageId, TopicId};
+use crate::telegram::{Button, ChatId, MessageId, TopicId};
 
 /// How often a message is split smaller before its parts go out in the minimal form.
 const MOST_SHRINKS: u32 = 3;
@@ -53,6 +53,7 @@ pub(super) struct Speaker<'a> {
     leased: Leased,
     topic: Option<TopicId>,
     note: Option<String>,
+    with_buttons: bool,
     shrinks: u32,
     /// The richest form worth trying.
     form: Form,
@@ -79,6 +80,7 @@ impl<'a> Speaker<'a> {
             leased,
             topic,
             note: None,
+            with_buttons: true,
             shrinks: 0,
             form: Form::Rich,
         }
@@ -135,9 +137,10 @@ impl<'a> Speaker<'a> {
     ) -> Result<(Card, Option<MessageId>), Interruption> {
         let mut shown = None;
         'anew: loop {
-            let parts = self.render(Kind::Card, present, &[]);
+            let Rendered { parts, buttons, .. } = self.render(Kind::Card, present, &[]);
             for (index, part) in parts.iter().enumerate() {
-                let digest = digest(&part.html);
+                let buttons = if index == 0 { &buttons[..] } else { &[] };
+                let digest = digest(&part.html, buttons);
                 let existing = card.parts.get(index).copied();
                 if existing.is_some_and(|shown| shown.digest == digest) {
                     continue;
@@ -146,7 +149,7 @@ impl<'a> Speaker<'a> {
                     Some(part) => Target::Existing(part.id),
                     None => Target::New { silent: silent || index > 0, reply_to: None },
                 };
-                match self.say(part, target, present).await? {
+                match self.say(part, buttons, target, present).await? {
                     Said::Shown(id) => {
                         let id = existing.map(|part| part.id).or(id).unwrap_or(MessageId(0));
                         shown.get_or_insert(id);
@@ -195,10 +198,11 @@ impl<'a> Speaker<'a> {
         let reply_to = card.parts.first().map(|part| part.id);
         let mut shown = None;
         loop {
-            let parts = self.render(kind, present, news);
+            let Rendered { parts, buttons, .. } = self.render(kind, present, news);
             let Some(part) = parts.get(sent as usize) else { break };
+            let buttons = if sent == 0 { &buttons[..] } else { &[] };
             let silent = silent || sent > 0;
-            match self.say(part, Target::New { silent, reply_to }, present).await? {
+            match self.say(part, buttons, Target::New { silent, reply_to }, present).await? {
                 Said::Shown(id) => {
                     shown = shown.or(id);
                     sent += 1;
@@ -215,7 +219,7 @@ impl<'a> Speaker<'a> {
         Ok((card, shown))
     }
 
-    fn render(&self, kind: Kind, present: &Notification, news: &[usize]) -> Vec<Part> {
+    fn render(&self, kind: Kind, present: &Notification, news: &[usize]) -> Rendered {
         let with = &self.delivery.shared.with;
         let halves = 1 << self.shrinks.min(MOST_SHRINKS);
         let limits = Limits {
@@ -224,11 +228,11 @@ impl<'a> Speaker<'a> {
         };
         let renderer = with.renderer.load();
         let message = renderer.render_within(&self.scene(kind, present, news), limits);
-        if let Some(why) = message.fell_back {
+        if let Some(why) = &message.fell_back {
             with.metrics.template_fallbacks.inc();
             tracing::warn!(template = %self.leased.entry.template, %why, "the template failed; the built-in one was used");
         }
-        message.parts
+        message
     }
 
     fn minimal(&self, present: &Notification) -> String {
@@ -249,6 +253,11 @@ impl<'a> Speaker<'a> {
             template: &entry.template,
             language: self.chat.language,
             timezone: &self.chat.timezone,
+            buttons: match &entry.buttons {
+                _ if !self.with_buttons => &[],
+                Some(of_the_route) => of_the_route,
+                None => &self.chat.buttons,
+            },
         }
     }
 
@@ -298,8 +307,9 @@ impl<'a> Speaker<'a> {
 }
 
 /// What a part shows, shortly.
-fn digest(html: &str) -> u64 {
+fn digest(html: &str, buttons: &[Vec<Button>]) -> u64 {
     let mut hasher = DefaultHasher::new();
     html.hash(&mut hasher);
+    buttons.iter().flatten().for_each(|button| button.hash(&mut hasher));
     hasher.finish()
 }

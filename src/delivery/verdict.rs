@@ -13,9 +13,12 @@ pub enum Attempt {
         reply: bool,
         /// It was sent into a forum topic.
         topic: bool,
+        /// It had buttons.
+        buttons: bool,
     },
     Edit {
         form: Form,
+        buttons: bool,
     },
     Delete,
 }
@@ -64,6 +67,8 @@ pub enum Verdict {
     /// The card can't be edited: send a new one.
     NewCard,
     WithoutReply,
+    /// The same with its links in the text.
+    WithoutButtons,
     /// To the main chat, with a note.
     WithoutTopic,
     /// The chat can't be written to until a person changes something.
@@ -98,13 +103,17 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
         (Complaint::TopicGone, Attempt::Send { topic: true, .. }) => Verdict::WithoutTopic,
         // The main topic is closed: nothing reaches this chat until a person opens it.
         (Complaint::TopicGone, Attempt::Send { .. }) => Verdict::Park(said()),
-        (Complaint::TooLong, Attempt::Send { form, .. } | Attempt::Edit { form })
+        (
+            Complaint::Buttons,
+            Attempt::Send { buttons: true, .. } | Attempt::Edit { buttons: true, .. },
+        ) => Verdict::WithoutButtons,
+        (Complaint::TooLong, Attempt::Send { form, .. } | Attempt::Edit { form, .. })
             if form != Form::Minimal =>
         {
             Verdict::Shorter
         }
         // Whatever else is wrong with it, a plainer text may pass: no alert dies of its text.
-        (_, Attempt::Send { form, .. } | Attempt::Edit { form }) => match form.plainer() {
+        (_, Attempt::Send { form, .. } | Attempt::Edit { form, .. }) => match form.plainer() {
             Some(plainer) => Verdict::Plainer(plainer),
             None => Verdict::Refused(said()),
         },
@@ -129,10 +138,13 @@ mod tests {
     use super::*;
     use crate::telegram::Refusal;
 
-    const SEND: Attempt = Attempt::Send { form: Form::Rich, reply: false, topic: false };
-    const REPLY: Attempt = Attempt::Send { form: Form::Rich, reply: true, topic: true };
-    const LAST: Attempt = Attempt::Send { form: Form::Minimal, reply: false, topic: false };
-    const EDIT: Attempt = Attempt::Edit { form: Form::Rich };
+    const SEND: Attempt =
+        Attempt::Send { form: Form::Rich, reply: false, topic: false, buttons: false };
+    const REPLY: Attempt =
+        Attempt::Send { form: Form::Rich, reply: true, topic: true, buttons: true };
+    const LAST: Attempt =
+        Attempt::Send { form: Form::Minimal, reply: false, topic: false, buttons: false };
+    const EDIT: Attempt = Attempt::Edit { form: Form::Rich, buttons: true };
 
     fn refused(code: u16, description: &str) -> Answer {
         Answer::Refused(Refusal {
@@ -214,6 +226,9 @@ mod tests {
             ),
             (REPLY, refused(400, "Bad Request: message thread not found"), Verdict::WithoutTopic),
             (REPLY, refused(400, "Bad Request: TOPIC_CLOSED"), Verdict::WithoutTopic),
+            (REPLY, refused(400, "Bad Request: BUTTON_URL_INVALID"), Verdict::WithoutButtons),
+            (EDIT, refused(400, "Bad Request: BUTTON_URL_INVALID"), Verdict::WithoutButtons),
+            (SEND, refused(400, "Bad Request: BUTTON_URL_INVALID"), Verdict::Plainer(Form::Plain)),
             (
                 SEND,
                 refused(403, "Forbidden: bot was kicked from the group chat"),
@@ -247,7 +262,7 @@ mod tests {
         let mut form = Form::Rich;
         let mut tried = 1;
         loop {
-            let attempt = Attempt::Send { form, reply: false, topic: false };
+            let attempt = Attempt::Send { form, reply: false, topic: false, buttons: false };
             match judge(attempt, &refused(400, "Bad Request: whatever")) {
                 Verdict::Plainer(next) => form = next,
                 Verdict::Refused(_) => break,

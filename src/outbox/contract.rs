@@ -93,6 +93,8 @@ pub struct Entry {
     pub lane: LaneId,
     pub template: String,
     pub updates: crate::routing::Updates,
+    /// The buttons to show, if not those of the chat.
+    pub buttons: Option<Vec<crate::rendering::ButtonKind>>,
     /// The merged state of the group, as far as it is not shown.
     pub state: Notification,
     /// How many notifications were merged into it; 1 when none was.

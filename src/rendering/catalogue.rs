@@ -154,6 +154,7 @@ fn with_example<T>(template: &str, language: Language, look: impl Fn(&View<'_>) 
         truncated_alerts: 0,
     };
     let scene = Scene {
+        buttons: &[],
         kind: Kind::Card,
         state: &state,
         news: &[],

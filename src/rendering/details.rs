@@ -43,6 +43,7 @@ impl Details {
         };
         let mut links = Vec::new();
         let mut add = |text: &'static str, url: &str| match link_target(url) {
+            Some(url) if subject.linked.iter().any(|linked| linked == url) => true,
             Some(url) => {
                 links.push(Link { text, url: url.to_owned() });
                 true

@@ -1,6 +1,7 @@
 //! From an entry to message parts that Telegram accepts. Pure: no I/O, no clock.
 
 mod budget;
+mod buttons;
 mod catalogue;
 mod details;
 mod excerpt;
@@ -24,7 +25,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::alert::Notification;
+use crate::telegram::Button;
 
+pub use buttons::ButtonKind;
 pub use load::{TemplateError, TemplateSource};
 pub use renderer::Renderer;
 pub use words::severity_emoji;
@@ -68,6 +71,8 @@ pub struct Scene<'a> {
     pub template: &'a str,
     pub language: Language,
     pub timezone: &'a TimeZone,
+    /// The buttons to show, as far as the alerts have something for them.
+    pub buttons: &'a [ButtonKind],
 }
 
 /// One message to send. Both forms are within Telegram's limits.
@@ -83,6 +88,9 @@ pub struct Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     pub parts: Vec<Part>,
+    /// Rows of buttons. They stand under the first part: it names what is wrong, and it is the
+    /// one that stays when others come and go.
+    pub buttons: Vec<Vec<Button>>,
     /// Why the built-in template had to help out, if it had to.
     pub fell_back: Option<String>,
 }

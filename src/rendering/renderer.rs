@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 
 use handlebars::Handlebars;
 
+use super::buttons::Keyboard;
 use super::catalogue::{Catalogue, is_built_in, write};
 use super::load::{TemplateError, TemplateSource};
 use super::split::split;
@@ -90,13 +91,16 @@ impl Renderer {
 
     /// Renders within narrower limits, for when Telegram found a part too long after all.
     pub fn render_within(&self, scene: &Scene<'_>, limits: Limits) -> Rendered {
-        let subject = Subject::new(scene, &self.severities);
+        let mut subject = Subject::new(scene, &self.severities);
+        let keyboard = Keyboard::new(&subject, scene.buttons);
+        subject.linked = keyboard.links;
+        let buttons = keyboard.rows;
         let mut fell_back = None;
         match self.user_template(scene) {
             Ok(Some(name)) => {
                 let registry = self.user.of(scene.language);
                 match write_parts(registry, &name, &subject, limits, true) {
-                    Ok(parts) => return Rendered { parts, fell_back: None },
+                    Ok(parts) => return Rendered { parts, buttons, fell_back: None },
                     Err(why) => fell_back = Some(format!("template {name:?}: {why}")),
                 }
             }
@@ -105,9 +109,10 @@ impl Renderer {
         }
         let registry = self.built_in.of(scene.language);
         match write_parts(registry, kind_name(scene.kind), &subject, limits, false) {
-            Ok(parts) => Rendered { parts, fell_back },
+            Ok(parts) => Rendered { parts, buttons, fell_back },
             Err(why) => Rendered {
                 parts: vec![self.minimal(scene)],
+                buttons,
                 fell_back: Some(fell_back.map_or(why.clone(), |first| format!("{first}; {why}"))),
             },
         }

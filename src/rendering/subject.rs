@@ -23,6 +23,8 @@ pub(super) struct Subject<'a> {
     /// Where all alerts come from, if that is one place.
     pub generator_url: Option<&'a str>,
     pub name: String,
+    /// Links that buttons lead to.
+    pub linked: Vec<String>,
     /// The worst severity of those that fire, or of all when none does.
     pub severity: &'a str,
 }
@@ -56,6 +58,7 @@ impl<'a> Subject<'a> {
         Self {
             generator_url,
             name: name(scene, &told, &labels),
+            linked: Vec::new(),
             severity: worst.map_or("", |alert| alert.severity()),
             scene,
             firing_total,

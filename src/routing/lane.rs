@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rendering::ButtonKind;
 use crate::telegram::TopicId;
 
 /// The configured name of a chat (`ops`), also used as the metric label.
@@ -62,4 +63,6 @@ pub struct Destination {
     /// The template's name; `default` is built in.
     pub template: String,
     pub updates: Updates,
+    /// The buttons to show, if not those of the chat.
+    pub buttons: Option<Vec<ButtonKind>>,
 }

@@ -1,6 +1,7 @@
 //! The routing tree: which chats hear about a notification.
 
 use crate::alert::Notification;
+use crate::rendering::ButtonKind;
 use crate::telegram::TopicId;
 
 use super::{ChatAlias, Destination, LaneId, Matcher, Updates};
@@ -24,6 +25,8 @@ pub struct Route {
     pub topic: Option<TopicId>,
     pub template: String,
     pub updates: Updates,
+    /// Instead of the chats' own buttons.
+    pub buttons: Option<Vec<ButtonKind>>,
     /// All must accept; empty takes everything.
     pub matchers: Vec<Matcher>,
     /// Whether the siblings behind this node are asked as well.
@@ -39,6 +42,7 @@ impl Route {
             topic: None,
             template: "default".to_owned(),
             updates: Updates::default(),
+            buttons: None,
             matchers: Vec::new(),
             continues: false,
             routes: Vec::new(),
@@ -79,6 +83,7 @@ impl Route {
                 lane: LaneId { chat: chat.clone(), topic: topic_of(chat) },
                 template: self.template.clone(),
                 updates: self.updates,
+                buttons: self.buttons.clone(),
             },
         }
     }
@@ -111,6 +116,7 @@ impl Route {
             lane: LaneId { chat: chat.clone(), topic: self.topic.or_else(|| topic_of(chat)) },
             template: self.template.clone(),
             updates: self.updates,
+            buttons: self.buttons.clone(),
         }
     }
 }

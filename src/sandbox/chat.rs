@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::keyboard::{Button, markup_json};
+use super::picture::Picture;
 use super::refusal::Refusal;
+use super::rich::Block;
 use super::text::entities_json;
 use crate::telegram::markup::Entity;
 use crate::telegram::{ChatId, MessageId, TopicId};
@@ -64,6 +66,7 @@ pub(super) struct Topic {
 
 /// A message as the chat shows it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a message has that many independent marks")]
 pub struct Shown {
     pub id: MessageId,
     pub chat: ChatId,
@@ -75,12 +78,16 @@ pub struct Shown {
     pub entities: Vec<Entity>,
     /// The text as it was sent, markup and all.
     pub source: String,
+    pub photo: Option<Picture>,
+    /// The blocks of a rich message; `text` is what they say.
+    pub rich: Option<Vec<Block>>,
     /// Sent without a sound.
     pub silent: bool,
     /// Whether the first link of the text may be previewed.
     pub preview: bool,
     pub reply_to: Option<MessageId>,
     pub buttons: Vec<Vec<Button>>,
+    pub pinned: bool,
     /// How often it was edited.
     pub edits: u32,
     /// Since the sandbox started.
@@ -100,10 +107,23 @@ impl Shown {
             "id": self.id, "chat": self.chat, "topic": self.topic, "from_bot": self.from_bot,
             "text": self.text, "entities": entities_json(&self.entities), "source": self.source,
             "silent": self.silent, "preview": self.preview, "reply_to": self.reply_to, "buttons": self.buttons,
+            "photo": self.photo.is_some(), "pinned": self.pinned,
+            "blocks": self.rich.iter().flatten().map(Block::to_json).collect::<Vec<_>>(),
             "edits": self.edits, "date": self.date, "edit_date": self.edit_date,
             "sent_at_ms": millis(self.sent_at), "edited_at_ms": self.edited_at.map(millis),
         })
     }
+}
+
+/// What a new message says.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub(super) text: String,
+    pub(super) entities: Vec<Entity>,
+    pub(super) source: String,
+    pub(super) photo: Option<Picture>,
+    pub(super) rich: Option<Vec<Block>>,
+    pub(super) preview: bool,
 }
 
 /// Whole milliseconds, for JSON.
@@ -118,6 +138,8 @@ pub(super) struct Chat {
     pub(super) kind: ChatKind,
     pub(super) title: String,
     pub(super) access: Access,
+    /// Whether the bot may pin messages and open topics.
+    pub(super) admin: bool,
     /// Opened by the first message to it, with whatever topics are named.
     pub(super) casual: bool,
     pub(super) topics: BTreeMap<TopicId, Topic>,
@@ -132,6 +154,7 @@ impl Chat {
             kind,
             title: title.to_owned(),
             access: Access::Open,
+            admin: true,
             casual: false,
             topics: BTreeMap::new(),
             messages: BTreeMap::new(),
@@ -222,8 +245,26 @@ impl Chat {
     fn bare_message_json(&self, shown: &Shown, bot: &Value) -> Value {
         let mut message = json!({
             "message_id": shown.id, "date": shown.date, "chat": self.to_json(),
-            "text": shown.text,
         });
+        let (text, entities) = match (&shown.photo, &shown.rich) {
+            (Some(photo), _) => {
+                let id = format!("photo-{}-{}", shown.chat, shown.id);
+                message["photo"] = json!([{
+                    "file_id": id, "file_unique_id": id, "width": 1, "height": 1,
+                    "file_size": photo.content.len(),
+                }]);
+                ("caption", "caption_entities")
+            }
+            (None, Some(blocks)) => {
+                let blocks = blocks.iter().map(Block::to_json).collect::<Vec<_>>();
+                message["rich_message"] = json!({"blocks": blocks});
+                ("", "")
+            }
+            (None, None) => ("text", "entities"),
+        };
+        if !text.is_empty() && !shown.text.is_empty() {
+            message[text] = json!(shown.text);
+        }
         if self.kind == ChatKind::Channel {
             message["sender_chat"] = self.to_json();
         } else if shown.from_bot {
@@ -231,8 +272,8 @@ impl Chat {
         } else {
             message["from"] = json!({"id": 1000, "is_bot": false, "first_name": "Someone"});
         }
-        if !shown.entities.is_empty() {
-            message["entities"] = Value::Array(entities_json(&shown.entities));
+        if !entities.is_empty() && !shown.entities.is_empty() {
+            message[entities] = Value::Array(entities_json(&shown.entities));
         }
         if !shown.buttons.is_empty() {
             message["reply_markup"] = markup_json(&shown.buttons);

@@ -96,6 +96,18 @@ impl Sandbox {
         self.change_chat(chat, |chat| chat.access = access);
     }
 
+    /// Gives or takes the bot's right to pin messages and to open topics.
+    pub fn set_admin(&self, chat: ChatId, admin: bool) {
+        self.change_chat(chat, |chat| chat.admin = admin);
+    }
+
+    /// The topics of a forum, with their names.
+    pub fn topics(&self, chat: ChatId) -> Vec<(TopicId, String)> {
+        let world = self.shared.world();
+        let topics = world.chats.get(&chat).into_iter().flat_map(|chat| &chat.topics);
+        topics.map(|(id, topic)| (*id, topic.name.clone())).collect()
+    }
+
     /// Kicks the bot out of a group or channel, or blocks it as a person does.
     pub fn kick(&self, chat: ChatId) {
         self.set_access(chat, Access::Kicked);
@@ -131,10 +143,13 @@ impl Sandbox {
             text: text.to_owned(),
             entities: Vec::new(),
             source: text.to_owned(),
+            photo: None,
+            rich: None,
             silent: false,
             preview: true,
             reply_to: None,
             buttons: Vec::new(),
+            pinned: false,
             edits: 0,
             sent_at: self.shared.elapsed(),
             edited_at: None,

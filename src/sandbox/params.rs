@@ -3,15 +3,20 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::picture::Upload;
 use super::refusal::Refusal;
 use crate::telegram::{ChatId, MessageId, TopicId};
 
 /// Parameter names and values; objects and arrays stay JSON text.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Params(BTreeMap<String, String>);
+pub(super) struct Params {
+    texts: BTreeMap<String, String>,
+    files: BTreeMap<String, Upload>,
+}
 
 impl Params {
     /// Reads the query and the body.
@@ -28,6 +33,7 @@ impl Params {
         match content_type.split(';').next().unwrap_or_default().trim() {
             "application/json" => params.take_json(body)?,
             "application/x-www-form-urlencoded" => params.take_form(body),
+            "multipart/form-data" => params.take_parts(content_type, body)?,
             _ => return Err(Refusal::bad("unsupported content type of the request body")),
         }
         Ok(params)
@@ -35,7 +41,7 @@ impl Params {
 
     fn take_form(&mut self, form: &[u8]) {
         let pairs = url::form_urlencoded::parse(form);
-        self.0.extend(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())));
+        self.texts.extend(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())));
     }
 
     fn take_json(&mut self, body: &[u8]) -> Result<(), Refusal> {
@@ -45,16 +51,47 @@ impl Params {
         for (name, value) in object {
             match value {
                 Value::Null => {}
-                Value::String(text) => drop(self.0.insert(name, text)),
-                other => drop(self.0.insert(name, other.to_string())),
+                Value::String(text) => drop(self.texts.insert(name, text)),
+                other => drop(self.texts.insert(name, other.to_string())),
             }
         }
         Ok(())
     }
 
+    /// Reads `multipart/form-data`: parts with a file name are files.
+    fn take_parts(&mut self, content_type: &str, body: &[u8]) -> Result<(), Refusal> {
+        let broken = || Refusal::bad("can't parse multipart/form-data");
+        let (_, boundary) = content_type.split_once("boundary=").ok_or_else(broken)?;
+        let between = format!("\r\n--{}", boundary.trim_matches('"'));
+        // The first boundary has no line end before it.
+        let body = [b"\r\n", body].concat();
+        let mut parts = split(&body, between.as_bytes()).skip(1).peekable();
+        while let Some(part) = parts.next() {
+            if part.starts_with(b"--") && parts.peek().is_none() {
+                return Ok(());
+            }
+            let end = find(part, b"\r\n\r\n").ok_or_else(broken)?;
+            let head = std::str::from_utf8(&part[..end]).map_err(|_| broken())?;
+            let content = &part[end + 4..];
+            let name = attribute(head, " name").ok_or_else(broken)?.to_owned();
+            if attribute(head, "filename").is_some() {
+                let content = Bytes::copy_from_slice(content);
+                self.files.insert(name, Upload { content });
+            } else {
+                self.texts.insert(name, String::from_utf8_lossy(content).into_owned());
+            }
+        }
+        Err(broken())
+    }
+
+    /// The file that was uploaded as this parameter.
+    pub(super) fn file(&self, name: &str) -> Option<&Upload> {
+        self.files.get(name)
+    }
+
     /// The value, empty when absent, as Telegram reads it.
     pub(super) fn text(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
+        self.texts.get(name).map_or("", String::as_str)
     }
 
     /// Whether the parameter is `true`, in the ways Telegram writes it.
@@ -90,7 +127,7 @@ impl Params {
 
     /// Everything, for the log of requests: what was JSON is JSON again.
     pub(super) fn to_json(&self) -> Value {
-        let pairs = self.0.iter().map(|(name, text)| {
+        let pairs = self.texts.iter().map(|(name, text)| {
             let structured = matches!(text.chars().next(), Some('{' | '['))
                 || matches!(text.as_str(), "true" | "false")
                 || text.parse::<i64>().is_ok();
@@ -99,4 +136,25 @@ impl Params {
         });
         Value::Object(pairs.collect())
     }
+}
+
+/// The value of `name="…"` in a part's head.
+fn attribute<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    let (_, rest) = head.split_once(&format!("{name}=\""))?;
+    Some(rest.split_once('"')?.0)
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// What stands between the separators.
+fn split<'b>(body: &'b [u8], separator: &[u8]) -> impl Iterator<Item = &'b [u8]> {
+    let mut rest = Some(body);
+    std::iter::from_fn(move || {
+        let body = rest?;
+        let Some(at) = find(body, separator) else { return rest.take() };
+        rest = Some(&body[at + separator.len()..]);
+        Some(&body[..at])
+    })
 }

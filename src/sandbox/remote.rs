@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `GET /sandbox/chats` | the bot and its chats |
 //! | `GET /sandbox/messages?chat=&last=` | what a chat shows, oldest first |
+//! | `GET /sandbox/photo?chat=&message=` | the photo of a message |
 //! | `GET /sandbox/requests?from=` | the log of requests, from that number on |
 //! | `GET /sandbox/stats` | requests, 429s and messages counted |
 //! | `GET`, `POST`, `DELETE /sandbox/faults` | the faults that wait; arm one; disarm all |
@@ -18,8 +19,9 @@ use axum::Json;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::Stream;
 use futures_util::stream;
@@ -42,6 +44,7 @@ pub enum Act {
     CloseTopic { chat: ChatId, topic: TopicId },
     DeleteTopic { chat: ChatId, topic: TopicId },
     SetAccess { chat: ChatId, access: Access },
+    SetAdmin { chat: ChatId, admin: bool },
     MigrateChat { chat: ChatId, new: ChatId },
     DeleteMessage { chat: ChatId, message: MessageId },
     PersonSays { chat: ChatId, text: String },
@@ -59,6 +62,7 @@ impl Sandbox {
             Act::CloseTopic { chat, topic } => self.close_topic(chat, topic),
             Act::DeleteTopic { chat, topic } => self.delete_topic(chat, topic),
             Act::SetAccess { chat, access } => self.set_access(chat, access),
+            Act::SetAdmin { chat, admin } => self.set_admin(chat, admin),
             Act::MigrateChat { chat, new } => self.migrate_chat(chat, new),
             Act::DeleteMessage { chat, message } => self.delete_message(chat, message),
             Act::PersonSays { chat, text } => drop(self.person_says(chat, &text)),
@@ -74,6 +78,7 @@ pub(super) fn router() -> Router<Sandbox> {
     Router::new()
         .route("/sandbox/chats", get(chats))
         .route("/sandbox/messages", get(messages))
+        .route("/sandbox/photo", get(photo))
         .route("/sandbox/requests", get(requests))
         .route("/sandbox/stats", get(stats))
         .route("/sandbox/faults", get(faults).post(arm).delete(disarm))
@@ -111,6 +116,19 @@ async fn messages(
     let shown = sandbox.messages(query.chat);
     let first = query.last.map_or(0, |last| shown.len().saturating_sub(last));
     Json(shown[first..].iter().map(super::Shown::to_json).collect())
+}
+
+#[derive(Deserialize)]
+struct PhotoQuery {
+    chat: ChatId,
+    message: MessageId,
+}
+
+async fn photo(State(sandbox): State<Sandbox>, Query(query): Query<PhotoQuery>) -> Response {
+    match sandbox.message(query.chat, query.message).and_then(|shown| shown.photo) {
+        Some(photo) => ([(CONTENT_TYPE, photo.content_type)], photo.content).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 #[derive(Deserialize)]

@@ -15,7 +15,15 @@ const ENTITY_LIMIT: usize = 100;
 /// Reads `text` and `parse_mode`. The length is left to the caller: sends and edits name it
 /// differently.
 pub(super) fn compose(parser: &dyn TextParser, params: &Params) -> Result<FormattedText, Refusal> {
-    let raw = params.text("text");
+    compose_raw(parser, params.text("text"), params)
+}
+
+/// The same for a text that another parameter holds.
+pub(super) fn compose_raw(
+    parser: &dyn TextParser,
+    raw: &str,
+    params: &Params,
+) -> Result<FormattedText, Refusal> {
     if raw.len() > markup::MAX_RAW_BYTES {
         return Err(Refusal::bad("text is too long"));
     }

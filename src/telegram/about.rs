@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::TopicId;
+
 /// The bot that a token belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Me {
@@ -31,4 +33,13 @@ impl ChatInfo {
     pub fn name(&self) -> &str {
         self.title.as_deref().or(self.first_name.as_deref()).unwrap_or_default()
     }
+}
+
+/// A forum topic that was just created.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct NewTopic {
+    #[serde(rename = "message_thread_id")]
+    pub id: TopicId,
+    /// As Telegram keeps it.
+    pub name: String,
 }

@@ -78,8 +78,12 @@ pub enum Complaint {
     /// The markup of the text is refused.
     CantParse,
     TooLong,
-    /// The text or the buttons are refused for another reason.
+    /// The text is refused for another reason.
     Content,
+    /// The buttons are refused.
+    Buttons,
+    /// The server does not know the method: it is older than this.
+    NoSuchMethod,
     NotModified,
     /// The message to edit is gone or not ours to edit.
     EditGone,
@@ -118,8 +122,10 @@ const WORDINGS: &[(&str, Complaint)] = &[
     ("message_too_long", Complaint::TooLong),
     ("message text is empty", Complaint::Content),
     ("text must be non-empty", Complaint::Content),
-    ("button", Complaint::Content),
-    ("reply_markup", Complaint::Content),
+    ("button", Complaint::Buttons),
+    ("reply_markup", Complaint::Buttons),
+    ("reply markup", Complaint::Buttons),
+    ("reply keyboard markup", Complaint::Buttons),
     ("chat not found", Complaint::ChatGone),
     ("chat_id is empty", Complaint::ChatGone),
     ("user not found", Complaint::ChatGone),
@@ -141,6 +147,9 @@ impl Refusal {
     pub fn complaint(&self) -> Complaint {
         match self.code {
             429 => return Complaint::TooManyRequests,
+            404 if self.description.to_lowercase().contains("method not found") => {
+                return Complaint::NoSuchMethod;
+            }
             // A malformed token is answered 404.
             401 | 404 => return Complaint::Unauthorized,
             403 => return Complaint::ChatGone,
@@ -308,6 +317,14 @@ mod tests {
             (400, "Bad Request: group chat was upgraded to a supergroup chat", Complaint::Migrated),
             (401, "Unauthorized", Complaint::Unauthorized),
             (404, "Not Found", Complaint::Unauthorized),
+            (404, "Not Found: method not found", Complaint::NoSuchMethod),
+            (400, "Bad Request: BUTTON_URL_INVALID", Complaint::Buttons),
+            (
+                400,
+                "Bad Request: inline keyboard button URL 'x' is invalid: Wrong HTTP URL",
+                Complaint::Buttons,
+            ),
+            (400, "Bad Request: object expected as reply markup", Complaint::Buttons),
             (429, "Too Many Requests: retry after 35", Complaint::TooManyRequests),
             (500, "Internal Server Error: restart", Complaint::Server),
             (400, "Bad Request: something new", Complaint::Other),

@@ -1,4 +1,4 @@
-//! The calls themselves: teloxide's payloads, posted by our own HTTP client.
+//! The calls themselves: parameters that are teloxide's, posted by our own HTTP client.
 //!
 //! teloxide's own sending sleeps ten seconds inside a call after a 5xx, throws the status away
 //! and takes a sent message that it can't parse for an error (see `docs/adr/`).
@@ -6,20 +6,15 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use teloxide_core::payloads::{
-    DeleteMessage, EditMessageText, EditMessageTextSetters, GetChat, GetMe, SendChatAction,
-    SendMessage, SendMessageSetters,
-};
-use teloxide_core::requests::Payload;
-use teloxide_core::types::{self, LinkPreviewOptions, ParseMode, ReplyParameters, ThreadId};
+use serde_json::Value;
 use url::{Host, Url};
 
 use super::answer::{self, Answer, Failure, Response};
-use super::{ChatId, MessageId, TopicId};
+use super::method::{Method, Photo};
 
 /// More of an answer than this is not read; real ones are a few kilobytes.
 const LONGEST_ANSWER: usize = 1 << 20;
@@ -54,53 +49,6 @@ pub enum ClientError {
     Proxy,
     #[error("the HTTP client can't be set up: {0}")]
     Setup(#[source] reqwest::Error),
-}
-
-/// What can be asked of Telegram.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Method {
-    GetMe,
-    GetChat {
-        chat: ChatId,
-    },
-    /// Shows for five seconds that the bot writes: the one way to learn whether it may that
-    /// leaves no message.
-    Typing {
-        chat: ChatId,
-        topic: Option<TopicId>,
-    },
-    Send {
-        chat: ChatId,
-        topic: Option<TopicId>,
-        text: String,
-        html: bool,
-        silent: bool,
-        reply_to: Option<MessageId>,
-    },
-    Edit {
-        chat: ChatId,
-        message: MessageId,
-        text: String,
-        html: bool,
-    },
-    Delete {
-        chat: ChatId,
-        message: MessageId,
-    },
-}
-
-impl Method {
-    /// The Bot API's name of it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::GetMe => "getMe",
-            Self::GetChat { .. } => "getChat",
-            Self::Typing { .. } => "sendChatAction",
-            Self::Send { .. } => "sendMessage",
-            Self::Edit { .. } => "editMessageText",
-            Self::Delete { .. } => "deleteMessage",
-        }
-    }
 }
 
 /// Talks to the Bot API. Cheap to clone; connections are shared.
@@ -157,56 +105,21 @@ impl Client {
     }
 
     async fn request(&self, token: &SecretString, method: &Method) -> Result<Response, Failure> {
-        let name = method.name();
-        match method {
-            Method::GetMe => self.post(token, name, &GetMe::new()).await,
-            Method::GetChat { chat } => {
-                self.post(token, name, &GetChat::new(recipient(*chat))).await
-            }
-            Method::Typing { chat, topic } => {
-                let mut payload = SendChatAction::new(recipient(*chat), types::ChatAction::Typing);
-                payload.message_thread_id = topic.map(thread);
-                self.post(token, name, &payload).await
-            }
-            Method::Send { chat, topic, text, html, silent, reply_to } => {
-                let mut payload = SendMessage::new(recipient(*chat), text.clone())
-                    .link_preview_options(no_preview());
-                payload.disable_notification = silent.then_some(true);
-                payload.parse_mode = html.then_some(ParseMode::Html);
-                payload.message_thread_id = topic.map(thread);
-                payload.reply_parameters = reply_to.map(|message| {
-                    ReplyParameters::new(types::MessageId(message.0)).allow_sending_without_reply()
-                });
-                self.post(token, name, &payload).await
-            }
-            Method::Edit { chat, message, text, html } => {
-                let message = types::MessageId(message.0);
-                let mut payload = EditMessageText::new(recipient(*chat), message, text.clone())
-                    .link_preview_options(no_preview());
-                payload.parse_mode = html.then_some(ParseMode::Html);
-                self.post(token, name, &payload).await
-            }
-            Method::Delete { chat, message } => {
-                let payload = DeleteMessage::new(recipient(*chat), types::MessageId(message.0));
-                self.post(token, name, &payload).await
-            }
-        }
-    }
-
-    async fn post<P: Payload + Serialize>(
-        &self,
-        token: &SecretString,
-        name: &str,
-        payload: &P,
-    ) -> Result<Response, Failure> {
         let mut url = self.api_url.clone();
         match url.path_segments_mut() {
             Ok(mut path) => {
-                path.pop_if_empty().push(&format!("bot{}", token.expose_secret())).push(name);
+                path.pop_if_empty()
+                    .push(&format!("bot{}", token.expose_secret()))
+                    .push(method.name());
             }
             Err(()) => return Err(Failure::NotSent("telegram.api_url has no host".into())),
         }
-        let mut response = self.http.post(url).json(payload).send().await.map_err(failure)?;
+        let request = self.http.post(url);
+        let request = match method.upload() {
+            None => request.json(&method.payload()),
+            Some((name, file)) => request.multipart(form(&method.payload(), name, file)?),
+        };
+        let mut response = request.send().await.map_err(failure)?;
         let status = response.status().as_u16();
         let retry_after = response
             .headers()
@@ -224,8 +137,15 @@ impl Client {
     }
 }
 
-fn thread(topic: TopicId) -> ThreadId {
-    ThreadId(types::MessageId(topic.0))
+/// The parameters and a file as `multipart/form-data`, the one way to upload.
+fn form(payload: &Value, name: &'static str, file: &Photo) -> Result<Form, Failure> {
+    let content = Part::stream_with_length(file.content.clone(), file.content.len() as u64);
+    let content = content.file_name(file.name).mime_str(file.content_type).map_err(failure)?;
+    let parameters = payload.as_object().into_iter().flatten();
+    Ok(parameters.fold(Form::new().part(name, content), |form, (name, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        form.text(name.clone(), value)
+    }))
 }
 
 /// A front's error page may repeat the address it was asked for, with the token in it.
@@ -235,26 +155,12 @@ fn without_token(body: &[u8], token: &SecretString) -> Bytes {
     Bytes::from(text.replace(token, "[token]").replace(&encoded, "[token]"))
 }
 
-fn recipient(chat: ChatId) -> types::ChatId {
-    types::ChatId(chat.0)
-}
-
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    }
-}
-
-fn no_preview() -> LinkPreviewOptions {
-    LinkPreviewOptions {
-        is_disabled: true,
-        url: None,
-        prefer_small_media: false,
-        prefer_large_media: false,
-        show_above_text: false,
     }
 }
 

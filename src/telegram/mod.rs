@@ -6,8 +6,12 @@ mod about;
 mod answer;
 mod client;
 mod ids;
+mod keyboard;
+mod method;
 
-pub use about::{ChatInfo, Me};
+pub use about::{ChatInfo, Me, NewTopic};
 pub use answer::{Answer, Complaint, Failure, Refusal};
-pub use client::{Client, ClientError, ClientOptions, Method};
+pub use client::{Client, ClientError, ClientOptions};
 pub use ids::{ChatId, MessageId, TopicId};
+pub use keyboard::{Button, ButtonAction, MAX_BUTTON_URL_BYTES, MAX_COPIED, MAX_LABEL};
+pub use method::{Method, Photo};

@@ -28,6 +28,7 @@ pub struct Metrics {
     pub plain_fallbacks: IntCounter,
     pub template_fallbacks: IntCounter,
     pub topic_fallbacks: IntCounter,
+    pub button_fallbacks: IntCounter,
     pub digests: IntCounter,
     pub last_success: GaugeVec,
     pub secret_age: GaugeVec,
@@ -159,6 +160,11 @@ impl Metrics {
                 r,
                 "topic_fallbacks_total",
                 "Messages sent to the main chat because their topic is closed or gone.",
+            ),
+            button_fallbacks: counter(
+                r,
+                "button_fallbacks_total",
+                "Messages sent without their buttons because Telegram refused these.",
             ),
             digests: counter(r, "digests_total", "Digest messages sent in storms."),
             last_success: float_gauges(

@@ -1,6 +1,7 @@
 //! How nabat behaves, seen from outside: one binary, a module a subject.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
 
+mod buttons;
 mod canary;
 mod chat_page;
 mod check_live;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use nabat::alert::Notification;
-use nabat::rendering::{Kind, Language, Limits, Part, Renderer, Scene, TemplateSource};
+use nabat::rendering::{ButtonKind, Kind, Language, Limits, Part, Renderer, Scene, TemplateSource};
 use nabat::telegram::markup::{self, EntityKind, FormattedText};
 use proptest::prelude::*;
 
@@ -39,6 +39,7 @@ fn scenes<'a>(state: &'a Notification, note: &'a str) -> Vec<Scene<'a>> {
             template: "default",
             language,
             timezone: &UTC,
+            buttons: &ButtonKind::ALL,
         })
         .collect()
 }

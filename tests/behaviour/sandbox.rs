@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nabat::lifecycle::Tasks;
 use nabat::sandbox::{Access, ChatKind, Fault, Limits, Sandbox, SandboxOptions, Trouble};
-use nabat::telegram::{ChatId, MessageId, TopicId};
+use nabat::telegram::{Button, ChatId, Client, ClientOptions, MessageId, Method, Photo, TopicId};
 use serde_json::{Value, json};
 
 use crate::support::install_crypto;
@@ -494,4 +494,111 @@ async fn another_process_sees_and_causes_the_same_over_http() {
     assert_eq!(get("faults").await, json!([]));
     assert_eq!(post("acts", json!({"act": "revoke_token"})).await, 204);
     assert_eq!(bot.call("getMe", json!({})).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_administrator_pins_messages_and_opens_topics() {
+    let bot = Bot::start(Limits::None);
+    let message = bot.say(FORUM, "critical").await;
+    let pinned = || bot.sandbox.message(FORUM, message).unwrap().pinned;
+    let about = json!({"chat_id": FORUM, "message_id": message, "disable_notification": true});
+    for _ in 0..2 {
+        assert_eq!(bot.call("pinChatMessage", about.clone()).await.body["result"], true);
+        assert!(pinned());
+    }
+    assert_eq!(bot.call("unpinChatMessage", about.clone()).await.body["result"], true);
+    assert!(!pinned());
+
+    let named = |name: &str| json!({"chat_id": FORUM, "name": name});
+    let topic = bot.call("createForumTopic", named(" network ")).await;
+    let id = topic.body["result"]["message_thread_id"].clone();
+    assert_eq!(topic.body["result"]["name"], "network");
+    let inside = json!({"chat_id": FORUM, "message_thread_id": id, "text": "x"});
+    assert_eq!(bot.call("sendMessage", inside).await.body["result"]["message_thread_id"], id);
+
+    bot.sandbox.set_admin(FORUM, false);
+    for (method, params, said) in [
+        ("pinChatMessage", about, "not enough rights to manage pinned messages in the chat"),
+        ("createForumTopic", named("x"), "not enough rights to create a topic"),
+        ("createForumTopic", json!({"chat_id": GROUP, "name": "x"}), "the chat is not a forum"),
+        (
+            "pinChatMessage",
+            json!({"chat_id": FORUM, "message_id": 999}),
+            "message to pin not found",
+        ),
+        (
+            "unpinChatMessage",
+            json!({"chat_id": FORUM, "message_id": 999}),
+            "message to unpin not found",
+        ),
+    ] {
+        let answer = bot.call(method, params).await;
+        assert_eq!(answer.description(), format!("Bad Request: {said}"), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_photo_and_a_table_come_from_nabats_own_client() {
+    let bot = Bot::start(Limits::None);
+    let client =
+        Client::new(&ClientOptions::new(bot.sandbox.url().parse().unwrap(), None)).unwrap();
+    let token = secrecy::SecretString::from(bot.sandbox.token().to_owned());
+    let text = bot.say(FORUM, "the alert").await;
+    let photo = |content: Vec<u8>| Method::SendPhoto {
+        chat: FORUM,
+        topic: Some(TopicId(7)),
+        photo: Photo { content: content.into(), content_type: "image/png", name: "graph.png" },
+        silent: true,
+        reply_to: Some(text),
+    };
+    // The line ends and dashes of a multipart body are no trouble inside of it.
+    let png = [png(300, 200), b"\r\n--\r\n\r\n--x".to_vec()].concat();
+    let answer = client.call(&token, &photo(png.clone())).await;
+    let nabat::telegram::Answer::Done(Some(id)) = answer else { panic!("{answer:?}") };
+    let shown = bot.sandbox.message(FORUM, id).unwrap();
+    assert_eq!(shown.photo.unwrap().content, png);
+    assert_eq!((shown.topic, shown.reply_to, shown.silent), (Some(TopicId(7)), Some(text), true));
+
+    for (content, said) in [
+        (b"no picture".to_vec(), "IMAGE_PROCESS_FAILED"),
+        (self::png(9000, 1001), "PHOTO_INVALID_DIMENSIONS"),
+        (self::png(210, 10), "PHOTO_INVALID_DIMENSIONS"),
+        (Vec::new(), "file must be non-empty"),
+    ] {
+        let answer = client.call(&token, &photo(content)).await;
+        let nabat::telegram::Answer::Refused(refusal) = answer else { panic!("{answer:?}") };
+        assert_eq!(refusal.description, format!("Bad Request: {said}"));
+    }
+
+    let table = |cell: &str| format!("<h3>Disk</h3><table><tr><td>{cell}</td></tr></table>");
+    let sent = Method::SendRichMessage {
+        chat: FORUM,
+        topic: None,
+        html: table("db-1"),
+        silent: false,
+        reply_to: None,
+        buttons: vec![vec![Button::url("Runbook", "https://example.org/").unwrap()]],
+    };
+    let answer = client.call(&token, &sent).await;
+    let nabat::telegram::Answer::Done(Some(id)) = answer else { panic!("{answer:?}") };
+    let shown = bot.sandbox.message(FORUM, id).unwrap();
+    assert_eq!(shown.text, "Disk\ndb-1");
+    assert_eq!(shown.buttons[0][0].text, "Runbook");
+    let edit = Method::EditRichMessage {
+        chat: FORUM,
+        message: id,
+        html: table("db-2"),
+        buttons: Vec::new(),
+    };
+    assert_eq!(client.call(&token, &edit).await.outcome(), "ok");
+    let shown = bot.sandbox.message(FORUM, id).unwrap();
+    assert_eq!((shown.text.as_str(), shown.buttons.len(), shown.edits), ("Disk\ndb-2", 0, 1));
+}
+
+/// The head of a picture of that size.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut file = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
+    file.extend(width.to_be_bytes());
+    file.extend(height.to_be_bytes());
+    file
 }

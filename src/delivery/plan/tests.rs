@@ -58,6 +58,7 @@ fn state(alerts: &[Alert]) -> Notification {
 
 fn entry(alerts: &[Alert]) -> Entry {
     Entry {
+        buttons: None,
         id: EntryId(2),
         lane: LaneId { chat: ChatAlias("ops".into()), topic: None },
         template: "default".into(),

@@ -6,7 +6,7 @@ use super::{Interruption, MOST_SHRINKS, Speaker};
 use crate::alert::Notification;
 use crate::delivery::verdict::{Attempt, Form, Verdict, judge};
 use crate::rendering::{Language, Part};
-use crate::telegram::{MessageId, Method};
+use crate::telegram::{Button, MessageId, Method};
 
 /// What became of one message.
 pub(super) enum Said {
@@ -29,6 +29,7 @@ impl Speaker<'_> {
     pub(super) async fn say(
         &mut self,
         part: &Part,
+        buttons: &[Vec<Button>],
         target: Target,
         present: &Notification,
     ) -> Result<Said, Interruption> {
@@ -40,7 +41,9 @@ impl Speaker<'_> {
                 Form::Plain => part.plain.clone(),
                 Form::Minimal => self.minimal(present),
             };
-            let (method, attempt) = self.method(target, text, form);
+            // The last resort holds nothing that could be refused.
+            let buttons = if form == Form::Minimal { &[] } else { buttons };
+            let (method, attempt) = self.method(target, text, buttons, form);
             match self.call(&method, attempt).await? {
                 Verdict::Delivered(id) => return Ok(Said::Shown(id)),
                 Verdict::Plainer(plainer) => {
@@ -52,6 +55,10 @@ impl Speaker<'_> {
                         Target::New { silent, .. } => Target::New { silent, reply_to: None },
                         existing @ Target::Existing(_) => existing,
                     };
+                }
+                Verdict::WithoutButtons => {
+                    self.leave_buttons();
+                    return Ok(Said::Anew);
                 }
                 Verdict::NewCard => return Ok(Said::CardGone),
                 Verdict::Shorter => {
@@ -67,16 +74,30 @@ impl Speaker<'_> {
         }
     }
 
-    fn method(&self, target: Target, text: String, form: Form) -> (Method, Attempt) {
+    fn method(
+        &self,
+        target: Target,
+        text: String,
+        buttons: &[Vec<Button>],
+        form: Form,
+    ) -> (Method, Attempt) {
         let (chat, html) = (self.number, form == Form::Rich);
+        let (topic, has_buttons) = (self.topic, !buttons.is_empty());
+        let buttons = buttons.to_vec();
         match target {
             Target::New { silent, reply_to } => (
-                Method::Send { chat, topic: self.topic, text, html, silent, reply_to },
-                Attempt::Send { form, reply: reply_to.is_some(), topic: self.topic.is_some() },
+                Method::Send { chat, topic, text, html, silent, reply_to, buttons },
+                Attempt::Send {
+                    form,
+                    reply: reply_to.is_some(),
+                    topic: topic.is_some(),
+                    buttons: has_buttons,
+                },
             ),
-            Target::Existing(message) => {
-                (Method::Edit { chat, message, text, html }, Attempt::Edit { form })
-            }
+            Target::Existing(message) => (
+                Method::Edit { chat, message, text, html, buttons },
+                Attempt::Edit { form, buttons: has_buttons },
+            ),
         }
     }
 
@@ -167,11 +188,19 @@ impl Speaker<'_> {
             | Verdict::Shorter
             | Verdict::NewCard
             | Verdict::WithoutReply
+            | Verdict::WithoutButtons
             | Verdict::WithoutTopic => {
                 let why = "Telegram's answer does not fit what was tried".into();
                 Interruption::Failed { why, answered: true }
             }
         }
+    }
+
+    /// Telegram knows better than the check of links: the alert goes out, its links as text.
+    fn leave_buttons(&mut self) {
+        self.with_buttons = false;
+        self.delivery.shared.with.metrics.button_fallbacks.inc();
+        tracing::warn!(lane = %self.lane, "Telegram refused the buttons; the message goes out without");
     }
 
     fn leave_topic(&mut self) {

@@ -9,6 +9,7 @@ use super::desk::{Desk, WAITING, millis};
 use crate::alert::{GroupId, Notification, Reason};
 use crate::outbox::contract::{Accepted, EntryId, Fate, StoreError, Submission};
 use crate::outbox::merge;
+use crate::rendering::ButtonKind;
 use crate::routing::{Destination, LaneId};
 
 /// Bytes that a group of a few alerts takes as JSON.
@@ -165,7 +166,8 @@ impl Desk {
         self.connection
             .prepare_cached(
                 "UPDATE entries SET severity = ?, class = ?, last_at = ?, merged = merged + 1, \
-                 version = version + 1, template = ?, updates = ?, alerts = ?, body = ? WHERE id = ?",
+                 version = version + 1, template = ?, updates = ?, buttons = ?, alerts = ?, \
+                 body = ? WHERE id = ?",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -174,6 +176,7 @@ impl Desk {
                     now,
                     destination.template,
                     updates_word(destination.updates),
+                    buttons_words(destination.buttons.as_deref()),
                     alerts,
                     body,
                     id.0,
@@ -198,8 +201,8 @@ impl Desk {
         self.connection
             .prepare_cached(
                 "INSERT INTO entries (place, chat, topic, state, severity, class, first_at, last_at, \
-                 merged, version, template, updates, alerts, body) \
-                 VALUES (?, ?, ?, 0, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?)",
+                 merged, version, template, updates, buttons, alerts, body) \
+                 VALUES (?, ?, ?, 0, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?)",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -212,6 +215,7 @@ impl Desk {
                     now,
                     destination.template,
                     updates_word(destination.updates),
+                    buttons_words(destination.buttons.as_deref()),
                     parcel.alerts,
                     parcel.body,
                 ])
@@ -254,6 +258,17 @@ pub(super) fn updates_word(updates: crate::routing::Updates) -> &'static str {
         Updates::Edit => "edit",
         Updates::New => "new",
     }
+}
+
+/// A route's buttons as a column.
+fn buttons_words(buttons: Option<&[ButtonKind]>) -> Option<String> {
+    let words = |kinds: &[ButtonKind]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
+    buttons.map(|kinds| words(kinds).join(" "))
+}
+
+/// What a column of buttons says; words of a newer nabat are skipped.
+pub(super) fn buttons_of(column: &str) -> Vec<ButtonKind> {
+    column.split_whitespace().filter_map(ButtonKind::named).collect()
 }
 
 pub(super) fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::accept::{Place, decode, encode, topic_number};
+use super::accept::{Place, buttons_of, decode, encode, topic_number};
 use super::desk::{DEAD, Desk, Out, WAITING, millis, timestamp};
 use crate::outbox::contract::{
     Card, Class, DeathReason, Entry, EntryId, Lease, Leased, Settlement, StoreError,
@@ -31,7 +31,7 @@ impl Desk {
         self.connection
             .prepare_cached(
                 "SELECT id, place, template, updates, body, merged, version, first_at, last_at, \
-                 attempts FROM entries WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 \
+                 attempts, buttons FROM entries WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 \
                  ORDER BY severity, class, first_at LIMIT 1",
             )
             .and_then(|mut statement| {
@@ -220,6 +220,7 @@ fn read(row: &Row<'_>, lane: LaneId) -> rusqlite::Result<(Entry, Place, Vec<u8>)
         first_accepted_at: timestamp(row.get(7)?),
         last_accepted_at: timestamp(row.get(8)?),
         attempts: row.get(9)?,
+        buttons: row.get::<_, Option<String>>(10)?.as_deref().map(buttons_of),
     };
     Ok((entry, row.get(1)?, row.get(4)?))
 }

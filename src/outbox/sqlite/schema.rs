@@ -10,7 +10,8 @@ use rusqlite::Connection;
 const APPLICATION_ID: i32 = 0x6e61_6274;
 
 /// Each step brings the schema one version up; the number of steps is the version.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE entries (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     place       BLOB    NOT NULL,           -- hash of lane and group
@@ -55,7 +56,11 @@ CREATE TABLE rejected (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     body        BLOB NOT NULL
 );
-"];
+",
+    "
+ALTER TABLE entries ADD COLUMN buttons TEXT;  -- the route's, as words; NULL: the chat's
+",
+];
 
 /// Files up to this size are checked page by page at every start; bigger ones would hold the
 /// start up, and show their damage when the damaged page is read.

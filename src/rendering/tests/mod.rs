@@ -1,3 +1,4 @@
+mod buttons;
 mod documented;
 mod names;
 mod user;
@@ -64,6 +65,7 @@ fn group(alerts: Vec<Alert>) -> Notification {
 
 fn scene(state: &Notification) -> Scene<'_> {
     Scene {
+        buttons: &[],
         kind: Kind::Card,
         state,
         news: &[],

@@ -91,15 +91,17 @@ fn a_users_part_of_the_built_in_templates_is_judged_in_them() {
 fn every_name_of_the_document_is_known() {
     let document = include_str!("../../../docs/templates.md");
     let data = document.split("\n## Data\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    let tables: Vec<&str> = data.split("Each alert:").collect();
-    for (table, around) in tables.into_iter().zip(["", "{{#each firing}}"]) {
+    let mut text = String::new();
+    let scopes = [("", ""), ("{{#each firing}}", "{{/each}}")];
+    for (table, (open, close)) in data.split("Each alert:").zip(scopes) {
+        text.push_str(open);
         for row in table.lines().filter(|line| line.starts_with("| `")) {
-            let names = row.split('|').nth(1).unwrap();
-            for name in names.split('`').skip(1).step_by(2) {
-                let close = if around.is_empty() { "" } else { "{{/each}}" };
-                let text = format!("{around}{{{{#if {name}}}}}{{{{/if}}}}{close}");
-                assert_eq!(told(&[("ops.hbs", &text)]), [""; 0], "{name}");
+            for name in row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2) {
+                text.extend(["{{#if ", name, "}}{{/if}}"]);
             }
         }
+        text.push_str(close);
     }
+    assert!(text.matches("{{#if").count() > 40, "{text}");
+    assert_eq!(told(&[("ops.hbs", &text)]), [""; 0]);
 }

@@ -18,7 +18,7 @@ fn faults(file: &str, text: &str) -> Vec<String> {
 }
 
 pub(super) fn first(renderer: &Renderer, scene: &Scene<'_>) -> (String, Option<String>) {
-    let Rendered { parts, fell_back } = renderer.render(scene);
+    let Rendered { parts, fell_back, .. } = renderer.render(scene);
     (parts[0].html.clone(), fell_back)
 }
 

@@ -3,8 +3,10 @@
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::sandbox::chat::Content;
 use crate::sandbox::params::Params;
 use crate::sandbox::refusal::Refusal;
+use crate::sandbox::rich;
 use crate::sandbox::state::{Event, Shared};
 use crate::sandbox::{keyboard, text};
 use crate::telegram::MessageId;
@@ -21,8 +23,18 @@ pub(super) fn edit_message_text(
     bot: &Value,
     params: &Params,
 ) -> Result<Value, Refusal> {
-    let composed = text::compose(shared.parser.as_ref(), params)?;
-    let preview = text::previews(params)?;
+    let content = if params.text("rich_message").is_empty() {
+        let composed = text::compose(shared.parser.as_ref(), params)?;
+        Content {
+            text: composed.text,
+            entities: composed.entities,
+            source: params.text("text").to_owned(),
+            preview: text::previews(params)?,
+            ..Content::default()
+        }
+    } else {
+        rich::content(shared.parser.as_ref(), params)?
+    };
     let buttons = keyboard::read(params)?;
 
     let mut guard = shared.world();
@@ -32,28 +44,33 @@ pub(super) fn edit_message_text(
     let id = message_id(params)?;
     match chat.messages.get(&id) {
         None => return Err(Refusal::bad("message to edit not found")),
-        Some(shown) if !shown.from_bot => return Err(Refusal::bad("message can't be edited")),
+        // A photo has no text to replace.
+        Some(shown) if !shown.from_bot || shown.photo.is_some() => {
+            return Err(Refusal::bad("message can't be edited"));
+        }
         Some(_) => {}
     }
     let chat_id = chat.id;
     world.pace.take(chat_id, Instant::now()).map_err(Refusal::TooMany)?;
-    if composed.text.chars().count() > text::TEXT_LIMIT {
+    if content.rich.is_none() && content.text.chars().count() > text::TEXT_LIMIT {
         return Err(Refusal::bad("MESSAGE_TOO_LONG"));
     }
     let chat = shared.chat(world, params)?;
     let Some(shown) = chat.messages.get_mut(&id) else {
         return Err(Refusal::bad("message to edit not found"));
     };
-    if shown.text == composed.text
-        && shown.entities == composed.entities
+    if shown.text == content.text
+        && shown.entities == content.entities
+        && shown.rich == content.rich
         && shown.buttons == buttons
     {
         return Err(Refusal::bad(NOT_MODIFIED));
     }
-    shown.text = composed.text;
-    shown.entities = composed.entities;
-    params.text("text").clone_into(&mut shown.source);
-    shown.preview = preview;
+    shown.text = content.text;
+    shown.entities = content.entities;
+    shown.source = content.source;
+    shown.rich = content.rich;
+    shown.preview = content.preview;
     shown.buttons = buttons;
     shown.edits += 1;
     shown.edited_at = Some(shared.elapsed());
@@ -81,7 +98,7 @@ pub(super) fn delete_message(shared: &Shared, params: &Params) -> Result<Value, 
     Ok(Value::Bool(true))
 }
 
-fn message_id(params: &Params) -> Result<MessageId, Refusal> {
+pub(super) fn message_id(params: &Params) -> Result<MessageId, Refusal> {
     if params.text("message_id").is_empty() {
         return Err(Refusal::bad("message identifier is not specified"));
     }

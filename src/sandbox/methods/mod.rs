@@ -2,6 +2,7 @@
 
 mod chat;
 mod edit;
+mod manage;
 mod send;
 mod updates;
 
@@ -27,6 +28,11 @@ pub(super) async fn call(
         "getchat" => chat::get_chat(shared, params),
         "sendchataction" => chat::send_chat_action(shared, params),
         "sendmessage" => send::send_message(shared, &bot, params),
+        "sendphoto" => send::send_photo(shared, &bot, params),
+        "sendrichmessage" => send::send_rich_message(shared, &bot, params),
+        "pinchatmessage" => manage::pin_chat_message(shared, params),
+        "unpinchatmessage" => manage::unpin_chat_message(shared, params),
+        "createforumtopic" => manage::create_forum_topic(shared, params),
         "editmessagetext" => edit::edit_message_text(shared, &bot, params),
         "deletemessage" => edit::delete_message(shared, params),
         "getupdates" => updates::get_updates(shared, params).await,

@@ -1,15 +1,20 @@
-//! sendMessage.
+//! sendMessage, sendPhoto and sendRichMessage.
 
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::sandbox::chat::Shown;
+use crate::sandbox::chat::{Content, Shown};
 use crate::sandbox::params::Params;
+use crate::sandbox::picture;
 use crate::sandbox::refusal::Refusal;
+use crate::sandbox::rich;
 use crate::sandbox::state::{Event, Shared};
 use crate::sandbox::{keyboard, text};
 use crate::telegram::MessageId;
+
+/// Code points of the parsed text that a caption may hold.
+const CAPTION_LIMIT: usize = 1024;
 
 #[derive(Debug, Deserialize)]
 struct ReplyParameters {
@@ -18,7 +23,7 @@ struct ReplyParameters {
     allow_sending_without_reply: bool,
 }
 
-/// Checks in Telegram's order: the text, the keyboard, the chat, the pace, then the place.
+/// Sends a text.
 pub(super) fn send_message(
     shared: &Shared,
     bot: &Value,
@@ -26,6 +31,57 @@ pub(super) fn send_message(
 ) -> Result<Value, Refusal> {
     let composed = text::compose(shared.parser.as_ref(), params)?;
     let preview = text::previews(params)?;
+    let long = composed.text.chars().count() > text::TEXT_LIMIT;
+    let content = Content {
+        text: composed.text,
+        entities: composed.entities,
+        source: params.text("text").to_owned(),
+        preview,
+        ..Content::default()
+    };
+    send(shared, bot, params, content, long.then_some("message is too long"))
+}
+
+/// Sends a photo that is uploaded with the request.
+pub(super) fn send_photo(shared: &Shared, bot: &Value, params: &Params) -> Result<Value, Refusal> {
+    let photo = params.file("photo").ok_or(Refusal::bad("there is no photo in the request"))?;
+    let photo = picture::taken(photo)?;
+    let caption = params.text("caption");
+    let composed = if caption.is_empty() {
+        crate::telegram::markup::FormattedText::default()
+    } else {
+        text::compose_raw(shared.parser.as_ref(), caption, params)?
+    };
+    let long = composed.text.chars().count() > CAPTION_LIMIT;
+    let content = Content {
+        text: composed.text,
+        entities: composed.entities,
+        source: caption.to_owned(),
+        photo: Some(photo),
+        ..Content::default()
+    };
+    send(shared, bot, params, content, long.then_some("message caption is too long"))
+}
+
+/// Sends a message with headings and tables.
+pub(super) fn send_rich_message(
+    shared: &Shared,
+    bot: &Value,
+    params: &Params,
+) -> Result<Value, Refusal> {
+    let content = rich::content(shared.parser.as_ref(), params)?;
+    send(shared, bot, params, content, None)
+}
+
+/// Checks in Telegram's order: the text, the keyboard, the chat, the pace, then the place.
+/// `too_long` is what Telegram says when it finds the content too long.
+fn send(
+    shared: &Shared,
+    bot: &Value,
+    params: &Params,
+    content: Content,
+    too_long: Option<&str>,
+) -> Result<Value, Refusal> {
     let buttons = keyboard::read(params)?;
     let reply: Option<ReplyParameters> = params
         .json("reply_parameters")
@@ -37,8 +93,8 @@ pub(super) fn send_message(
     let chat = shared.chat(world, params)?;
     chat.admit()?;
     let id = chat.id;
-    if composed.text.chars().count() > text::TEXT_LIMIT {
-        return Err(Refusal::bad("message is too long"));
+    if let Some(said) = too_long {
+        return Err(Refusal::bad(said));
     }
     world.pace.take(id, Instant::now()).map_err(Refusal::TooMany)?;
     let chat = shared.chat(world, params)?;
@@ -55,13 +111,16 @@ pub(super) fn send_message(
         chat: chat.id,
         topic,
         from_bot: true,
-        text: composed.text,
-        entities: composed.entities,
-        source: params.text("text").to_owned(),
+        text: content.text,
+        entities: content.entities,
+        source: content.source,
+        photo: content.photo,
+        rich: content.rich,
         silent: params.flag("disable_notification"),
-        preview,
+        preview: content.preview,
         reply_to,
         buttons,
+        pinned: false,
         edits: 0,
         sent_at: shared.elapsed(),
         edited_at: None,

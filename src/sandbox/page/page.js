@@ -73,8 +73,8 @@ function chatItem(chat) {
   dress(face, chat);
   const head = element('span', 'item-head', [element('b', '', [chat.title])]);
   if (chat.last) head.append(element('time', '', [clock(chat.last.date)]));
-  const said = chat.last ? chat.last.text.replace(/\s+/gu, ' ').slice(0, 120) : 'No messages yet';
-  const foot = element('span', 'item-foot', [element('span', 'said', [said])]);
+  const last = chat.last ? said(chat.last) : 'No messages yet';
+  const foot = element('span', 'item-foot', [element('span', 'said', [last])]);
   const unread = state.unread.get(chat.id) ?? 0;
   if (unread > 0) foot.append(element('span', 'badge', [String(unread)]));
   const item = element('a', 'item', [face, element('span', 'item-text', [head, foot])]);
@@ -131,6 +131,7 @@ function drawAll() {
   list.append(...sorted.map(row));
   arrange();
   $('empty').hidden = sorted.length > 0;
+  showPinned();
 }
 
 /** Day separators, and which messages stand together. */
@@ -178,18 +179,50 @@ function bubble(message, chat) {
     made.append(name);
   }
   if (message.reply_to !== null) made.append(quote(message.reply_to));
-  const text = element('div', 'text', nodesOf(message.text, message.entities));
+  if (message.photo) made.append(photo(message));
+  const text = element('div', 'text', message.blocks.length > 0
+    ? [element('div', 'rich', message.blocks.map(block))]
+    : nodesOf(message.text, message.entities));
   text.dir = 'auto';
   text.append(meta(message));
   made.append(text);
   return made;
 }
 
+function photo(message) {
+  const made = element('img', 'photo');
+  made.src = `/sandbox/photo?chat=${message.chat}&message=${message.id}`;
+  made.alt = 'Photo';
+  return made;
+}
+
+/** A block of a rich message. */
+function block({ kind, text, entities, rows }) {
+  if (kind === 'table') {
+    const lines = rows.map((cells) => element('tr', '', cells.map(block)));
+    return element('div', 'grid', [element('table', '', lines)]);
+  }
+  return element(kind === 'footer' ? 'small' : kind, '', nodesOf(text, entities));
+}
+
+/** The newest pinned message, as a bar above the others. */
+function showPinned() {
+  const pinned = [...state.shown.values()].filter((message) => message.pinned);
+  const newest = pinned.sort((a, b) => a.id - b.id).at(-1);
+  const bar = $('pinned');
+  bar.hidden = !newest;
+  bar.onclick = () => spotlight(newest.id);
+  bar.querySelector('span').textContent = newest ? said(newest) : '';
+}
+
+/** A message in one line. */
+const said = (message) => message.text.replace(/\s+/gu, ' ').slice(0, 160) || 'Photo';
+
 function quote(id) {
   const replied = state.shown.get(id);
-  const said = replied ? replied.text.replace(/\s+/gu, ' ').slice(0, 160) : 'Deleted message';
+  const words = replied ? said(replied) : 'Deleted message';
   const author = replied && !replied.from_bot ? 'You' : state.bot;
-  const made = element('button', 'reply', [element('b', '', [author]), element('span', '', [said])]);
+  const made = element('button', 'reply', [element('b', '', [author]), element('span', '', [words])]);
   made.type = 'button';
   made.addEventListener('click', () => spotlight(id));
   return made;
@@ -308,6 +341,7 @@ function receive(message) {
     if (!followed) missed += 1;
   }
   $('empty').hidden = true;
+  showPinned();
   arrange();
   describe();
   if (followed) toBottom();

@@ -49,7 +49,8 @@ async fn an_entry_whose_handling_panics_again_and_again_is_a_dead_letter() {
         }
     };
     let number = ChatNumber::Known(OPS);
-    let chat = Chat { number, language: Language::En, timezone: TimeZone::UTC };
+    let chat =
+        Chat { number, language: Language::En, timezone: TimeZone::UTC, buttons: Vec::new() };
     let book = HashMap::from([(ChatAlias("ops".into()), chat)]);
     let options = ClientOptions::new(sandbox.url().parse().unwrap(), None);
     let tasks = Tasks::default();

@@ -80,7 +80,7 @@ pub fn ops() -> LaneId {
 }
 
 pub fn to(lane: LaneId) -> Destination {
-    Destination { lane, template: "default".into(), updates: Updates::Thread }
+    Destination { lane, template: "default".into(), updates: Updates::Thread, buttons: None }
 }
 
 /// An alert that fires since the beginning.

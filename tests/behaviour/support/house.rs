@@ -46,6 +46,7 @@ fn destination(chat: &str) -> Destination {
         lane: LaneId { chat: ChatAlias(chat.into()), topic: None },
         template: "default".into(),
         updates: Updates::Thread,
+        buttons: None,
     }
 }
 

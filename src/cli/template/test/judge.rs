@@ -6,7 +6,8 @@ use similar::{ChangeTag, TextDiff};
 
 use super::super::super::check::Paint;
 use super::suite::Test;
-use crate::rendering::{Part, Renderer, Scene};
+use crate::rendering::{ButtonKind, Part, Renderer, Scene};
+use crate::telegram::{Button, ButtonAction};
 
 /// Stands between the messages of one text that takes several.
 const NEXT: &str = "\n--- the next message ---\n";
@@ -25,6 +26,7 @@ pub fn judge(renderer: &Renderer, test: &Test, paint: Paint) -> Vec<String> {
         template: &test.template,
         language: test.language,
         timezone: &test.timezone,
+        buttons: &ButtonKind::ALL,
     });
     let joined =
         |form: fn(&Part) -> &str| message.parts.iter().map(form).collect::<Vec<_>>().join(NEXT);
@@ -55,12 +57,32 @@ pub fn judge(renderer: &Renderer, test: &Test, paint: Paint) -> Vec<String> {
     if odd {
         failures.push(format!("the text is:\n{}", quoted(&said)));
     }
+    if let Some(expected) = &expect.buttons {
+        let buttons: Vec<String> = message.buttons.iter().flatten().map(described).collect();
+        if *expected != buttons {
+            let lines = |buttons: &[String]| -> String {
+                buttons.iter().flat_map(|button| [button.as_str(), "\n"]).collect()
+            };
+            let (expected, buttons) = (lines(expected), lines(&buttons));
+            let difference = difference(&expected, &buttons, paint);
+            failures
+                .push(format!("the buttons are others (- expected, + rendered):\n{difference}"));
+        }
+    }
     if let Some(parts) = expect.parts
         && usize::try_from(parts) != Ok(message.parts.len())
     {
         failures.push(format!("{parts} parts are expected, but there are {}", message.parts.len()));
     }
     failures
+}
+
+/// A button's label, and where it leads or what it copies.
+fn described(button: &Button) -> String {
+    match button.action() {
+        ButtonAction::Url(url) => format!("{} {url}", button.text()),
+        ButtonAction::Copy(copied) => format!("{} {copied}", button.text()),
+    }
 }
 
 /// A unified diff with three lines around each change.

@@ -15,7 +15,7 @@ use crate::rendering::{Kind, Language, Renderer, TemplateSource};
 pub const KEYS: &[&str] = &["templates", "tests"];
 pub const TEST_KEYS: &[&str] =
     &["name", "body", "template", "kind", "language", "timezone", "now", "expect"];
-pub const EXPECT_KEYS: &[&str] = &["text", "html", "contains", "not_contains", "parts"];
+pub const EXPECT_KEYS: &[&str] = &["text", "html", "contains", "not_contains", "buttons", "parts"];
 
 /// The kinds of messages, by the names that the data gives them.
 const KINDS: [(&str, Kind); 4] = [
@@ -56,6 +56,9 @@ pub struct Expect {
     pub html: Option<String>,
     pub contains: Vec<String>,
     pub not_contains: Vec<String>,
+    /// The buttons in their order, each as its label and, behind a space, where it leads or what
+    /// it copies.
+    pub buttons: Option<Vec<String>>,
     pub parts: Option<i64>,
 }
 
@@ -238,6 +241,7 @@ fn expect(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Expect> {
         html: whole(&section, "html", walk),
         contains: fragments(&section, "contains", walk),
         not_contains: fragments(&section, "not_contains", walk),
+        buttons: section.get("buttons").map(|_| fragments(&section, "buttons", walk)),
         parts: section.get("parts").and_then(|at| walk.number(&at, 1)),
     })
 }
