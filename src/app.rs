@@ -100,6 +100,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let starting = readiness.hold("starting");
 
     let renderer = renderer(&config).map_err(StartError::Templates)?;
+    rooms::introduce_templates(&renderer);
     let client = Arc::new(ArcSwap::from_pointee(client(&config)?));
     let security = options.web_config_file.as_deref().map(Security::load).transpose()?;
     let listener = listen(options.listen_address).await?;

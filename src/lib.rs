@@ -31,6 +31,7 @@ pub mod rendering;
 pub mod routing;
 pub mod sandbox;
 pub mod secrets;
+mod spelling;
 pub mod telegram;
 pub mod telemetry;
 pub mod web;

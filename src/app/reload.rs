@@ -55,6 +55,7 @@ impl Reloader {
         let with = self.delivery.surroundings();
         let config = Arc::new(config);
         with.client.store(Arc::new(client));
+        rooms::introduce_templates(&renderer);
         with.renderer.store(Arc::new(renderer));
         with.options.store(Arc::new(rooms::delivery_options(&config)));
         with.chats.replace(self.token.keep(&config));

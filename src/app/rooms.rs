@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use crate::alert::Notification;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{BUILT_IN, Config};
 use crate::delivery::{Delivery, DeliveryOptions, TopicBook};
 use crate::images::Images;
 use crate::ingest::{Router, Wake};
@@ -36,17 +36,21 @@ impl Present {
 impl Router for Present {
     fn destinations(&self, notification: &Notification) -> Vec<Destination> {
         let config = self.config.load();
-        config.route.route(notification, &InForce { config: &config, topics: &self.topics })
+        let topics = InForce { config: &config, topics: &self.topics };
+        let mut destinations = config.route.route(notification, &topics);
+        for destination in &mut destinations {
+            in_the_chats_form(destination, &config);
+        }
+        destinations
     }
 
     fn direct(&self, notification: &Notification, chat: &ChatAlias) -> Option<Destination> {
         let config = self.config.load();
         config.chats.contains_key(chat).then(|| {
-            config.route.direct(
-                notification,
-                chat,
-                &InForce { config: &config, topics: &self.topics },
-            )
+            let topics = InForce { config: &config, topics: &self.topics };
+            let mut destination = config.route.direct(notification, chat, &topics);
+            in_the_chats_form(&mut destination, &config);
+            destination
         })
     }
 
@@ -75,6 +79,15 @@ impl Topics for InForce<'_> {
     }
 }
 
+/// Where the route names no template of the operator's, the chat's own is used.
+fn in_the_chats_form(destination: &mut Destination, config: &Config) {
+    if destination.template == BUILT_IN
+        && let Some(template) = config.chat_of(&destination.lane).and_then(|c| c.template.clone())
+    {
+        destination.template = template;
+    }
+}
+
 /// Lets ingest wake delivery without knowing it.
 #[derive(Debug)]
 pub struct Waker(pub Delivery);
@@ -99,6 +112,14 @@ pub fn renderer(config: &Config) -> Result<Renderer, Vec<TemplateError>> {
     });
     let severities = config.delivery.severities.names().to_vec();
     Ok(Renderer::new(sources.collect())?.with_severities(severities))
+}
+
+/// Notes that templates are in force. A name of theirs that is nowhere in the data shows as
+/// nothing, which is better than no message: it is told, and refused only by `nabat check`.
+pub fn introduce_templates(renderer: &Renderer) {
+    for unknown in renderer.unknown_names() {
+        tracing::warn!("template {unknown}");
+    }
 }
 
 /// Makes the client of the configured Bot API server.

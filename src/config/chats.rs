@@ -11,11 +11,11 @@ use crate::secrets::SecretRef;
 use crate::telegram::ChatId;
 
 use super::fault::{did_you_mean, nearest, shown};
-use super::secret;
 use super::sound;
 use super::topic;
 use super::walk::{At, Place, Walk};
 use super::yaml::Value;
+use super::{route, secret};
 
 pub(super) const KEYS: &[&str] = &[
     "id",
@@ -23,6 +23,7 @@ pub(super) const KEYS: &[&str] = &[
     "language",
     "timezone",
     "tg_time",
+    "template",
     "buttons",
     "rich",
     "silent",
@@ -41,6 +42,8 @@ pub struct Chat {
     pub timezone: TimeZone,
     /// Whether clients show times on the reader's own clock.
     pub tg_time: bool,
+    /// The template of what routes send there without naming one.
+    pub template: Option<String>,
     /// What messages have buttons for, in this order.
     pub buttons: Vec<ButtonKind>,
     /// Whether a big group is sent as a table.
@@ -60,6 +63,7 @@ impl Chat {
             language: Language::default(),
             timezone: TimeZone::UTC,
             tg_time: false,
+            template: None,
             buttons: ButtonKind::ALL.to_vec(),
             rich: false,
             sound: Sound::default(),
@@ -75,17 +79,22 @@ pub enum ChatIdSource {
     Secret(SecretRef),
 }
 
-pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> BTreeMap<ChatAlias, Chat> {
+/// `templates` are the names that chats may use.
+pub(super) fn read(
+    at: &At<'_>,
+    templates: &[&str],
+    walk: &mut Walk<'_>,
+) -> BTreeMap<ChatAlias, Chat> {
     let mut chats = BTreeMap::new();
     for (alias, at) in walk.named(at) {
-        if let Some(chat) = chat(&at, walk) {
+        if let Some(chat) = chat(&at, templates, walk) {
             chats.insert(ChatAlias(alias.to_owned()), chat);
         }
     }
     chats
 }
 
-fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
+fn chat(at: &At<'_>, templates: &[&str], walk: &mut Walk<'_>) -> Option<Chat> {
     let section = walk.section(at, KEYS)?;
     let topic = section.get("topic");
     let id = walk.required(&section, "id", ID_REMEDY).and_then(|at| id(&at, walk));
@@ -108,6 +117,7 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
         None => Some(TimeZone::UTC),
     };
     let tg_time = section.get("tg_time").is_some_and(|at| walk.boolean(&at).unwrap_or_default());
+    let template = section.get("template").and_then(|at| route::template(&at, templates, walk));
     let buttons = match section.get("buttons") {
         Some(at) => buttons(&at, walk),
         None => ButtonKind::ALL.to_vec(),
@@ -117,7 +127,7 @@ fn chat(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Chat> {
     let sound = sound::read(silent.as_ref(), quiet_hours.as_ref(), walk);
     let pin = section.get("pin").map(|at| sound::severities(&at, walk)).unwrap_or_default();
     let (id, language, timezone) = (id?, language?, timezone?);
-    Some(Chat { id, topic, language, timezone, tg_time, buttons, rich, sound, pin })
+    Some(Chat { id, topic, language, timezone, tg_time, template, buttons, rich, sound, pin })
 }
 
 fn is_supergroup(id: ChatId) -> bool {
@@ -207,7 +217,8 @@ pub(super) fn buttons(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<ButtonKind> {
     kinds
 }
 
-fn language(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Language> {
+/// A language, as a chat names it.
+pub(crate) fn language(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Language> {
     let name = walk.text(at)?;
     let language = Language::from_code(name);
     if language.is_none() {
@@ -217,7 +228,8 @@ fn language(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Language> {
     language
 }
 
-fn timezone(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TimeZone> {
+/// A time zone, as a chat names it.
+pub(crate) fn timezone(at: &At<'_>, walk: &mut Walk<'_>) -> Option<TimeZone> {
     let name = walk.text(at)?;
     if let Ok(timezone) = TimeZone::get(name) {
         return Some(timezone);

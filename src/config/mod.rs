@@ -6,7 +6,7 @@
 //! shows every key, `docs/configuration.md` explains them.
 
 mod alertmanagers;
-mod chats;
+pub(crate) mod chats;
 mod delivery;
 mod environment;
 mod fault;
@@ -15,12 +15,12 @@ mod route;
 mod secret;
 mod sound;
 mod telegram;
-mod templates;
+pub(crate) mod templates;
 mod topic;
 mod values;
 mod vault;
-mod walk;
-mod yaml;
+pub(crate) mod walk;
+pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,12 +34,13 @@ pub use chats::{Chat, ChatIdSource};
 pub use delivery::Delivery;
 pub use environment::{API_URL_VARIABLE, CHAT_ID_VARIABLE, TOKEN_VARIABLE, process_environment};
 pub use fault::{Fault, Faults};
+pub(crate) use fault::{did_you_mean, shown};
 pub use route::updates_name;
 pub use telegram::{ProxyUrl, Telegram};
 pub use templates::{BUILT_IN, TemplateFile};
 pub use vault::{Vault, VaultAuth};
 
-use walk::{At, Place, Walk};
+use walk::{At, Walk};
 use yaml::{Entry, Value};
 
 /// Looks up an environment variable; `None` when it is not set.
@@ -140,31 +141,13 @@ impl Config {
         base: &Path,
         environment: Environment<'_>,
     ) -> Result<Self, Faults> {
-        let mut walk = Walk {
-            file: file.to_owned(),
-            base: base.to_owned(),
-            environment,
-            faults: Vec::new(),
-            warnings: Vec::new(),
-            vault_references: Vec::new(),
-            severity_references: Vec::new(),
-        };
-        let config = match yaml::read(text) {
-            Ok(node) => read(&At::root(&node), &mut walk),
-            Err((problem, line)) => {
-                let place = Place { path: String::new(), line };
-                walk.fault(&place, format!("is no valid YAML: {problem}"), "mend the line");
-                None
-            }
-        };
+        let mut walk = Walk::over(file, base, environment);
+        let config = walk.document(text, read);
         match config {
             Some(config) if walk.faults.is_empty() => {
                 Ok(Self { warnings: walk.warnings, ..config })
             }
-            _ => {
-                walk.faults.sort_by_key(|fault| fault.line);
-                Err(Faults(walk.faults))
-            }
+            _ => Err(walk.into_faults()),
         }
     }
 }
@@ -187,8 +170,12 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
         .required(&root, "telegram", "give the bot's token: telegram: {bot_token: …}")
         .and_then(|at| telegram::read(&at, walk));
     let vault = root.get("vault").map(|at| vault::read(&at, walk));
+    let templates = root.get("templates").map(|at| templates::read(&at, walk)).unwrap_or_default();
+    let mut template_names = vec![BUILT_IN];
+    template_names.extend(templates.iter().map(|template| template.name.as_str()));
     let chats_at = root.get("chats");
-    let chats = chats_at.as_ref().map(|at| chats::read(at, walk)).unwrap_or_default();
+    let chats = chats_at.as_ref().map(|at| chats::read(at, &template_names, walk));
+    let chats = chats.unwrap_or_default();
     if vault.is_none() {
         for place in std::mem::take(&mut walk.vault_references) {
             walk.fault(&place, "there is no vault section", "add vault: {address: …, auth: …}");
@@ -199,9 +186,6 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
     if names.is_empty() {
         walk.missing(&root, "chats", "name at least one: chats: {ops: {id: -1001234567890}}");
     }
-    let templates = root.get("templates").map(|at| templates::read(&at, walk)).unwrap_or_default();
-    let mut template_names = vec![BUILT_IN];
-    template_names.extend(templates.iter().map(|template| template.name.as_str()));
     let names = route::Names { chats: names, templates: template_names };
     let route = match (root.get("route"), names.chats.as_slice()) {
         (Some(at), _) => route::read(&at, &names, walk),
@@ -250,7 +234,7 @@ fn question_severities(known: &Severities, walk: &mut Walk<'_>) {
                 Some(nearest) => format!("did you mean {nearest:?}?"),
                 None => "name one of those, or add it there".to_owned(),
             };
-            let problem = format!("{} is not in delivery.severities", fault::shown(&name));
+            let problem = format!("{} is not in delivery.severities", shown(&name));
             walk.warn(&place, problem, remedy);
         }
     }

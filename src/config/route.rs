@@ -77,7 +77,7 @@ fn node(section: &Section<'_>, parent: &Route, names: &Names<'_>, walk: &mut Wal
         route.topic = topic_rule(&at, &route, walk);
     }
     if let Some(at) = section.get("template") {
-        route.template = template(&at, names, walk).unwrap_or_default();
+        route.template = template(&at, &names.templates, walk).unwrap_or_default();
     }
     if let Some(at) = section.get("updates") {
         route.updates = updates(&at, walk).unwrap_or_default();
@@ -131,11 +131,12 @@ fn topic_rule(at: &At<'_>, route: &Route, walk: &mut Walk<'_>) -> Option<TopicRu
     Some(topic)
 }
 
-fn template(at: &At<'_>, names: &Names<'_>, walk: &mut Walk<'_>) -> Option<String> {
+/// A template's name, of a chat or of a route; it must be among `known`.
+pub(super) fn template(at: &At<'_>, known: &[&str], walk: &mut Walk<'_>) -> Option<String> {
     let name = walk.text(at)?;
-    if !names.templates.contains(&name) {
+    if !known.contains(&name) {
         let problem = format!("no template is called {}", shown(name));
-        walk.fault(&at.place, problem, did_you_mean(name, names.templates.iter().copied()));
+        walk.fault(&at.place, problem, did_you_mean(name, known.iter().copied()));
     }
     Some(name.to_owned())
 }

@@ -22,7 +22,7 @@ pub struct TemplateFile {
 }
 
 /// Reads every file that the patterns find, each once, in the order of their paths.
-pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<TemplateFile> {
+pub(crate) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<TemplateFile> {
     let mut files: Vec<TemplateFile> = Vec::new();
     for (place, pattern) in walk.texts(at) {
         let absolute = walk.base.join(pattern);

@@ -1,18 +1,18 @@
 //! Walking the tree of the file: typed reading that collects faults instead of stopping at the
 //! first.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
 
 use super::Environment;
-use super::fault::{Fault, did_you_mean, may_be_secret, shown};
+use super::fault::{Fault, Faults, did_you_mean, may_be_secret, shown};
 use super::values;
-use super::yaml::{Entry, Node, Value};
+use super::yaml::{self, Entry, Node, Value};
 
 /// What the whole walk shares.
-pub(super) struct Walk<'e> {
+pub(crate) struct Walk<'e> {
     pub file: String,
     /// The directory that relative paths start from: the file's own, as Prometheus does it.
     pub base: PathBuf,
@@ -27,20 +27,20 @@ pub(super) struct Walk<'e> {
 
 /// Where something stands.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub path: String,
     pub line: Option<u64>,
 }
 
 /// A value and where it stands.
 #[derive(Debug)]
-pub(super) struct At<'n> {
+pub(crate) struct At<'n> {
     pub place: Place,
     pub value: &'n Value,
 }
 
 /// A map whose keys are known.
-pub(super) struct Section<'n> {
+pub(crate) struct Section<'n> {
     pub place: Place,
     entries: &'n [Entry],
     keys: &'static [&'static str],
@@ -70,6 +70,43 @@ impl<'n> Section<'n> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
         (!matches!(entry.node.value, Value::Null))
             .then(|| At { place: self.place.under(key, entry.line), value: &entry.node.value })
+    }
+}
+
+impl<'e> Walk<'e> {
+    /// A walk that has found nothing yet; relative paths start from `base`.
+    pub fn over(file: &str, base: &Path, environment: Environment<'e>) -> Self {
+        Self {
+            file: file.to_owned(),
+            base: base.to_owned(),
+            environment,
+            faults: Vec::new(),
+            warnings: Vec::new(),
+            vault_references: Vec::new(),
+            severity_references: Vec::new(),
+        }
+    }
+
+    /// Reads the whole file. `None` only after a fault was reported.
+    pub fn document<T>(
+        &mut self,
+        text: &str,
+        read: impl FnOnce(&At<'_>, &mut Self) -> Option<T>,
+    ) -> Option<T> {
+        match yaml::read(text) {
+            Ok(node) => read(&At::root(&node), self),
+            Err((problem, line)) => {
+                let place = Place { path: String::new(), line };
+                self.fault(&place, format!("is no valid YAML: {problem}"), "mend the line");
+                None
+            }
+        }
+    }
+
+    /// What was found, in the order of the file.
+    pub fn into_faults(mut self) -> Faults {
+        self.faults.sort_by_key(|fault| fault.line);
+        Faults(self.faults)
     }
 }
 
@@ -336,7 +373,7 @@ impl Walk<'_> {
 }
 
 /// Whether a key can be repeated in a fault, a metric and a URL's path.
-pub(super) fn is_plain_name(key: &str) -> bool {
+pub(crate) fn is_plain_name(key: &str) -> bool {
     (1..=64).contains(&key.len())
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
         && shown(key).starts_with('"')

@@ -7,13 +7,13 @@ use serde_saphyr::Spanned;
 
 /// A value and the line it stands on.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub line: u64,
     pub value: Value,
 }
 
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     Integer(i64),
@@ -26,7 +26,7 @@ pub(super) enum Value {
 
 /// A key of a map with its value.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub key: String,
     /// The key's line.
     pub line: u64,
@@ -49,7 +49,7 @@ impl Value {
 
 /// Reads one document. The error is a message and its line; it quotes nothing of the document
 /// but names of keys.
-pub(super) fn read(text: &str) -> Result<Node, (String, Option<u64>)> {
+pub(crate) fn read(text: &str) -> Result<Node, (String, Option<u64>)> {
     let options = serde_saphyr::options! {
         // Snippets print the neighbouring lines, which may hold a secret.
         with_snippet: false,

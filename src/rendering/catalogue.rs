@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::load::{Includes, TemplateError, TemplateSource, registry};
+use super::names::{self, Shape};
 use super::subject::Subject;
 use super::view::View;
 use super::{Kind, Language, Scene, budget};
@@ -37,25 +38,39 @@ pub(crate) fn is_built_in(name: &str) -> bool {
 
 /// A registry a language.
 #[derive(Clone)]
-pub(super) struct Catalogue(HashMap<Language, Handlebars<'static>>);
+pub(super) struct Catalogue {
+    languages: HashMap<Language, Handlebars<'static>>,
+    /// Names in the users' templates that are nowhere in the data.
+    pub unknown: Vec<TemplateError>,
+}
 
 impl Catalogue {
     /// Compiles the built-in templates and `user`'s, which replace those of the same name.
     pub fn new(user: &[TemplateSource]) -> Result<Self, Vec<TemplateError>> {
-        let compiled = Language::all().map(|language| Ok((language, compile(user, language)?)));
-        compiled.collect::<Result<_, _>>().map(Self)
+        let mut unknown: Vec<TemplateError> = Vec::new();
+        let mut languages = HashMap::new();
+        for language in Language::all() {
+            let (registry, said) = compile(user, language)?;
+            languages.insert(language, registry);
+            for said in said {
+                if !unknown.contains(&said) {
+                    unknown.push(said);
+                }
+            }
+        }
+        Ok(Self { languages, unknown })
     }
 
     /// The templates for a language.
     pub fn of(&self, language: Language) -> &Handlebars<'static> {
-        &self.0[&language]
+        &self.languages[&language]
     }
 }
 
 fn compile(
     user: &[TemplateSource],
     language: Language,
-) -> Result<Handlebars<'static>, Vec<TemplateError>> {
+) -> Result<(Handlebars<'static>, Vec<TemplateError>), Vec<TemplateError>> {
     let mut registry = registry();
     let mut includes = Includes::default();
     let mut faults = Vec::new();
@@ -74,13 +89,17 @@ fn compile(
     if faults.is_empty() {
         faults.extend(sources.iter().filter_map(|source| includes.check(source).err()));
     }
+    let user = || user.iter().filter(|source| source.language.is_none_or(|of| of == language));
     if faults.is_empty() {
-        let whole = user.iter().filter(|source| {
-            source.language.is_none_or(|of| of == language) && !includes.has_includer(&source.name)
-        });
+        let whole = user().filter(|source| !includes.has_includer(&source.name));
         faults.extend(whole.filter_map(|source| try_out(&registry, source, language).err()));
     }
-    if faults.is_empty() { Ok(registry) } else { Err(faults) }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let entries: Vec<&str> = includes.entries().collect();
+    let unknown = names::unknown(&registry, user(), &entries, &shape_of_data());
+    Ok((registry, unknown))
 }
 
 /// Renders `source` for a made-up alert, so that what is wrong shows now and not at the first
@@ -90,6 +109,26 @@ fn try_out(
     source: &TemplateSource,
     language: Language,
 ) -> Result<(), TemplateError> {
+    let html = with_example(&source.name, language, |view| write(registry, &source.name, view));
+    let html = html.map_err(|error| {
+        let at = (error.line_no.unwrap_or(1), error.column_no.unwrap_or(1));
+        TemplateError::new(source, at, error.reason().to_string())
+    })?;
+    match markup::parse_unbounded_html(&html) {
+        Ok(_) | Err(MarkupError::Empty) => Ok(()),
+        Err(error) => Err(TemplateError::new(source, (1, 1), error.to_string())),
+    }
+}
+
+/// What names there are in the data that templates see.
+pub(super) fn shape_of_data() -> Shape {
+    with_example("default", Language::EN, |view| {
+        Shape::of(&serde_json::to_value(view).expect("the data is serialised at every rendering"))
+    })
+}
+
+/// Shows `look` the data of a made-up group: one alert that fires and one that ended.
+fn with_example<T>(template: &str, language: Language, look: impl Fn(&View<'_>) -> T) -> T {
     let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 365 * 50);
     let labels = [("alertname", "Example"), ("instance", "db-1"), ("severity", "critical")];
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -100,7 +139,7 @@ fn try_out(
         annotations: [("summary", "An example")].map(owned).into(),
         starts_at: now,
         ends_at: (status == Status::Resolved).then_some(now),
-        generator_url: String::new(),
+        generator_url: "https://prometheus.example.org/graph".to_owned(),
         grafana: None,
         unlisted: false,
     };
@@ -126,20 +165,12 @@ fn try_out(
         accepted_at: now,
         now,
         note: None,
-        template: &source.name,
+        template,
         language,
         timezone: &TimeZone::UTC,
         tg_time: false,
     };
-    let subject = Subject::new(&scene, &[]);
-    let html = write(registry, &source.name, &View::new(&subject, 2, true)).map_err(|error| {
-        let at = (error.line_no.unwrap_or(1), error.column_no.unwrap_or(1));
-        TemplateError::new(source, at, error.reason().to_string())
-    })?;
-    match markup::parse_unbounded_html(&html) {
-        Ok(_) | Err(MarkupError::Empty) => Ok(()),
-        Err(error) => Err(TemplateError::new(source, (1, 1), error.to_string())),
-    }
+    look(&View::new(&Subject::new(&scene, &[]), 2, true))
 }
 
 /// What `template` writes for `view`.

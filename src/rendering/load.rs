@@ -1,15 +1,16 @@
 //! Taking templates in: compiled once, and refused when they could harm the process or fail at
 //! the first alert.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use handlebars::Handlebars;
 use handlebars::template::{Parameter, Template, TemplateElement};
 
-use super::nesting::{MAX_DEPTH, too_deep};
+use super::nesting::{MAX_DEPTH, Refusal, refused};
 use super::{Language, budget, helpers, visible};
+use crate::spelling::nearest;
 
 /// The largest template, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
@@ -86,9 +87,17 @@ pub(super) fn registry() -> Handlebars<'static> {
     handlebars
 }
 
-/// How often each of several templates includes which others, by name.
+/// What a template includes under one name.
+#[derive(Debug, Clone, Copy)]
+struct Include {
+    times: usize,
+    /// Line and column of the first.
+    at: (usize, usize),
+}
+
+/// Which others each of several templates includes, by name.
 #[derive(Debug, Default)]
-pub(super) struct Includes(BTreeMap<String, BTreeMap<String, usize>>);
+pub(super) struct Includes(BTreeMap<String, BTreeMap<String, Include>>);
 
 impl Includes {
     /// Compiles `source` into `registry`, in place of a template of the same name.
@@ -103,34 +112,45 @@ impl Includes {
                 let at = error.pos().unwrap_or((1, 1));
                 TemplateError::new(source, at, error.reason().to_string())
             })?;
-        let mut walk = Walk { source, partials: BTreeMap::new() };
-        walk.template(&template)?;
+        let mut walk = Walk { source, includes: BTreeMap::new() };
+        walk.template(&template, (1, 1))?;
         budget::meter(&mut template);
         registry.register_template(&source.name, template);
-        self.0.insert(source.name.clone(), walk.partials);
+        self.0.insert(source.name.clone(), walk.includes);
         Ok(())
+    }
+
+    /// The templates that no other includes.
+    pub fn entries(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str).filter(|name| !self.has_includer(name))
     }
 
     /// Whether another template includes this one.
     pub fn has_includer(&self, name: &str) -> bool {
-        self.0.values().any(|partials| partials.contains_key(name))
+        self.0.values().any(|includes| includes.contains_key(name))
     }
 
     /// Checks that what `source` includes exists and does not include it in turn.
     pub fn check(&self, source: &TemplateSource) -> Result<(), TemplateError> {
+        let own = self.0.get(&source.name);
+        for (name, include) in own.into_iter().flatten() {
+            if !self.0.contains_key(name) {
+                let meant = did_you_mean(name, self.0.keys().map(String::as_str));
+                let message = format!("there is no template {name:?} to include{meant}");
+                return Err(TemplateError::new(source, include.at, message));
+            }
+        }
         let fault = |message| Err(TemplateError::new(source, (1, 1), message));
         let mut seen = BTreeSet::new();
         let mut left: Vec<&str> = vec![&source.name];
         while let Some(name) = left.pop() {
-            let Some(partials) = self.0.get(name) else {
-                return fault(format!("there is no template {name:?} to include"));
-            };
-            for partial in partials.keys() {
-                if *partial == source.name {
+            // What another template lacks is told where that one is checked.
+            for include in self.0.get(name).into_iter().flat_map(BTreeMap::keys) {
+                if *include == source.name {
                     return fault(format!("the template includes itself, through {name:?}"));
                 }
-                if seen.insert(partial.as_str()) {
-                    left.push(partial);
+                if seen.insert(include.as_str()) {
+                    left.push(include);
                 }
             }
         }
@@ -156,9 +176,10 @@ impl Includes {
         // Templates that include themselves are refused elsewhere; here they must only end.
         known.insert(name, (0, 0));
         let (mut includes, mut depth) = (0usize, 0);
-        for (partial, times) in self.0.get(name).into_iter().flatten() {
+        for (partial, include) in self.0.get(name).into_iter().flatten() {
             let (inner, levels) = self.extent(partial, known);
-            includes = includes.saturating_add(inner.saturating_add(1).saturating_mul(*times));
+            includes =
+                includes.saturating_add(inner.saturating_add(1).saturating_mul(include.times));
             depth = depth.max(levels + 1);
         }
         known.insert(name, (includes, depth));
@@ -172,79 +193,107 @@ fn check_size(source: &TemplateSource) -> Result<(), TemplateError> {
         let message = format!("the template is larger than {MAX_BYTES} bytes");
         return Err(TemplateError::new(source, (1, 1), message));
     }
-    if let Some(at) = too_deep(&source.text) {
+    if let Some((at, refusal)) = refused(&source.text) {
         let before = &source.text[..at];
         let column = before.chars().rev().take_while(|character| *character != '\n').count();
-        let message = format!("blocks or calls are nested more than {MAX_DEPTH} deep");
         let at = (before.matches('\n').count() + 1, column + 1);
+        let message = match refusal {
+            Refusal::TooDeep => format!("blocks or calls are nested more than {MAX_DEPTH} deep"),
+            Refusal::RawBlock => {
+                "raw blocks ({{{{…}}}}) are not supported; for {{ write \\{{".to_owned()
+            }
+        };
         return Err(TemplateError::new(source, at, message));
     }
     Ok(())
 }
 
-/// One pass over a compiled template.
+/// One pass over a compiled template: what it includes, and whether it may call what it calls.
 struct Walk<'a> {
     source: &'a TemplateSource,
-    partials: BTreeMap<String, usize>,
+    includes: BTreeMap<String, Include>,
 }
 
 impl Walk<'_> {
-    fn template(&mut self, template: &Template) -> Result<(), TemplateError> {
+    /// `outer` is the place of the block around; an `{{else if}}` does not know its own.
+    fn template(
+        &mut self,
+        template: &Template,
+        outer: (usize, usize),
+    ) -> Result<(), TemplateError> {
         for (index, element) in template.elements.iter().enumerate() {
-            let at = template.mapping.get(index).map_or((1, 1), |at| (at.0, at.1));
-            let fault = |message: String| Err(TemplateError::new(self.source, at, message));
+            let at = template.mapping.get(index).map_or(outer, |at| (at.0, at.1));
             match element {
                 TemplateElement::RawString(_) | TemplateElement::Comment(_) => {}
-                TemplateElement::PartialExpression(partial) => match partial_name(&partial.name) {
-                    Some(name) => {
-                        *self.partials.entry(name).or_default() += 1;
-                    }
-                    None => {
-                        return fault("a computed partial name is not supported".to_owned());
-                    }
-                },
+                TemplateElement::PartialExpression(include) => {
+                    let Some(name) = partial_name(&include.name) else {
+                        return self.fault(at, "a computed partial name is not supported");
+                    };
+                    self.includes.entry(name).or_insert(Include { times: 0, at }).times += 1;
+                    self.arguments(at, &include.params, &include.hash)?;
+                }
                 TemplateElement::Expression(call)
                 | TemplateElement::HtmlExpression(call)
                 | TemplateElement::HelperBlock(call) => {
                     let called = call.block || !call.params.is_empty() || !call.hash.is_empty();
-                    if called
-                        && let Some(name) = call.name.as_name()
-                        && !helpers::exists(name)
-                    {
-                        return fault(format!("there is no helper {name:?}"));
+                    match call.name.as_name() {
+                        Some(name) if called => self.callee(at, name)?,
+                        Some(_) => {}
+                        None => self.argument(at, &call.name)?,
                     }
-                    for parameter in call.params.iter().chain(call.hash.values()) {
-                        if let Some(name) = Self::unknown_call(parameter) {
-                            return fault(format!("there is no helper {name:?}"));
-                        }
-                    }
+                    self.arguments(at, &call.params, &call.hash)?;
                     for inner in [&call.template, &call.inverse].into_iter().flatten() {
-                        self.template(inner)?;
+                        self.template(inner, at)?;
                     }
                 }
                 _ => {
                     let message =
                         "partial blocks ({{#> …}}) and decorators ({{* …}}) are not supported";
-                    return fault(message.to_owned());
+                    return self.fault(at, message);
                 }
             }
         }
         Ok(())
     }
 
-    /// A helper that is called in `parameter` and does not exist.
-    fn unknown_call(parameter: &Parameter) -> Option<String> {
-        let Parameter::Subexpression(call) = parameter else { return None };
-        if !helpers::exists(call.name()) {
-            return Some(call.name().to_owned());
+    fn arguments(
+        &self,
+        at: (usize, usize),
+        positional: &[Parameter],
+        named: &HashMap<String, Parameter>,
+    ) -> Result<(), TemplateError> {
+        positional.iter().chain(named.values()).try_for_each(|argument| self.argument(at, argument))
+    }
+
+    fn argument(&self, at: (usize, usize), argument: &Parameter) -> Result<(), TemplateError> {
+        let Parameter::Subexpression(call) = argument else { return Ok(()) };
+        self.callee(at, call.name())?;
+        let TemplateElement::Expression(call) = call.as_element() else { return Ok(()) };
+        self.arguments(at, &call.params, &call.hash)
+    }
+
+    fn callee(&self, at: (usize, usize), name: &str) -> Result<(), TemplateError> {
+        if helpers::exists(name) {
+            return Ok(());
         }
-        call.params().into_iter().flatten().find_map(Self::unknown_call)
+        let meant = did_you_mean(name, helpers::names());
+        self.fault(at, format!("there is no helper {name:?}{meant}"))
+    }
+
+    fn fault(&self, at: (usize, usize), message: impl Into<String>) -> Result<(), TemplateError> {
+        Err(TemplateError::new(self.source, at, message))
     }
 }
 
-fn partial_name(name: &Parameter) -> Option<String> {
+/// The template that an include names; `None` when that is computed.
+pub(super) fn partial_name(name: &Parameter) -> Option<String> {
     match name {
         Parameter::Literal(value) => value.as_str().map(str::to_owned),
         other => other.as_name().map(str::to_owned),
     }
+}
+
+/// What was probably meant, to stand behind a fault.
+fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    nearest(name, known).map(|meant| format!("; did you mean {meant:?}?")).unwrap_or_default()
 }

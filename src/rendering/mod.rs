@@ -9,6 +9,7 @@ mod helpers;
 mod inert;
 mod language;
 mod load;
+mod names;
 mod nesting;
 mod plain;
 mod plural;

@@ -77,6 +77,12 @@ impl Renderer {
         })
     }
 
+    /// Names in the users' templates that are nowhere in the data, and so show as nothing:
+    /// nothing that keeps a template from its work, and nothing that its author meant.
+    pub fn unknown_names(&self) -> &[TemplateError] {
+        &self.user.unknown
+    }
+
     /// Orders alerts by these severities, worst first.
     #[must_use]
     pub fn with_severities(mut self, severities: Vec<String>) -> Self {

@@ -25,6 +25,7 @@ mod render_command;
 mod rendering;
 mod sandbox;
 mod support;
+mod templates;
 mod user_templates;
 mod vault;
 mod vault_end_to_end;

@@ -88,6 +88,28 @@ async fn a_new_chat_with_a_new_template_speaks_after_the_reload() {
 }
 
 #[tokio::test]
+async fn a_chats_template_is_used_where_the_route_names_none() {
+    let stage = Stage::set(&ops()).await;
+    stage.write("calm.hbs", "calm: {{name}} {{nothingOfTheKind}}");
+    stage.write("loud.hbs", "LOUD: {{name}}");
+    let rest = format!(
+        "chats: {{ops: {{id: {OPS}, template: calm}}, db: {{id: {DB}}}}}\n\
+         route:\n  chats: [ops, db]\n  routes:\n    \
+         - {{matchers: ['alertname=\"Fire\"'], template: loud}}\n\
+         templates: ['*.hbs']\n"
+    );
+    // A name that is nowhere in the data is only warned of here; `nabat check` refuses it.
+    assert_eq!(stage.reload(&rest).await, (200, String::new()));
+    assert_eq!(stage.post("/alertmanager", "Smoke").await, 200);
+    assert_eq!(stage.post("/alertmanager", "Fire").await, 200);
+    stage.shown(OPS, "calm: Smoke").await;
+    stage.shown(OPS, "LOUD: Fire").await;
+    stage.shown(DB, "FIRING 1 · Smoke").await;
+    assert_eq!(stage.post("/alertmanager/ops", "Direct").await, 200);
+    stage.shown(OPS, "calm: Direct").await;
+}
+
+#[tokio::test]
 async fn a_changed_dedup_window_holds_from_the_reload_on() {
     let rest = |window: &str| {
         format!(

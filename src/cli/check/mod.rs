@@ -33,8 +33,10 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(faults) => return Ok(refuse(&faults.0)),
     };
-    if let Err(errors) = app::renderer(&config) {
-        return Ok(refuse(&errors));
+    match app::renderer(&config) {
+        Ok(renderer) if renderer.unknown_names().is_empty() => {}
+        Ok(renderer) => return Ok(refuse(renderer.unknown_names())),
+        Err(errors) => return Ok(refuse(&errors)),
     }
     let client = match app::client(&config) {
         Ok(client) => client,
@@ -71,13 +73,13 @@ fn refuse(faults: &[impl fmt::Display]) -> ExitCode {
 
 /// Colours, or none.
 #[derive(Debug, Clone, Copy)]
-struct Paint {
+pub(super) struct Paint {
     colours: bool,
 }
 
 impl Paint {
     /// Colours only for a terminal, and not where `NO_COLOR` asks for none.
-    fn on(stream: &impl io::IsTerminal) -> Self {
+    pub(in crate::cli) fn on(stream: &impl io::IsTerminal) -> Self {
         let refused = process_environment("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self { colours: stream.is_terminal() && !refused }
     }
@@ -86,7 +88,7 @@ impl Paint {
         if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }
 
-    fn title(self, text: impl fmt::Display) -> String {
+    pub(in crate::cli) fn title(self, text: impl fmt::Display) -> String {
         self.with(1, text)
     }
 
@@ -94,15 +96,15 @@ impl Paint {
         self.with(2, text)
     }
 
-    fn bad(self, text: impl fmt::Display) -> String {
+    pub(in crate::cli) fn bad(self, text: impl fmt::Display) -> String {
         self.with(31, text)
     }
 
-    fn good(self, text: impl fmt::Display) -> String {
+    pub(in crate::cli) fn good(self, text: impl fmt::Display) -> String {
         self.with(32, text)
     }
 
-    fn odd(self, text: impl fmt::Display) -> String {
+    pub(in crate::cli) fn odd(self, text: impl fmt::Display) -> String {
         self.with(33, text)
     }
 }

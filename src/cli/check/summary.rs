@@ -85,6 +85,9 @@ fn describe(chat: &Chat) -> String {
     }
     let timezone = chat.timezone.iana_name().unwrap_or("UTC");
     let _ = write!(text, ", {}, {timezone}", chat.language.code());
+    if let Some(template) = &chat.template {
+        let _ = write!(text, ", template {template}");
+    }
     text
 }
 

@@ -16,6 +16,10 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
         isolated(&wrapped("code", &visible_line(&arguments.text(0)))).into_owned()
     });
     markup(handlebars, "pre", |arguments| wrapped("pre", &visible(&arguments.text(0))));
+    markup(handlebars, "safeHtml", |arguments| arguments.text(0));
+    markup(handlebars, "safeUrl", |arguments| {
+        link_target(&arguments.text(0)).map(escape).unwrap_or_default()
+    });
     markup(handlebars, "link", |arguments| {
         let (url, text) = (arguments.text(0), arguments.text(1));
         match link_target(&url) {

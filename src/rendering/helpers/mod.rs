@@ -1,9 +1,11 @@
 //! What templates can call. Names are Alertmanager's where it has the same; a missing value
 //! counts as an empty text, so that a template never fails for a label that is not there.
 
+mod collections;
 mod go;
 mod html;
 mod numbers;
+mod printf;
 mod text;
 mod time;
 mod words;
@@ -20,29 +22,43 @@ use super::budget;
 use super::catalogue::MAX_OUTPUT;
 
 /// What handlebars brings along.
-const BUILT_IN: [&str; 16] = [
-    "if", "unless", "each", "with", "lookup", "raw", "eq", "ne", "gt", "gte", "lt", "lte", "and",
-    "or", "not", "len",
+const BUILT_IN: [&str; 15] = [
+    "if", "unless", "each", "with", "lookup", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or",
+    "not", "len",
 ];
 
 /// What nabat adds.
-pub(super) const OWN: [&str; 30] = [
+pub(super) const OWN: [&str; 46] = [
     "toUpper",
     "toLower",
     "title",
     "trimSpace",
     "urlUnescape",
-    "stringSlice",
-    "join",
-    "sortedPairs",
+    "urlquery",
     "truncate",
     "severityEmoji",
     "default",
     "match",
     "reReplaceAll",
+    "stringSlice",
+    "list",
+    "append",
+    "dict",
+    "join",
+    "sortedPairs",
+    "names",
+    "values",
+    "remove",
+    "index",
+    "slice",
+    "toJson",
+    "print",
+    "printf",
     "humanize",
+    "humanize1024",
     "humanizePercentage",
     "humanizeDuration",
+    "humanizeTimestamp",
     "plural",
     "since",
     "tz",
@@ -57,6 +73,8 @@ pub(super) const OWN: [&str; 30] = [
     "linked",
     "choose",
     "attribute",
+    "safeHtml",
+    "safeUrl",
 ];
 
 /// Whether templates can call `name`.
@@ -64,10 +82,18 @@ pub fn exists(name: &str) -> bool {
     BUILT_IN.contains(&name) || OWN.contains(&name)
 }
 
-/// Registers every helper, and takes back the one that writes to the log.
+/// All that templates can call.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.into_iter().chain(OWN)
+}
+
+/// Registers every helper, and takes back those that templates can't call.
 pub fn register(handlebars: &mut Handlebars<'_>) {
     handlebars.unregister_helper("log");
+    handlebars.unregister_helper("raw");
     text::register(handlebars);
+    collections::register(handlebars);
+    printf::register(handlebars);
     numbers::register(handlebars);
     time::register(handlebars);
     html::register(handlebars);
@@ -130,6 +156,12 @@ fn text_of(value: &Value) -> String {
 
 /// Why a helper gave up.
 struct Fault(String);
+
+impl From<RenderError> for Fault {
+    fn from(error: RenderError) -> Self {
+        Self(error.reason().to_string())
+    }
+}
 
 impl From<Fault> for RenderError {
     fn from(fault: Fault) -> Self {

@@ -8,6 +8,7 @@ use super::{Arguments, Fault, function};
 
 pub fn register(handlebars: &mut Handlebars<'_>) {
     function(handlebars, "humanize", |arguments| shown(arguments, humanize));
+    function(handlebars, "humanize1024", |arguments| shown(arguments, humanize1024));
     function(handlebars, "humanizePercentage", |arguments| {
         shown(arguments, |ratio| format!("{}%", significant(ratio * 100.0)))
     });
@@ -80,6 +81,19 @@ fn humanize(value: f64) -> String {
             }
             (scaled, prefix) = (scaled * 1000.0, name);
         }
+    }
+    format!("{}{prefix}", significant(scaled))
+}
+
+/// `1536` as `1.5ki`.
+fn humanize1024(value: f64) -> String {
+    let mut scaled = value;
+    let mut prefix = "";
+    for name in ["ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"] {
+        if scaled.abs() < 1024.0 || !scaled.is_finite() {
+            break;
+        }
+        (scaled, prefix) = (scaled / 1024.0, name);
     }
     format!("{}{prefix}", significant(scaled))
 }

@@ -1,20 +1,27 @@
-//! Helpers over texts, lists and maps.
+//! Helpers over texts.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use handlebars::Handlebars;
 use regex::{Regex, RegexBuilder};
-use serde_json::{Value, json};
+use serde_json::Value;
+use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::super::words;
-use super::{Arguments, Fault, function, text_of};
+use super::super::{budget, words};
+use super::{Arguments, Fault, function};
 
-/// A compiled pattern may take this much memory, in bytes.
-const MAX_REGEX_BYTES: usize = 1 << 20;
+/// A compiled pattern may take this much memory, in bytes: what looks for several `\w` fits.
+const MAX_REGEX_BYTES: usize = 128 * 1024;
+
+/// A pattern up to this size is a small one.
+const SMALL_REGEX_BYTES: usize = 8 * 1024;
 
 /// Patterns kept compiled; templates name a handful, but a pattern may also come from a label.
 const MAX_CACHED_REGEXES: usize = 64;
+
+/// The steps of the budget that compiling a pattern takes.
+const COMPILE_STEPS: usize = 50;
 
 pub fn register(handlebars: &mut Handlebars<'_>) {
     function(handlebars, "toUpper", |arguments| Ok(arguments.text(0).to_uppercase().into()));
@@ -22,11 +29,11 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
     function(handlebars, "title", |arguments| Ok(title(&arguments.text(0)).into()));
     function(handlebars, "trimSpace", |arguments| Ok(arguments.text(0).trim().into()));
     function(handlebars, "urlUnescape", |arguments| Ok(url_unescape(&arguments.text(0)).into()));
-    function(handlebars, "stringSlice", |arguments| {
-        Ok(arguments.values.iter().copied().cloned().collect())
+    function(handlebars, "urlquery", |arguments| {
+        let text = arguments.text(0);
+        arguments.check_size(text.len().saturating_mul(3))?;
+        Ok(url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().into())
     });
-    function(handlebars, "join", join);
-    function(handlebars, "sortedPairs", sorted_pairs);
     function(handlebars, "truncate", truncate);
     function(handlebars, "severityEmoji", |arguments| {
         Ok(words::severity_emoji(&arguments.text(0)).into())
@@ -35,44 +42,69 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
         let index = usize::from(arguments.text(0).is_empty());
         Ok(arguments.value(index).clone())
     });
-    let regexes = Regexes::default();
+    let patterns = Arc::new(Patterns::default());
+    let shared = patterns.clone();
     function(handlebars, "match", move |arguments| {
-        Ok(regexes.get(&arguments.text(0))?.is_match(&arguments.text(1)).into())
+        let text = arguments.text(1);
+        Ok(shared.for_text(&arguments.text(0), &text)?.is_match(&text).into())
     });
-    let regexes = Regexes::default();
     function(handlebars, "reReplaceAll", move |arguments| {
-        replace_all(arguments, &regexes.get(&arguments.text(0))?)
+        let text = arguments.text(2);
+        replace_all(arguments, &patterns.for_text(&arguments.text(0), &text)?, &text)
     });
 }
 
 /// Compiled patterns, so that one is compiled once and not at every alert.
 #[derive(Default)]
-struct Regexes(Mutex<HashMap<String, Regex>>);
+struct Patterns(Mutex<HashMap<String, Pattern>>);
 
-impl Regexes {
-    fn get(&self, pattern: &str) -> Result<Regex, Fault> {
-        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(regex) = cached.get(pattern) {
-            return Ok(regex.clone());
+#[derive(Clone)]
+struct Pattern {
+    regex: Regex,
+    /// So much text is a step of the budget, in bytes. At worst a pattern keeps all its states in
+    /// view at every character, so a large one pays more.
+    bytes_a_step: usize,
+}
+
+impl Pattern {
+    fn compile(pattern: &str) -> Result<Self, Fault> {
+        budget::spend(COMPILE_STEPS)?;
+        let within = |bytes| RegexBuilder::new(pattern).size_limit(bytes).build();
+        if let Ok(regex) = within(SMALL_REGEX_BYTES) {
+            return Ok(Self { regex, bytes_a_step: 16 });
         }
-        let regex = RegexBuilder::new(pattern)
-            .size_limit(MAX_REGEX_BYTES)
-            .build()
+        let regex = within(MAX_REGEX_BYTES)
             .map_err(|error| Fault(format!("bad pattern {pattern:?}: {error}")))?;
-        if cached.len() >= MAX_CACHED_REGEXES {
-            cached.clear();
-        }
-        cached.insert(pattern.to_owned(), regex.clone());
+        Ok(Self { regex, bytes_a_step: 4 })
+    }
+}
+
+impl Patterns {
+    /// The compiled pattern; the work of looking through `text` with it is paid for.
+    fn for_text(&self, pattern: &str, text: &str) -> Result<Regex, Fault> {
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Pattern { regex, bytes_a_step } = if let Some(known) = cached.get(pattern) {
+            known.clone()
+        } else {
+            let compiled = Pattern::compile(pattern)?;
+            if cached.len() >= MAX_CACHED_REGEXES {
+                cached.clear();
+            }
+            cached.insert(pattern.to_owned(), compiled.clone());
+            compiled
+        };
+        drop(cached);
+        budget::spend(text.len() / bytes_a_step)?;
         Ok(regex)
     }
 }
 
 /// `reReplaceAll pattern replacement text`, which stops while the result grows.
-fn replace_all(arguments: &Arguments<'_>, regex: &Regex) -> Result<Value, Fault> {
-    let (replacement, text) = (arguments.text(1), arguments.text(2));
+fn replace_all(arguments: &Arguments<'_>, regex: &Regex, text: &str) -> Result<Value, Fault> {
+    let replacement = arguments.text(1);
     let mut replaced = String::with_capacity(text.len());
     let (mut copied, groups) = (0, replacement.matches('$').count());
-    for found in regex.captures_iter(&text) {
+    for found in regex.captures_iter(text) {
         let whole = found.get_match();
         let most = replacement.len() + groups * whole.len();
         arguments.check_size(replaced.len().max(most))?;
@@ -84,17 +116,13 @@ fn replace_all(arguments: &Arguments<'_>, regex: &Regex) -> Result<Value, Fault>
     Ok(replaced.into())
 }
 
-/// Every word's first letter in upper case.
+/// Every word with its first letter large and the others small, as Alertmanager's `title`.
 fn title(text: &str) -> String {
-    let mut previous = ' ';
     let mut titled = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if previous.is_alphanumeric() {
-            titled.push(letter);
-        } else {
-            titled.extend(letter.to_uppercase());
-        }
-        previous = letter;
+    for word in text.split_word_bounds() {
+        let mut letters = word.chars();
+        titled.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        titled.push_str(&letters.as_str().to_lowercase());
     }
     titled
 }
@@ -118,36 +146,6 @@ fn url_unescape(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&decoded).into_owned()
-}
-
-/// `join ", " list`.
-fn join(arguments: &Arguments<'_>) -> Result<Value, Fault> {
-    match arguments.value(1) {
-        Value::Array(items) => {
-            let between = arguments.text(0);
-            arguments.check_size(between.len().saturating_mul(items.len()))?;
-            let items: Vec<_> = items.iter().map(text_of).collect();
-            Ok(items.join(&between).into())
-        }
-        Value::Null => Ok("".into()),
-        other => Err(Fault(format!("join: {other} is no list"))),
-    }
-}
-
-/// A map as a list of `{name, value}`, as Alertmanager's `SortedPairs`: `alertname` first.
-pub(super) fn sorted_pairs(arguments: &Arguments<'_>) -> Result<Value, Fault> {
-    match arguments.value(0) {
-        Value::Object(map) => {
-            let mut pairs: Vec<_> = map.iter().collect();
-            pairs.sort_by_key(|(name, _)| (name.as_str() != "alertname", name.as_str()));
-            Ok(pairs
-                .into_iter()
-                .map(|(name, value)| json!({"name": name, "value": value}))
-                .collect())
-        }
-        Value::Null => Ok(json!([])),
-        other => Err(Fault(format!("sortedPairs: {other} is no map"))),
-    }
 }
 
 /// `truncate 20 text`: at most so many characters, the last one `…` when some are missing.

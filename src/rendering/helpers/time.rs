@@ -2,7 +2,7 @@
 
 use handlebars::Handlebars;
 use jiff::tz::{Offset, TimeZone};
-use jiff::{Timestamp, ZonedDateTime};
+use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use serde_json::Value;
 
 use super::super::words;
@@ -30,6 +30,13 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
         let Some(time) = zoned(arguments, 0)? else { return Ok(Value::Null) };
         let (now, language) = (now(arguments)?, arguments.language());
         Ok(words::clock(time.timestamp(), now, time.time_zone(), language).into())
+    });
+    function(handlebars, "humanizeTimestamp", |arguments| {
+        let Some(seconds) = arguments.number(0)? else { return Ok(Value::Null) };
+        let time = SignedDuration::try_from_secs_f64(seconds)
+            .and_then(Timestamp::from_duration)
+            .map_err(|_| Fault(format!("humanizeTimestamp: {seconds} is no time")))?;
+        Ok(time.strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC").to_string().into())
     });
     function(handlebars, "duration", |arguments| {
         let Some(seconds) = arguments.number(0)? else { return Ok(Value::Null) };

@@ -3,20 +3,38 @@
 use super::user::{first, one};
 use super::*;
 
-/// The rows of the table of helpers: name, template, what it gives.
-fn rows() -> Vec<[String; 3]> {
+/// The rows of the table with these heads: code as it is written there.
+fn table(heads: &str) -> Vec<[String; 3]> {
     let document = include_str!("../../../docs/templates.md");
-    let table = document.split("| helper | for example | gives |").nth(1).unwrap();
+    let table = document.split(heads).nth(1).unwrap();
     table
         .lines()
         .skip(2)
         .take_while(|line| line.starts_with('|'))
         .map(|line| {
-            let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-            let cell = |index: usize| cells[index].trim_matches('`').to_owned();
+            let line = line.trim_start_matches("| ").trim_end_matches(" |");
+            let cells: Vec<&str> = line.split(" | ").collect();
+            assert_eq!(cells.len(), 3, "{line}");
+            let cell = |index: usize| cells[index].trim_matches('`').replace("\\|", "|");
             [cell(0), cell(1), cell(2).replace("\\n", "\n")]
         })
         .collect()
+}
+
+/// The rows of the table of helpers: name, template, what it gives.
+fn rows() -> Vec<[String; 3]> {
+    table("| helper | for example | gives |")
+}
+
+#[test]
+fn every_form_of_alertmanagers_gives_here_what_the_document_says() {
+    let mut state = group(vec![alert("db-1", "critical")]);
+    state.group_labels = labels(&[("alertname", "HighCPU")]);
+    for [_, template, gives] in table("| Alertmanager | here | gives |") {
+        let renderer = one("default.hbs", &template);
+        let Rendered { parts, fell_back, .. } = renderer.render(&scene(&state));
+        assert_eq!((&parts[0].plain, fell_back), (&gives, None), "{template}");
+    }
 }
 
 #[test]

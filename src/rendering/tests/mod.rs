@@ -1,5 +1,6 @@
 mod buttons;
 mod documented;
+mod names;
 mod table;
 mod user;
 

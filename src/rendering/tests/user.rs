@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 
-fn source(file: &str, text: &str) -> TemplateSource {
+pub(super) fn source(file: &str, text: &str) -> TemplateSource {
     TemplateSource::from_file(Path::new(file), text.to_owned())
 }
 
@@ -156,6 +156,28 @@ fn a_helper_whose_result_explodes_is_stopped() {
 }
 
 #[test]
+fn a_pattern_that_takes_too_much_work_is_stopped() {
+    let state = group((0..60).map(|number| alert(&number.to_string(), "info")).collect());
+    let long = "ab".repeat(10_000);
+    let text = format!(
+        "x{{{{#each firing}}}}{{{{#if (match \"[ab]*a[ab]{{200}}c\" {long:?})}}}}{{{{/if}}}}{{{{/each}}}}"
+    );
+    let (_, fell_back) = first(&one("default.hbs", &text), &scene(&state));
+    assert!(fell_back.unwrap().contains("over 50000 steps"));
+    let fault = &faults("default.hbs", "{{match \"(?:\\\\w{50}){50}\" name}}")[0];
+    assert!(fault.contains("bad pattern"), "{fault}");
+}
+
+#[test]
+fn usual_patterns_over_all_alerts_are_not_stopped() {
+    let state = group((0..60).map(|number| alert(&number.to_string(), "info")).collect());
+    let text = "{{#each alerts}}{{reReplaceAll \"^([\\\\w.-]+):\\\\d+$\" \"$1\" labels.instance}}\
+                {{#if (match \"(?i)^high|disk.*full\" labels.alertname)}}\
+                {{reReplaceAll \"\\\\s+\" \" \" annotations.description}}{{/if}}\n{{/each}}";
+    assert_eq!(first(&one("default.hbs", text), &scene(&state)).1, None);
+}
+
+#[test]
 fn a_template_that_goes_through_all_labels_of_all_alerts_is_not_stopped() {
     let many = (0..60).map(|number| {
         let mut alert = alert(&number.to_string(), "info");
@@ -207,6 +229,18 @@ fn broken_templates_are_refused_with_their_place() {
             "can't parse entities: Can't find end tag corresponding to start tag \"b\"",
         ),
         ("{{match \"(\" name}}", "bad pattern \"(\""),
+        ("a {{{{raw}}}}{{x}}{{{{/raw}}}}", "ops.hbs:1:3: raw blocks"),
+        (
+            "{{#if name}}\n{{else if (nope name)}}{{/if}}",
+            "ops.hbs:1:1: there is no helper \"nope\"",
+        ),
+        ("{{toUppr name}}", "there is no helper \"toUppr\"; did you mean \"toUpper\"?"),
+        ("{{(nope name)}}", "there is no helper \"nope\""),
+        ("{{len (eq a x=(nope b))}}", "there is no helper \"nope\""),
+        (
+            "x\n {{> aalert}}",
+            "ops.hbs:2:2: there is no template \"aalert\" to include; did you mean \"alert\"?",
+        ),
         ("{{> missing}}", "there is no template \"missing\" to include"),
         ("{{> (lookup this \"name\")}}", "computed partial name"),
         ("{{#> card}}x{{/card}}", "not supported"),
