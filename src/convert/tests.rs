@@ -171,7 +171,6 @@ fn what_cannot_be_said_is_told_with_its_place_and_stays_visible() {
             "x.tmpl:1:23: an alert has no .ExternalURL; the data has it: write @root.externalURL",
         ),
         ("<br>{{ .Status }}", "x.tmpl:1:1: Telegram has no <br>, it is shown as text"),
-        ("{{ printf \"%5.1f\" 3.0 }}", "x.tmpl:1:4: printf inserts here"),
         ("{{ add 1 2 }}", "x.tmpl:1:4: there is no helper for the function add"),
     ] {
         let problems = problems(text);

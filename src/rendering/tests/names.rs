@@ -83,8 +83,8 @@ fn an_included_template_is_judged_where_it_is_included() {
 
 #[test]
 fn a_users_part_of_the_built_in_templates_is_judged_in_them() {
-    let said = told(&[("alert.hbs", "{{labels.instance}} {{distnct}}\n")]);
-    assert_eq!(said, ["alert.hbs:1:21: there is no \"distnct\" here; did you mean \"distinct\"?"]);
+    let said = told(&[("alert.hbs", "{{labels.instance}} {{summry}}\n")]);
+    assert_eq!(said, ["alert.hbs:1:21: there is no \"summry\" here; did you mean \"summary\"?"]);
 }
 
 #[test]
