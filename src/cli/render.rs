@@ -148,8 +148,10 @@ fn timezone(name: &str) -> Result<TimeZone, String> {
 /// When a file can't be read, the body is no webhook's, or no browser takes the picture.
 pub async fn run(args: RenderArgs) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| Clock::system().now());
+    // What is wrong with the flags is told before the body is waited for.
+    let templates = looks::templates(&args.templates).map_err(Misuse)?;
     let state = ingest::parse(&body(&args)?, now)?;
-    let looks = Looks::find(&args, &state).map_err(Misuse)?;
+    let looks = Looks::find(&args, templates, &state).map_err(Misuse)?;
     let renderer = match &looks.renderer {
         Ok(renderer) => renderer,
         Err(faults) => {

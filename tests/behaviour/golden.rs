@@ -40,7 +40,14 @@ fn messages(kind: Kind, language: Language, state: fn(usize) -> Notification) ->
         for (index, part) in message.parts.iter().enumerate() {
             let count = message.parts.len();
             writeln!(shown, "═══ {size} alerts, message {} of {count}", index + 1).unwrap();
-            writeln!(shown, "{}\n", part.html).unwrap();
+            writeln!(shown, "{}", part.html).unwrap();
+            let rows = message.buttons.iter().filter(|_| index == 0);
+            for row in rows {
+                let keys: Vec<String> =
+                    row.iter().map(|button| format!("[ {} ]", button.text())).collect();
+                writeln!(shown, "{}", keys.join(" ")).unwrap();
+            }
+            writeln!(shown).unwrap();
         }
     }
     shown

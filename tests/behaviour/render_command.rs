@@ -53,7 +53,7 @@ fn a_body_from_a_file_is_shown_as_the_chat_would_read_it() {
          ✅ lot_id=8702-А (25 мин)\n\
          \n\
          service=risk-engine\n\
-         инструкция (https://wiki.example.com/runbooks/anti-dumping)\n"
+         [ 📖 Ранбук ] [ 📋 Команда ]\n"
     );
 }
 
@@ -83,7 +83,7 @@ fn formatting_is_shown_where_it_is_wanted() {
     assert!(!plain.contains('\x1b'), "no terminal, no escape sequences: {plain:?}");
     let (_, formatted, _) = render(&["-", "--color=always"], &body);
     assert!(formatted.contains("\x1b[1mCRITICAL · "), "{formatted:?}");
-    assert!(formatted.contains("\x1b[4;34mrunbook\x1b[0m"), "{formatted:?}");
+    assert!(formatted.contains("\x1b[7m[ 📖 Runbook ]\x1b[0m"), "{formatted:?}");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_chat_lends_its_looks_and_its_number() {
     let at = "--at=2026-11-03T09:00:00Z";
     let (code, shown, complaints) = render(&["-", "--chat=ops", &config, at], &body);
     assert_eq!((code, complaints.as_str()), (0, ""));
-    assert_eq!(shown, "AntiDumpingRatioHigh 14:00\n");
+    assert_eq!(shown, "AntiDumpingRatioHigh 14:00\n[ 📖 Ранбук ] [ 📋 Команда ]\n");
     let (_, shown, _) =
         render(&["-", "--chat=ops", &config, at, "--timezone=UTC", "--template=default"], &body);
     assert!(shown.starts_with("🔴 КРИТИЧНО · "), "{shown}");

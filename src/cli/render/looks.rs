@@ -36,14 +36,18 @@ impl Looks {
     ///
     /// # Errors
     /// The configuration is faulty or has no such chat, or a template can't be read.
-    pub fn find(args: &RenderArgs, state: &Notification) -> anyhow::Result<Self> {
+    pub fn find(
+        args: &RenderArgs,
+        templates: Vec<TemplateSource>,
+        state: &Notification,
+    ) -> anyhow::Result<Self> {
         let mut looks = match &args.chat {
-            Some(alias) => Self::of_chat(args, alias, state)?,
+            Some(alias) => Self::of_chat(args, templates, alias, state)?,
             None => Self {
                 language: Language::default(),
                 timezone: TimeZone::UTC,
                 template: BUILT_IN.to_owned(),
-                renderer: Renderer::new(templates(&args.templates)?),
+                renderer: Renderer::new(templates),
                 chat: None,
                 topic: None,
                 tg_time: false,
@@ -64,11 +68,16 @@ impl Looks {
         Ok(looks)
     }
 
-    fn of_chat(args: &RenderArgs, alias: &str, state: &Notification) -> anyhow::Result<Self> {
+    fn of_chat(
+        args: &RenderArgs,
+        templates: Vec<TemplateSource>,
+        alias: &str,
+        state: &Notification,
+    ) -> anyhow::Result<Self> {
         let file = Config::find(args.config_file.as_deref());
         let mut config = Config::load(file.as_deref(), &process_environment)?;
-        if !args.templates.is_empty() {
-            let flagged = templates(&args.templates)?.into_iter().map(|source| TemplateFile {
+        if !templates.is_empty() {
+            let flagged = templates.into_iter().map(|source| TemplateFile {
                 name: source.name,
                 language: source.language,
                 text: source.text,
@@ -105,7 +114,11 @@ impl Looks {
     }
 }
 
-fn templates(patterns: &[String]) -> anyhow::Result<Vec<TemplateSource>> {
+/// The templates that the flags name.
+///
+/// # Errors
+/// A pattern is none or finds nothing, or a file can't be read.
+pub(super) fn templates(patterns: &[String]) -> anyhow::Result<Vec<TemplateSource>> {
     let mut sources = Vec::new();
     for pattern in patterns {
         let files: Vec<PathBuf> = glob::glob(pattern)

@@ -90,7 +90,8 @@ async fn a_message_that_is_too_long_is_split_smaller() {
     let mut body = webhook("DiskFull", &names);
     for alert in body["alerts"].as_array_mut().unwrap() {
         let summary = format!("{} {}", alert["labels"]["instance"], "long ".repeat(50));
-        alert["annotations"] = json!({"summary": summary});
+        let description = format!("of {} {}", alert["labels"]["instance"], "long ".repeat(90));
+        alert["annotations"] = json!({"summary": summary, "description": description});
     }
     stage.post("ops", &body).await;
     stage.drained().await;
@@ -128,7 +129,7 @@ async fn a_deleted_card_is_replaced_and_news_come_without_their_reply() {
 fn long(names: &[&str]) -> serde_json::Value {
     let mut body = webhook("DiskFull", names);
     for alert in body["alerts"].as_array_mut().unwrap() {
-        let summary = format!("{} {}", alert["labels"]["instance"], "long ".repeat(120));
+        let summary = format!("{} {}", alert["labels"]["instance"], "long ".repeat(30));
         alert["annotations"] = json!({"summary": summary});
     }
     body

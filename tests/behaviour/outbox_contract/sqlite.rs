@@ -90,7 +90,11 @@ async fn a_second_instance_is_refused_and_the_first_named() {
 async fn a_file_of_the_first_schema_is_brought_up_to_the_present_one() {
     let directory = Directory::used().await;
     let file = Connection::open(directory.file()).unwrap();
-    file.execute_batch("DROP TABLE topics; PRAGMA user_version = 1;").unwrap();
+    file.execute_batch(
+        "DROP TABLE topics; ALTER TABLE entries DROP COLUMN buttons; \
+         CREATE INDEX recent_age ON recent (last_at); PRAGMA user_version = 1;",
+    )
+    .unwrap();
     drop(file);
     let store = directory.open().await;
     store.remember_topic(ChatId(-1_001), &topic_name("db"), TopicId(7)).await.unwrap();
