@@ -61,6 +61,8 @@ pub enum StartError {
     Outbox(#[from] StoreError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error("the HTTP client for pictures can't be set up: {0}")]
+    Images(#[source] reqwest::Error),
     #[error(
         "can't listen on {address}: {source}; is another nabat running? Name another address with --web.listen-address"
     )]
@@ -102,6 +104,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let renderer = renderer(&config).map_err(StartError::Templates)?;
     rooms::introduce_templates(&renderer);
     let client = Arc::new(ArcSwap::from_pointee(client(&config)?));
+    let images = rooms::images(&config).map_err(StartError::Images)?;
     let security = options.web_config_file.as_deref().map(Security::load).transpose()?;
     let listener = listen(options.listen_address).await?;
     let address = listener.local_addr().unwrap_or(options.listen_address);
@@ -133,7 +136,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         renderer: Arc::new(ArcSwap::from_pointee(renderer)),
         metrics: metrics.clone(),
         clock: options.clock.clone(),
-        options: ArcSwap::from_pointee(rooms::delivery_options(&config)),
+        options: ArcSwap::from_pointee(rooms::delivery_options(&config, images)),
         tasks: back.clone(),
     });
     rooms::introduce(&config, &metrics, &options.clock);

@@ -46,10 +46,11 @@ impl Reloader {
             let config = Config::load(file.as_deref(), &environment).map_err(|f| f.to_string())?;
             let renderer = rooms::renderer(&config).map_err(|faults| super::lines(&faults))?;
             let client = rooms::client(&config).map_err(|error| error.to_string())?;
-            Ok::<_, String>((config, renderer, client))
+            let images = rooms::images(&config).map_err(|error| error.to_string())?;
+            Ok::<_, String>((config, renderer, client, images))
         };
         let read = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?;
-        let (config, renderer, client) = read?;
+        let (config, renderer, client, images) = read?;
 
         // Nothing below can fail.
         let with = self.delivery.surroundings();
@@ -57,7 +58,7 @@ impl Reloader {
         with.client.store(Arc::new(client));
         rooms::introduce_templates(&renderer);
         with.renderer.store(Arc::new(renderer));
-        with.options.store(Arc::new(rooms::delivery_options(&config)));
+        with.options.store(Arc::new(rooms::delivery_options(&config, images)));
         with.chats.replace(self.token.keep(&config));
         self.store.set_options(rooms::store_options(&config));
         rooms::introduce(&config, &with.metrics, &with.clock);

@@ -137,16 +137,16 @@ pub fn store_options(config: &Config) -> SqliteOptions {
     }
 }
 
-pub fn delivery_options(config: &Config) -> DeliveryOptions {
+/// Makes what fetches pictures, when some may be fetched. Reads the system's certificates.
+pub fn images(config: &Config) -> Result<Option<Images>, reqwest::Error> {
+    config.images.clone().map(Images::new).transpose()
+}
+
+pub fn delivery_options(config: &Config, images: Option<Images>) -> DeliveryOptions {
     let fallback = config
         .fallback_chat
         .as_ref()
         .map(|chat| LaneId { chat: chat.clone(), topic: own_topic(config, chat) });
-    let images = config.images.clone().and_then(|options| {
-        Images::new(options)
-            .inspect_err(|error| tracing::warn!(%error, "pictures of alerts are not shown"))
-            .ok()
-    });
     DeliveryOptions {
         images: images.map(Arc::new),
         dead_after: config.delivery.dead_after,

@@ -271,6 +271,9 @@ pub enum StoreError {
     Full(String),
     #[error("the outbox can't commit: {0}")]
     Commit(String),
+    /// What is stored there is damaged; nothing else is.
+    #[error("a stored row does not read: {0}")]
+    Unreadable(String),
     #[error("the lease on entry {0} is not valid any more")]
     LeaseLost(EntryId),
     #[error("there is no entry {0}")]

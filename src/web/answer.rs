@@ -29,6 +29,7 @@ pub(super) fn store_error(refusal: &StoreError) -> Response {
     let status = match refusal {
         StoreError::NoSuchEntry(_) => StatusCode::NOT_FOUND,
         StoreError::LeaseLost(_) => StatusCode::CONFLICT,
+        StoreError::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
         StoreError::Full(_) | StoreError::Commit(_) | StoreError::Closed => {
             StatusCode::SERVICE_UNAVAILABLE
         }

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use axum::response::Response;
 use futures_util::future::Either;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::uri::Authority;
+use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use tower::Service;
 
 use super::answer;
@@ -39,7 +40,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let harmless = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        if harmless || !is_cross_site(request.headers()) {
+        if harmless || !is_cross_site(request.uri(), request.headers()) {
             return Either::Left(self.site.call(request));
         }
         let fault = "a browser sent this on behalf of another site; nothing was done";
@@ -48,13 +49,17 @@ where
 }
 
 /// Browsers say where a request comes from; other programs send neither header.
-fn is_cross_site(headers: &HeaderMap) -> bool {
+fn is_cross_site(uri: &Uri, headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return !matches!(site.as_bytes(), b"same-origin" | b"none");
     }
     let Some(origin) = headers.get(header::ORIGIN) else { return false };
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    // HTTP/2 names the host in the address.
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .or_else(|| uri.authority().map(Authority::as_str));
     match (origin, host) {
         (Some((_, origin)), Some(host)) => !origin.eq_ignore_ascii_case(host),
         _ => true,
@@ -82,7 +87,7 @@ mod tests {
             &[("sec-fetch-site", "none")],
             &[("origin", "http://nabat:9087"), ("host", "nabat:9087")],
         ] {
-            assert!(!is_cross_site(&headers(own)), "{own:?}");
+            assert!(!is_cross_site(&Uri::from_static("/"), &headers(own)), "{own:?}");
         }
         for foreign in [
             &[("sec-fetch-site", "cross-site")][..],
@@ -90,7 +95,14 @@ mod tests {
             &[("origin", "http://evil.example"), ("host", "nabat:9087")],
             &[("origin", "null"), ("host", "nabat:9087")],
         ] {
-            assert!(is_cross_site(&headers(foreign)), "{foreign:?}");
+            assert!(is_cross_site(&Uri::from_static("/"), &headers(foreign)), "{foreign:?}");
         }
+    }
+
+    #[test]
+    fn the_host_of_http_2_is_in_the_address() {
+        let at = Uri::from_static("https://nabat:9087/-/reload");
+        assert!(!is_cross_site(&at, &headers(&[("origin", "https://nabat:9087")])));
+        assert!(is_cross_site(&at, &headers(&[("origin", "https://evil.example")])));
     }
 }

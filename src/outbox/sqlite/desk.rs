@@ -123,6 +123,11 @@ impl Desk {
         Ok(desk)
     }
 
+    /// Cancelled when nothing can be stored any more.
+    pub fn fatal(&self) -> CancellationToken {
+        self.fatal.clone()
+    }
+
     /// Notes the time of a submission: the tidying's idea of the present.
     pub fn saw(&mut self, at: i64) {
         self.latest = at;
@@ -161,6 +166,7 @@ impl Desk {
 
     /// Runs a batch in one transaction, commits, and answers everyone.
     pub fn work_off(&mut self, batch: &mut Vec<Job>) {
+        self.release_returned();
         let durable = batch.iter().any(|job| job.durable);
         if self.fatal.is_cancelled() {
             let why = "the disk failed before; restart nabat";
@@ -200,6 +206,7 @@ impl Desk {
         for reply in replies {
             reply(failure.clone().map_or(Ok(()), Err));
         }
+        self.release_returned();
         self.upkeep(durable);
         // Everyone has been answered: the next webhook need not wait for this.
         let _ = self.flush_at_commit(true);
@@ -223,9 +230,11 @@ impl Desk {
         work: impl FnOnce(&mut Self) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.begin(false).map_err(|error| self.judge(&error))?;
+        let leases_before = self.out.clone();
         let done = work(self).and_then(|()| self.commit(false));
         if done.is_err() {
             let _ = self.connection.execute_batch("ROLLBACK");
+            self.out = leases_before;
         }
         done
     }

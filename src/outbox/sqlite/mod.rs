@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use self::accept::Parcel;
 use self::desk::{Desk, End, Job, Ran};
 pub use self::schema::OpenError;
+use self::waiters::Returned;
 use super::contract::{
     Accepted, Card, DeathReason, EntryId, EntryState, EntryView, Lease, Leased, Outbox, Rejected,
     Settlement, StoreError, Submission, Totals,
@@ -77,6 +78,7 @@ pub struct SqliteOutbox {
     finished: CancellationToken,
     bytes: Arc<AtomicU64>,
     options: Arc<ArcSwap<SqliteOptions>>,
+    returned: Arc<Returned>,
 }
 
 impl SqliteOutbox {
@@ -104,6 +106,7 @@ impl SqliteOutbox {
         )
         .map_err(|source| OpenError::Sqlite { path, source })?;
         let cut_sends = desk.cut_sends;
+        let returned = desk.waiters.returned();
         let (work, jobs) = mpsc::channel(BACKLOG);
         let closing = CancellationToken::new();
         let (close, done) = (closing.clone(), finished.clone());
@@ -111,7 +114,7 @@ impl SqliteOutbox {
             .name("outbox".into())
             .spawn(move || keep(desk, jobs, lock, &close, done))
             .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
-        Ok(Self { work, cut_sends, fatal, closing, finished, bytes, options })
+        Ok(Self { work, cut_sends, fatal, closing, finished, bytes, options, returned })
     }
 
     /// Changes windows and caps from now on; what is stored already stays.
@@ -152,6 +155,39 @@ impl SqliteOutbox {
     }
 }
 
+/// Someone who waits for a lease. A lease that was handed over and not taken is given back.
+struct Waiting<'a> {
+    answered: oneshot::Receiver<Leased>,
+    store: &'a SqliteOutbox,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.answered.close();
+        if let Ok(leased) = self.answered.try_recv() {
+            self.store.returned.push(leased.lease);
+            // Wakes the thread. One that is too busy to be asked looks at the list anyway.
+            let nothing = Job {
+                durable: false,
+                run: Box::new(|_| Ran { end: End::Done, reply: Box::new(|_| {}) }),
+            };
+            let _ = self.store.work.try_send(nothing);
+        }
+    }
+}
+
+/// Stops the process when the store's thread panics: nothing can be accepted or sent any more.
+struct FatalPanic(CancellationToken);
+
+impl Drop for FatalPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the outbox's thread panicked; stopping");
+            self.0.cancel();
+        }
+    }
+}
+
 /// The store's thread: works until every handle is gone or it is asked to close. However it
 /// ends, `finished` says so.
 fn keep(
@@ -162,6 +198,7 @@ fn keep(
     finished: CancellationToken,
 ) {
     let finished = finished.drop_guard();
+    let _fatal = FatalPanic(desk.fatal());
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(first) = jobs.blocking_recv() {
         batch.push(first);
@@ -199,13 +236,14 @@ impl Outbox for SqliteOutbox {
 
     async fn lease_next(&self, lane: &LaneId) -> Result<Leased, StoreError> {
         let (answer, answered) = oneshot::channel();
+        let mut waiting = Waiting { answered, store: self };
         let lane = lane.clone();
         self.ask(false, move |desk| {
             desk.wait_for_next(lane, answer);
             Ok(())
         })
         .await?;
-        answered.await.map_err(|_| StoreError::Closed)
+        (&mut waiting.answered).await.map_err(|_| StoreError::Closed)
     }
 
     async fn progress(&self, lease: &Lease, card: Card) -> Result<(), StoreError> {

@@ -77,9 +77,7 @@ impl Scratch {
 /// # Errors
 /// When the column is damaged, or was written by something else.
 pub(super) fn unpack<T: DeserializeOwned>(column: &[u8]) -> Result<T, StoreError> {
-    let unreadable = |why: &dyn std::fmt::Display| {
-        StoreError::Commit(format!("a stored row does not read: {why}"))
-    };
+    let unreadable = |why: &dyn std::fmt::Display| StoreError::Unreadable(why.to_string());
     if column.first() == Some(&JSON) {
         return serde_json::from_slice(column).map_err(|error| unreadable(&error));
     }

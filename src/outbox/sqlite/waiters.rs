@@ -1,11 +1,12 @@
 //! Lanes that wait for the next thing to say, and are given it in the commit that accepted it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
 use super::desk::Desk;
-use crate::outbox::contract::{Leased, Settlement, StoreError};
+use crate::outbox::contract::{Lease, Leased, Settlement, StoreError};
 use crate::routing::LaneId;
 
 /// Where a waiting lane is answered.
@@ -16,9 +17,30 @@ type Answer = oneshot::Sender<Leased>;
 pub(super) struct Waiters {
     answers: HashMap<LaneId, Answer>,
     touched: HashSet<LaneId>,
+    returned: Arc<Returned>,
+}
+
+/// Leases that were handed over and that nobody took.
+#[derive(Debug, Default)]
+pub(super) struct Returned(Mutex<Vec<Lease>>);
+
+impl Returned {
+    /// Gives a lease back; the store's thread sees to it with its next piece of work.
+    pub fn push(&self, lease: Lease) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(lease);
+    }
+
+    fn take(&self) -> Vec<Lease> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Waiters {
+    /// Where leases are given back.
+    pub fn returned(&self) -> Arc<Returned> {
+        Arc::clone(&self.returned)
+    }
+
     /// Something may wait in the lane that did not before.
     pub fn touch(&mut self, lane: &LaneId) {
         if self.answers.contains_key(lane) {
@@ -74,21 +96,32 @@ impl Desk {
 
     /// Tells the lanes. A lane that went away meanwhile gets no lease: its entry waits again.
     pub fn hand_over(&mut self, handovers: Vec<Handover>) {
-        let refused: Vec<Leased> = handovers
-            .into_iter()
-            .filter_map(|Handover { answer, leased, .. }| answer.send(leased).err())
-            .collect();
-        if refused.is_empty() {
+        for Handover { answer, leased, .. } in handovers {
+            if let Err(refused) = answer.send(leased) {
+                self.waiters.returned.push(refused.lease);
+            }
+        }
+    }
+
+    /// Lets the entries wait again whose leases nobody took.
+    pub fn release_returned(&mut self) {
+        let returned = self.waiters.returned.take();
+        if returned.is_empty() {
             return;
         }
         let released = self.in_transaction(|desk| {
-            refused.iter().try_for_each(|leased| {
-                desk.settle(&leased.lease, Settlement::Released { attempt: None })
+            let quietly = || Settlement::Released { attempt: None };
+            returned.iter().try_for_each(|lease| match desk.settle(lease, quietly()) {
+                // Dropped by hand meanwhile.
+                Err(StoreError::LeaseLost(_) | StoreError::NoSuchEntry(_)) => Ok(()),
+                settled => settled,
             })
         });
         if let Err(error) = released {
-            // They stay leased until the next start, which gives everything back.
-            tracing::error!(%error, "a lease that nobody took could not be given back");
+            tracing::warn!(%error, "leases that nobody took could not be given back yet");
+            for lease in returned {
+                self.waiters.returned.push(lease);
+            }
         }
     }
 }

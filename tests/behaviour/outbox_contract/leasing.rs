@@ -33,6 +33,7 @@ for_every_store! {
     a_lane_that_waits_is_given_a_dead_letter_that_is_tried_again,
     a_lane_that_waits_hears_nothing_of_another,
     what_a_lane_waited_for_and_did_not_take_waits_for_the_next_lease,
+    what_was_handed_over_and_not_taken_waits_for_the_next_lease,
     of_two_that_wait_for_one_lane_the_latest_is_served,
 }
 
@@ -315,6 +316,19 @@ async fn what_a_lane_waited_for_and_did_not_take_waits_for_the_next_lease(place:
     drop(waiting);
     accept(&*store, submission("disk", &[fires("a")])).await;
     assert!(store.lease(&ops).await.unwrap().is_some());
+}
+
+async fn what_was_handed_over_and_not_taken_waits_for_the_next_lease(place: &impl Place) {
+    let store = place.open().await;
+    let ops = ops();
+    let waiting = waits(&*store, &ops).await;
+    accept(&*store, submission("disk", &[fires("a")])).await;
+    // It is on its way by now, and nobody looks.
+    drop(waiting);
+    let leased = store.lease(&ops).await.unwrap().expect("it waits again");
+    store.settle(leased.lease, Settlement::Released { attempt: None }).await.unwrap();
+    let leased = store.lease_next(&ops).await.unwrap();
+    assert_eq!(leased.entry.attempts, 0);
 }
 
 async fn of_two_that_wait_for_one_lane_the_latest_is_served(place: &impl Place) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nabat::outbox::sqlite::{OpenError, SqliteOptions, SqliteOutbox};
-use nabat::outbox::{EntryState, Outbox};
+use nabat::outbox::{EntryState, Outbox, StoreError};
 use nabat::telegram::{ChatId, TopicId};
 use prometheus::{Histogram, HistogramOpts};
 use rusqlite::Connection;
@@ -234,4 +234,7 @@ async fn a_row_that_does_not_read_becomes_a_dead_letter_and_the_lane_goes_on() {
     let dead = store.list(Some(EntryState::Dead), 10).await.unwrap();
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].reason.as_deref(), Some("poisonous"));
+    // Whoever asks for it is told, and nobody else's work is taken back.
+    let tried = store.retry(dead[0].id).await;
+    assert!(matches!(tried, Err(StoreError::Unreadable(_))), "{tried:?}");
 }
