@@ -10,7 +10,7 @@
 
 #![expect(clippy::print_stdout, reason = "what a bench measures it prints")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,32 +21,37 @@ use jiff::{SignedDuration, Timestamp};
 use nabat::alert::{Alert, GroupId, Notification, Reason, Source, Status};
 use nabat::rendering::{ButtonKind, Kind, Language, Renderer, Scene};
 
+#[cfg(feature = "mimalloc")]
+use mimalloc::MiMalloc as Program;
+#[cfg(not(feature = "mimalloc"))]
+use std::alloc::System as Program;
+
 /// Alerts in a group.
 const SIZES: [usize; 4] = [1, 5, 60, 500];
 
 /// Renderings of which the processor time is taken.
 const PROCESSOR_ROUNDS: u32 = 1_000;
 
-/// The system's allocator, with what it gives counted.
+/// The program's allocator, with what it gives counted.
 struct Counting;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call is the system allocator's own; the counters touch no memory of it.
+// SAFETY: every call is the program's allocator's own; the counters touch no memory of it.
 #[expect(unsafe_code, reason = "an allocator can't be counted without being one")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         HELD.fetch_add(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
+        unsafe { Program.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { Program.dealloc(pointer, layout) }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-/// For the static build: musl's own allocator is slow with several threads.
+/// Messages are many small texts, on several threads.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -27,6 +27,11 @@ mod program;
 mod sender;
 mod start;
 
+/// As in the program, so that what it is measured against has no other one.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
