@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::excerpt::{MAX_LINE, cut, line};
-use super::subject::{Subject, still_fires};
+use super::subject::Subject;
 use super::visible::safe;
 use super::{Kind, words};
 use crate::alert::Alert;
@@ -55,7 +55,7 @@ pub(super) fn table(subject: &Subject<'_>, heading: &str) -> Option<String> {
     }
     html.push_str("</table>");
     let left_out = [
-        (subject.firing.len() - firing, words::severity_emoji(subject.severity)),
+        (subject.firing.len() - firing, subject.colour(subject.severity)),
         (subject.resolved.len() - resolved, "✅"),
     ];
     let left_out: Vec<String> = left_out
@@ -88,11 +88,7 @@ fn columns<'a>(subject: &Subject<'a>) -> Vec<&'a str> {
 }
 
 fn row(html: &mut String, subject: &Subject<'_>, alert: &Alert, columns: &[&str]) {
-    let sign = match (alert.fires(), still_fires(alert)) {
-        (true, true) => words::severity_emoji(alert.severity()),
-        (true, false) => "❔",
-        (false, _) => "✅",
-    };
+    let sign = subject.emoji(alert);
     let _ = write!(html, "<tr><td>{sign}</td>");
     for name in columns {
         let value = alert.labels.get(*name).map_or("", String::as_str);

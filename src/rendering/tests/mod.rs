@@ -476,3 +476,39 @@ fn the_last_resort_is_one_plain_line() {
     let empty = group(Vec::new());
     assert_eq!(Renderer::default().minimal(&scene(&empty)).plain, "✅ RESOLVED 0 · telegram");
 }
+
+#[test]
+fn severities_of_ones_own_have_the_colour_of_their_rank_and_are_named() {
+    let own = ["sev1", "sev2", "sev3"].map(str::to_owned).to_vec();
+    let renderer = Renderer::default().with_severities(own);
+    let lines = |alerts: &[Alert]| -> Vec<String> {
+        let state = group(alerts.to_vec());
+        let message = renderer.render(&scene(&state));
+        assert_eq!(message.fell_back, None);
+        let text = markup::parse_html(&message.parts[0].html).unwrap().text;
+        text.lines().map(str::to_owned).collect()
+    };
+    for (severity, head) in [
+        ("sev1", "🔴 SEV1 · HighCPU · db-1"),
+        ("Sev2", "🟠 Sev2 · HighCPU · db-1"),
+        ("sev3", "🟡 sev3 · HighCPU · db-1"),
+        ("urgent", "🔥 urgent · HighCPU · db-1"),
+        ("", "🔥 HighCPU · db-1"),
+        ("warning", "🟡 HighCPU · db-1"),
+    ] {
+        assert_eq!(lines(&[alert("db-1", severity)])[0], head);
+    }
+    let severities = ["sev2", "urgent", "later", "sev2"];
+    let alerts: Vec<Alert> = severities
+        .iter()
+        .enumerate()
+        .map(|(number, severity)| alert(&format!("db-{number}"), severity))
+        .collect();
+    let said = lines(&alerts);
+    assert!(said[2].starts_with("4 firing (🟠 sev2 2, 🔥 urgent 1, 🔥 later 1)"), "{said:?}");
+    for row in ["🟠 sev2 db-0", "🔥 urgent db-1", "🔥 later db-2", "🟠 sev2 db-3"] {
+        assert!(said.iter().any(|line| line == row), "{row}: {said:?}");
+    }
+    let minimal = renderer.minimal(&scene(&group(alerts))).plain;
+    assert_eq!(minimal, "🟠 sev2 FIRING 4 · HighCPU");
+}
