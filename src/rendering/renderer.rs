@@ -117,7 +117,7 @@ impl Renderer {
             }
             Ok(None) => {
                 if scene.table {
-                    table = table::table(&subject, &self.minimal(scene).plain);
+                    table = table::table(&subject, self.built_in.of(scene.language));
                 }
             }
             Err(why) => fell_back = Some(why),
