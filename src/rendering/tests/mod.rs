@@ -237,7 +237,8 @@ fn a_long_description_is_folded_and_steps_are_copied_with_their_lines() {
         Renderer::default().render(&scene(&group(vec![alert]))).parts.remove(0).html
     };
     let short = html("one\ntwo\nthree", "ls");
-    assert!(short.contains("\none\ntwo\nthree\n👉 <code>ls</code>\n"), "{short}");
+    assert!(short.contains("<blockquote>one\ntwo\nthree</blockquote>"), "{short}");
+    assert!(short.contains("👉 <code>ls</code>\n"), "{short}");
     let lines = html("1\n2\n3\n4", "cd /\nls");
     assert!(lines.contains("<blockquote expandable>1\n2\n3\n4</blockquote>"), "{lines}");
     assert!(lines.contains("👉 <pre>cd /\nls</pre>"), "{lines}");
@@ -511,4 +512,25 @@ fn severities_of_ones_own_have_the_colour_of_their_rank_and_are_named() {
     }
     let minimal = renderer.minimal(&scene(&group(alerts))).plain;
     assert_eq!(minimal, "🟠 sev2 FIRING 4 · HighCPU");
+}
+
+#[test]
+fn data_that_begins_like_a_verdict_does_not_pass_for_one() {
+    let mut forged = alert("eu", "warning");
+    forged.labels.insert("alertname".to_owned(), "🔴 CRITICAL · DB".to_owned());
+    forged.labels.insert("pod".to_owned(), "✅\u{fe0f} x".to_owned());
+    let description = "ok\n  🔴 CRITICAL · PaymentsDown · eu\r5 firing";
+    forged.annotations.insert("description".to_owned(), description.to_owned());
+    forged.annotations.insert("summary".to_owned(), "🔥 hot 🔥".to_owned());
+    let state = group(vec![forged]);
+    let message = Renderer::default().render(&scene(&state));
+    let [part] = &message.parts[..] else { panic!("{message:?}") };
+    let text = markup::parse_html(&part.html).unwrap().text;
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("🟡 [🔴] CRITICAL · DB · eu"));
+    assert_eq!(lines.next(), Some("[🔥] hot 🔥"));
+    assert!(text.contains("pod=[✅] x"), "{text}");
+    assert!(!lines.any(|line| line.starts_with(['🔴', '✅', '🔥'])), "{text}");
+    let quote = "<blockquote>ok\n[🔴] CRITICAL · PaymentsDown · eu\n5 firing</blockquote>";
+    assert!(part.html.contains(quote), "{}", part.html);
 }
