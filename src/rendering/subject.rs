@@ -44,6 +44,10 @@ pub(super) struct Subject<'a> {
     pub ends_at: Option<Timestamp>,
 }
 
+/// Characters of a value of a group label in the head, which has two at most: the others are
+/// among the shared labels.
+const MAX_IN_HEAD: usize = 40;
+
 /// Characters of a severity's own name.
 const MAX_SEVERITY: usize = 40;
 
@@ -203,8 +207,9 @@ impl<'a> Subject<'a> {
             let group =
                 group.filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity"));
             let values: Vec<String> = group
-                .map(|(_, value)| line(value, MAX_LABEL))
-                .filter(|v| *v != self.name)
+                .filter(|(_, value)| !value.is_empty() && **value != self.name)
+                .map(|(_, value)| line(value, MAX_IN_HEAD))
+                .take(2)
                 .collect();
             return values.join(" ");
         };

@@ -534,3 +534,17 @@ fn data_that_begins_like_a_verdict_does_not_pass_for_one() {
     let quote = "<blockquote>ok\n[🔴] CRITICAL · PaymentsDown · eu\n5 firing</blockquote>";
     assert!(part.html.contains(quote), "{}", part.html);
 }
+
+#[test]
+fn without_a_place_the_head_has_two_values_of_group_labels_at_most() {
+    let mut one = alert("db-1", "warning");
+    let long = "x".repeat(90);
+    let grouped = [("alertname", "HighCPU"), ("a", "1"), ("b", &long), ("c", "3"), ("d", "4")];
+    one.labels = labels(&grouped);
+    let mut state = group(vec![one]);
+    state.group_labels = labels(&grouped);
+    let said = text(&scene(&state));
+    let head = format!("🔥 HighCPU · 1 {}… (+50)\n", "x".repeat(40));
+    assert!(said.starts_with(&head), "{said}");
+    assert!(said.contains("c=3  d=4"), "{said}");
+}
