@@ -77,12 +77,14 @@ pub struct RenderArgs {
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Format {
-    /// As people read it, with the terminal's formatting
+    /// As people read it, with the terminal's formatting; of a chat with tables, the text that is
+    /// sent where a table can't be
     #[default]
     Text,
-    /// The markup that Telegram is sent
+    /// The markup that Telegram is sent: a table where the chat has tables and the group is big
     Html,
-    /// The calls of the Bot API: each method with its parameters
+    /// The calls of the Bot API: each method with its parameters; without the chat's own `silent`
+    /// and `quiet_hours`, and without what a reply refers to
     Json,
     /// A picture of the chat, taken by Chromium
     Png,
@@ -215,11 +217,16 @@ async fn show(args: &RenderArgs, looks: &Looks, message: &Rendered) -> anyhow::R
 
 /// The markup of the messages.
 fn html(message: &Rendered) -> String {
+    if let Some(table) = &message.table {
+        return format!("{table}\n");
+    }
     let parts: Vec<&str> = message.parts.iter().map(|part| part.html.as_str()).collect();
     parts.join("\n--- the next message ---\n") + "\n"
 }
 
-/// The calls that send the messages. The end of a group is said without a sound.
+/// The calls that send the messages. The end of a group is said without a sound, and of several
+/// messages only the first has one; the chat's own wishes for silence depend on the hour and are
+/// left out.
 fn calls(message: &Rendered, kind: KindName, chat: ChatId, topic: Option<TopicId>) -> Vec<Method> {
     let silent = matches!(kind, KindName::Ended);
     if let Some(table) = &message.table {
@@ -238,7 +245,7 @@ fn calls(message: &Rendered, kind: KindName, chat: ChatId, topic: Option<TopicId
         topic,
         text: part.html.clone(),
         html: true,
-        silent,
+        silent: silent || index > 0,
         reply_to: None,
         buttons: if index == 0 { message.buttons.clone() } else { Vec::new() },
     });
@@ -266,4 +273,28 @@ fn body(args: &RenderArgs) -> anyhow::Result<Vec<u8>> {
         return Ok(body);
     }
     std::fs::read(&args.file).with_context(|| format!("can't read {}", args.file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rendering::Part;
+
+    #[test]
+    fn what_is_shown_is_what_is_sent() {
+        let part = |text: &str| Part { html: text.to_owned(), plain: text.to_owned() };
+        let mut message = Rendered {
+            parts: vec![part("one"), part("two"), part("three")],
+            buttons: Vec::new(),
+            table: None,
+            fell_back: None,
+        };
+        let calls = calls(&message, KindName::Card, ChatId(-1), None);
+        let silent = |call: &Method| call.payload()["disable_notification"] == json!(true);
+        assert_eq!(calls.iter().map(silent).collect::<Vec<_>>(), [false, true, true]);
+        message.table = Some("<h3>as a table</h3>".to_owned());
+        assert_eq!(html(&message), "<h3>as a table</h3>\n");
+        let text = terminal::shown(&message, false);
+        assert!(text.starts_with("--- sent as a table") && text.contains("\none\n"), "{text}");
+    }
 }

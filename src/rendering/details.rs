@@ -3,7 +3,7 @@
 use serde::Serialize;
 use url::Url;
 
-use super::excerpt::{MAX_TEXT, cut};
+use super::excerpt::{MAX_TEXT, text};
 use super::split::MAX_URL_BYTES;
 use super::subject::Subject;
 use crate::alert::{Alert, Labels};
@@ -15,6 +15,8 @@ pub(super) struct Details {
     description: Option<String>,
     /// Whether the description is too long to be read in passing.
     long: bool,
+    /// Whether it has several lines: a quote shows where it ends.
+    lines: bool,
     action: Option<String>,
     /// Whether the action has several lines.
     steps: bool,
@@ -65,10 +67,10 @@ impl Details {
         };
         let mut runbook = None;
         for name in ["runbook_url", "runbook"] {
-            if let Some(text) = own(name)
-                && !add("runbook", text)
+            if let Some(said) = own(name)
+                && !add("runbook", said)
             {
-                runbook = Some(cut(text, MAX_TEXT));
+                runbook = Some(text(said, MAX_TEXT));
             }
         }
         if alert.is_none() {
@@ -89,12 +91,13 @@ impl Details {
             add("Alertmanager", &subject.scene.state.external_url);
         }
         let most = if alert.is_some() && subject.told() >= MANY { MAX_OWN_TEXT } else { MAX_TEXT };
-        let description = own("description").map(|text| cut(text.trim(), most));
-        let action = own("action").map(|text| cut(text.trim(), MAX_TEXT));
+        let description = own("description").map(|said| text(said, most));
+        let action = own("action").map(|said| text(said, MAX_TEXT));
         Self {
             long: description
                 .as_ref()
                 .is_some_and(|text| text.lines().count() > 3 || text.chars().nth(LONG).is_some()),
+            lines: description.as_ref().is_some_and(|text| text.contains('\n')),
             description,
             steps: action.as_ref().is_some_and(|text| text.contains('\n')),
             action,

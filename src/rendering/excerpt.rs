@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::helpers::readable;
-use super::visible::visible_line;
+use super::visible::{visible, visible_line};
 use crate::alert::Labels;
 
 /// Characters of one value that a message shows; the rest is counted.
@@ -44,8 +44,37 @@ pub fn pairs<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> Stri
     written
 }
 
+/// The signs with which nabat says how things stand. Only nabat begins a line with them.
+const SIGNS: [char; 15] =
+    ['🔴', '🟠', '🟡', '🔵', '⚪', '🔥', '✅', '❔', '🆕', '🔁', '🧪', 'ℹ', '⏳', '🔀', '✂'];
+
+/// `text` on one line, as a sender of alerts may say it.
 pub fn line(text: &str, most: usize) -> String {
-    cut(&visible_line(text), most)
+    cut(&unforged(visible_line(text)), most)
+}
+
+/// The same with its lines.
+pub fn text(text: &str, most: usize) -> String {
+    cut(&unforged(visible(text.trim()).into_owned()), most)
+}
+
+/// `text` in which lines that begin with one of nabat's signs have it in brackets, so that data
+/// looks like no verdict.
+fn unforged(text: String) -> String {
+    if !text.contains(SIGNS) {
+        return text;
+    }
+    let lines = text.split('\n').map(|line| {
+        let mut rest = line.trim_start().chars();
+        match rest.next().filter(|sign| SIGNS.contains(sign)) {
+            Some(sign) => {
+                let rest = rest.as_str().trim_start_matches(['\u{fe0e}', '\u{fe0f}']);
+                format!("[{sign}]{rest}")
+            }
+            None => line.to_owned(),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// `text`, or its first `most` characters and the number of those left out.

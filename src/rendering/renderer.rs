@@ -15,7 +15,7 @@ use super::subject::Subject;
 use super::table;
 use super::view::{View, kind_name};
 use super::visible::visible_line;
-use super::{Kind, Limits, Part, Rendered, Scene, words};
+use super::{Kind, Limits, Part, Rendered, Scene};
 use crate::telegram::markup::{self, FormattedText};
 
 /// The severities that are known without configuration, worst first.
@@ -117,7 +117,7 @@ impl Renderer {
             }
             Ok(None) => {
                 if scene.table {
-                    table = table::table(&subject, &self.minimal(scene).plain);
+                    table = table::table(&subject, self.built_in.of(scene.language));
                 }
             }
             Err(why) => fell_back = Some(why),
@@ -137,15 +137,17 @@ impl Renderer {
     /// The last resort: one line of plain text that names the group and says how it stands.
     pub fn minimal(&self, scene: &Scene<'_>) -> Part {
         let subject = Subject::new(scene, &self.severities);
-        let (firing, language) = (subject.firing_total, scene.language);
-        let (sign, word, count) = if firing > 0 {
-            (words::severity_emoji(subject.severity), "firing_head", firing)
-        } else if subject.resolved_total == 0 && subject.unlisted_total > 0 {
-            ("❔", "unlisted_head", subject.unlisted_total)
-        } else {
-            ("✅", "resolved_head", subject.resolved_total)
+        let (sign, mut word) = subject.sign_and_word();
+        let count = match (subject.firing_total, subject.resolved_total) {
+            (0, 0) => subject.unlisted_total,
+            (0, resolved) => resolved,
+            (firing, _) => firing,
         };
-        let word = language.say(word, &[]);
+        if subject.firing_total > 0 {
+            let named = subject.named_severity(subject.severity);
+            let firing = scene.language.say("firing_head", &[]);
+            word = named.map_or(firing.clone(), |name| format!("{} {firing}", inert(&name)));
+        }
         let name: String = visible_line(&subject.name).chars().take(200).collect();
         let line = format!("{sign} {word} {count} · {}", inert(&name));
         Part { html: markup::escape(&line), plain: line }

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::excerpt::{MAX_LABEL, MAX_NAME, line, listed};
 use super::subject::{Subject, says_where, still_fires};
-use super::words;
 use crate::alert::Alert;
 
 /// Characters of alerts named in one list.
@@ -16,6 +15,9 @@ pub(super) const MAX_NAMES: usize = 600;
 /// of which the biggest are named.
 const MOST_PARTS: usize = 12;
 const MOST_VALUES: usize = 5;
+
+/// Severities beyond so many are counted by colour only.
+const MOST_NAMED: usize = 8;
 
 /// Alerts that are not in the lists.
 #[derive(Debug, Default, Serialize)]
@@ -37,8 +39,10 @@ pub(super) struct More {
 /// How many alerts are how bad.
 #[derive(Debug, Serialize)]
 pub(super) struct Share {
-    emoji: &'static str,
-    count: usize,
+    pub emoji: &'static str,
+    /// The severity's own name, if it is not a well known one.
+    pub name: Option<String>,
+    pub count: usize,
 }
 
 /// How many alerts have a value.
@@ -67,7 +71,7 @@ impl More {
             firing,
             unlisted: rest.len() - firing,
             total: rest.len(),
-            severities: shares(rest.iter()),
+            severities: shares(subject, rest.iter()),
             label,
             values: values.into_iter().map(share).collect(),
             others,
@@ -100,23 +104,24 @@ fn telling_label<'a>(
     parted.min_by_key(|(name, parts)| (!says_where(name), parts.len()))
 }
 
-/// How many alerts there are of each colour, in their order.
-pub(super) fn shares<'a>(alerts: impl Iterator<Item = &'a &'a Alert>) -> Vec<Share> {
+/// How many alerts there are of each colour, and of each severity that is not well known, in
+/// their order.
+pub(super) fn shares<'a>(
+    subject: &Subject<'_>,
+    alerts: impl Iterator<Item = &'a &'a Alert>,
+) -> Vec<Share> {
     let mut shares: Vec<Share> = Vec::new();
     for alert in alerts {
-        let emoji = emoji(alert);
-        match shares.iter_mut().find(|share| share.emoji == emoji) {
+        let emoji = subject.emoji(alert);
+        let mut name = subject.named_severity(alert.severity()).filter(|_| still_fires(alert));
+        let is_new = !shares.iter().any(|share| (share.emoji, &share.name) == (emoji, &name));
+        if is_new && shares.len() >= MOST_NAMED {
+            name = None;
+        }
+        match shares.iter_mut().find(|share| (share.emoji, &share.name) == (emoji, &name)) {
             Some(share) => share.count += 1,
-            None => shares.push(Share { emoji, count: 1 }),
+            None => shares.push(Share { emoji, name, count: 1 }),
         }
     }
     shares
-}
-
-pub(super) fn emoji(alert: &Alert) -> &'static str {
-    match (alert.fires(), alert.unlisted) {
-        (true, false) => words::severity_emoji(alert.severity()),
-        (true, true) => "❔",
-        (false, _) => "✅",
-    }
 }

@@ -7,13 +7,15 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::excerpt::{MAX_LABEL, MAX_LINE, MAX_NAME, line, listed};
-use super::{Kind, Scene};
+use super::{Kind, Scene, words};
 use crate::alert::{Alert, Labels};
 
 /// The facts of one scene.
 #[derive(Debug)]
 pub(super) struct Subject<'a> {
     pub scene: &'a Scene<'a>,
+    /// The configured severities, worst first.
+    severities: &'a [String],
     /// Alerts to tell about, worst and newest first, those no longer reported last.
     pub firing: Vec<&'a Alert>,
     pub resolved: Vec<&'a Alert>,
@@ -41,6 +43,13 @@ pub(super) struct Subject<'a> {
     /// The last end, when nothing fires any more.
     pub ends_at: Option<Timestamp>,
 }
+
+/// Characters of a value of a group label in the head, which has two at most: the others are
+/// among the shared labels.
+const MAX_IN_HEAD: usize = 40;
+
+/// Characters of a severity's own name.
+const MAX_SEVERITY: usize = 40;
 
 /// Labels that say where something is, the narrowest first.
 const PLACES: [&str; 22] = [
@@ -70,7 +79,7 @@ const PLACES: [&str; 22] = [
 
 impl<'a> Subject<'a> {
     /// `severities` are worst first.
-    pub fn new(scene: &'a Scene<'a>, severities: &[String]) -> Self {
+    pub fn new(scene: &'a Scene<'a>, severities: &'a [String]) -> Self {
         let alerts = &scene.state.alerts;
         let told: Vec<&Alert> = if scene.kind == Kind::News {
             scene.news.iter().filter_map(|index| alerts.get(*index)).collect()
@@ -113,6 +122,7 @@ impl<'a> Subject<'a> {
             starts_at,
             ends_at: ends_at.and_then(plausible),
             scene,
+            severities,
             firing_total,
             resolved_total,
             unlisted_total: alerts.len() - firing_total - resolved_total,
@@ -120,6 +130,53 @@ impl<'a> Subject<'a> {
             resolved,
             labels,
             annotations,
+        }
+    }
+
+    /// The colour of a severity: by its name, or else by its place among the configured ones.
+    pub fn colour(&self, severity: &str) -> &'static str {
+        let rank = || match rank(severity, self.severities) {
+            rank if rank >= self.severities.len() => words::severity_emoji(severity),
+            0 => "🔴",
+            1 => "🟠",
+            2 => "🟡",
+            _ => "🔵",
+        };
+        words::well_known(severity).unwrap_or_else(rank)
+    }
+
+    /// The name of a severity whose colour does not say it all: one that is not well known.
+    pub fn named_severity(&self, severity: &str) -> Option<String> {
+        let named = words::well_known(severity).is_none() && !severity.trim().is_empty();
+        named.then(|| line(severity, MAX_SEVERITY))
+    }
+
+    /// How an alert stands.
+    pub fn emoji(&self, alert: &Alert) -> &'static str {
+        match (alert.fires(), alert.unlisted) {
+            (true, false) => self.colour(alert.severity()),
+            (true, true) => "❔",
+            (false, _) => "✅",
+        }
+    }
+
+    /// What the head of the message begins with: how the group stands, and in a word when its
+    /// colour says too little.
+    pub fn sign_and_word(&self) -> (&'static str, String) {
+        let say = |word: &str| self.scene.language.say(word, &[]);
+        if self.firing_total > 0 {
+            let sign = self.colour(self.severity);
+            let word = match self.named_severity(self.severity) {
+                Some(name) if sign == "🔴" => name.to_uppercase(),
+                Some(name) => name,
+                None if sign == "🔴" => say("critical"),
+                None => String::new(),
+            };
+            (sign, word)
+        } else if self.resolved_total == 0 && self.unlisted_total > 0 {
+            ("❔", say("unlisted_head"))
+        } else {
+            ("✅", say("resolved_head"))
         }
     }
 
@@ -150,8 +207,9 @@ impl<'a> Subject<'a> {
             let group =
                 group.filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity"));
             let values: Vec<String> = group
-                .map(|(_, value)| line(value, MAX_LABEL))
-                .filter(|v| *v != self.name)
+                .filter(|(_, value)| !value.is_empty() && **value != self.name)
+                .map(|(_, value)| line(value, MAX_IN_HEAD))
+                .take(2)
                 .collect();
             return values.join(" ");
         };

@@ -6,8 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::excerpt::{MAX_LINE, cut, line};
-use super::subject::{Subject, still_fires};
+use handlebars::Handlebars;
+
+use super::catalogue::write;
+use super::excerpt::{cut, line};
+use super::rest::shares;
+use super::subject::Subject;
+use super::view::View;
 use super::visible::safe;
 use super::{Kind, words};
 use crate::alert::Alert;
@@ -23,25 +28,32 @@ const MOST_OF_A_CELL: usize = 60;
 /// Characters of a paragraph.
 const MOST_OF_A_TEXT: usize = 1_000;
 
-/// The table of a card, when its group is big enough for one. `heading` is the line that names
-/// the group and says how it stands.
-pub(super) fn table(subject: &Subject<'_>, heading: &str) -> Option<String> {
+/// The table of a card, when its group is big enough for one. Above it stands what stands above
+/// the card's list, in the words of the same templates.
+pub(super) fn table(subject: &Subject<'_>, registry: &Handlebars<'static>) -> Option<String> {
     if subject.scene.kind != Kind::Card || subject.told() < FROM {
         return None;
     }
+    // Times in words: whether rich messages take others is not known.
+    let mut view = View::new(subject, 0, false);
+    view.tg_time = false;
     let mut html = String::with_capacity(8 << 10);
-    let _ = write!(html, "<h3>{}</h3>", safe(heading));
-    if let Some(note) = subject.scene.note {
-        let _ = write!(html, "<p>ℹ️ {}</p>", safe(note));
-    }
-    let shared = |name: &str| subject.annotations.get(name).map(|text| text.trim());
-    for name in ["summary", "description"] {
-        if let Some(text) = shared(name).filter(|text| !text.is_empty()) {
-            let _ = write!(html, "<p>{}</p>", safe(&cut(text, MOST_OF_A_TEXT)));
+    for template in ["heading", "standing", "notes"] {
+        let written = write(registry, template, &view).ok()?;
+        for said in written.lines().filter(|line| !line.trim().is_empty()) {
+            let tag = if html.is_empty() { "h3" } else { "p" };
+            let _ = write!(html, "<{tag}>{said}</{tag}>");
         }
     }
-    if let Some(action) = shared("action").filter(|text| !text.is_empty()) {
-        let _ = write!(html, "<p><code>{}</code></p>", safe(&line(action, MAX_LINE)));
+    let shared = |name: &str| {
+        let said = subject.annotations.get(name).map(|text| line(text, MOST_OF_A_TEXT));
+        said.filter(|text| !text.is_empty())
+    };
+    if let Some(text) = shared("description") {
+        let _ = write!(html, "<p>{}</p>", safe(&text));
+    }
+    if let Some(action) = shared("action") {
+        let _ = write!(html, "<p>👉 <code>{}</code></p>", safe(&action));
     }
     let columns = columns(subject);
     html.push_str("<table bordered striped><tr><th></th>");
@@ -54,22 +66,27 @@ pub(super) fn table(subject: &Subject<'_>, heading: &str) -> Option<String> {
         row(&mut html, subject, alert, &columns);
     }
     html.push_str("</table>");
-    let left_out = [
-        (subject.firing.len() - firing, words::severity_emoji(subject.severity)),
-        (subject.resolved.len() - resolved, "✅"),
-    ];
-    let left_out: Vec<String> = left_out
+    let mut left_out: Vec<String> = shares(subject, subject.firing[firing..].iter())
         .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, emoji)| format!("+{count} {emoji}"))
+        .map(|share| {
+            let name = share.name.as_ref().map(|name| format!(" {}", safe(name)));
+            format!("+{} {}{}", share.count, share.emoji, name.unwrap_or_default())
+        })
         .collect();
+    if subject.resolved.len() > resolved {
+        left_out.push(format!("+{} ✅", subject.resolved.len() - resolved));
+    }
     if !left_out.is_empty() {
         let _ = write!(html, "<footer>{}</footer>", left_out.join(" · "));
+    }
+    if !view.shared.is_empty() {
+        let _ = write!(html, "<p><code>{}</code></p>", safe(&cut(&view.shared, MOST_OF_A_TEXT)));
     }
     Some(html)
 }
 
-/// The labels that tell the alerts apart best: those with the most values.
+/// The labels that tell the alerts apart best: their names if they differ, then those with the
+/// most values.
 fn columns<'a>(subject: &Subject<'a>) -> Vec<&'a str> {
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for alert in subject.firing.iter().chain(&subject.resolved) {
@@ -82,18 +99,21 @@ fn columns<'a>(subject: &Subject<'a>) -> Vec<&'a str> {
         }
     }
     let mut names: Vec<_> = values.into_iter().collect();
-    names.sort_by_key(|(name, values)| (std::cmp::Reverse(values.len()), *name));
+    names.sort_by_key(|(name, values)| {
+        (*name != "alertname", std::cmp::Reverse(values.len()), *name)
+    });
     names.truncate(MOST_COLUMNS);
     names.into_iter().map(|(name, _)| name).collect()
 }
 
 fn row(html: &mut String, subject: &Subject<'_>, alert: &Alert, columns: &[&str]) {
-    let sign = match (alert.fires(), still_fires(alert)) {
-        (true, true) => words::severity_emoji(alert.severity()),
-        (true, false) => "❔",
-        (false, _) => "✅",
-    };
-    let _ = write!(html, "<tr><td>{sign}</td>");
+    let sign = subject.emoji(alert);
+    let _ = write!(html, "<tr><td>{sign}");
+    let named = subject.named_severity(alert.severity());
+    if let Some(name) = named.filter(|_| !subject.labels.contains_key("severity")) {
+        let _ = write!(html, " {}", safe(&name));
+    }
+    html.push_str("</td>");
     for name in columns {
         let value = alert.labels.get(*name).map_or("", String::as_str);
         let _ = write!(html, "<td>{}</td>", safe(&line(value, MOST_OF_A_CELL)));

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::details::{Details, MANY};
 use super::excerpt::{MAX_LABEL, MAX_LINE, MAX_NAME, capped, line, listed, pairs, values};
-use super::rest::{MAX_NAMES, More, Share, emoji, shares};
+use super::rest::{MAX_NAMES, More, Share, shares};
 use super::subject::{Subject, plausible, still_fires};
 use super::{Kind, words};
 use crate::alert::{Alert, Labels, Reason, Source};
@@ -56,7 +56,7 @@ pub(super) struct View<'a> {
     summary: Option<String>,
     values: Option<String>,
     details: Details,
-    shared: String,
+    pub shared: String,
     test: bool,
     note: Option<&'a str>,
     merged: u32,
@@ -65,7 +65,7 @@ pub(super) struct View<'a> {
     ends_at: Option<Timestamp>,
     started: Option<String>,
     lasted: Option<String>,
-    tg_time: bool,
+    pub tg_time: bool,
     language: &'static str,
     timezone: String,
     now: Timestamp,
@@ -93,6 +93,8 @@ struct AlertView<'a> {
     fingerprint: &'a str,
     severity: &'a str,
     emoji: &'static str,
+    /// Its severity's own name, where they differ and it is not a well known one.
+    severity_name: Option<String>,
     /// Its name, where they differ.
     alertname: Option<String>,
     /// The labels that tell it from the others; its place without the label's name.
@@ -127,14 +129,7 @@ impl<'a> View<'a> {
         let (firing, resolved) =
             (show(&subject.firing[..firing]), show(&subject.resolved[..resolved]));
         let fires = subject.firing_total > 0;
-        let unlisted = !fires && subject.resolved_total == 0 && subject.unlisted_total > 0;
-        let critical = matches!(words::severity_emoji(subject.severity), "🔴");
-        let word = match (fires, unlisted) {
-            (true, _) if critical => "critical",
-            (true, _) => "",
-            (_, true) => "unlisted_head",
-            (_, false) => "resolved_head",
-        };
+        let (emoji, word) = subject.sign_and_word();
         let (from, until) = (subject.starts_at, subject.ends_at.unwrap_or(scene.now));
         let test = scene.state.group.source == Source::Test;
         let late = scene.now.duration_since(scene.accepted_at).as_secs();
@@ -164,20 +159,16 @@ impl<'a> View<'a> {
                 resolved: subject.resolved_total,
                 unlisted: subject.unlisted_total,
             },
-            severities: shares(subject.firing.iter().filter(|alert| still_fires(alert))),
+            severities: shares(subject, subject.firing.iter().filter(|alert| still_fires(alert))),
             more,
             told,
             alone: subject.told() == 1,
-            word: if word.is_empty() { String::new() } else { scene.language.say(word, &[]) },
+            word,
             place: subject.places(),
             names: names(subject),
             name: line(&subject.name, MAX_LINE),
             severity: subject.severity,
-            emoji: match (fires, unlisted) {
-                (true, _) => words::severity_emoji(subject.severity),
-                (_, true) => "❔",
-                (_, false) => "✅",
-            },
+            emoji,
             summary: say("summary")
                 .or_else(|| subject.lead?.annotations.get("summary"))
                 .map(|text| line(text, MAX_LINE)),
@@ -247,7 +238,10 @@ impl<'a> AlertView<'a> {
             generator_url: &alert.generator_url,
             fingerprint: &alert.fingerprint,
             severity: alert.severity(),
-            emoji: emoji(alert),
+            emoji: subject.emoji(alert),
+            severity_name: subject
+                .named_severity(alert.severity())
+                .filter(|_| own_label("severity") && still_fires(alert)),
             alertname: name.map(|name| line(name, MAX_NAME)),
             who,
             label: subject.label(alert),

@@ -61,14 +61,19 @@ pub fn plural<'a>(count: u64, forms: &[&'a str]) -> &'a str {
 
 /// How bad a severity is shown: in colour, worst in red.
 pub fn severity_emoji(severity: &str) -> &'static str {
-    match severity.to_ascii_lowercase().as_str() {
+    well_known(severity).unwrap_or("🔥")
+}
+
+/// The colour of a severity whose name says how bad it is.
+pub fn well_known(severity: &str) -> Option<&'static str> {
+    Some(match severity.to_ascii_lowercase().as_str() {
         "critical" | "crit" | "page" | "emergency" | "fatal" | "disaster" | "p1" => "🔴",
         "error" | "major" | "high" | "p2" => "🟠",
         "warning" | "warn" | "minor" | "medium" | "p3" => "🟡",
         "info" | "notice" | "low" | "p4" => "🔵",
         "none" | "debug" => "⚪",
-        _ => "🔥",
-    }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ const QUOTE_BAR: &str = "▎ ";
 /// The messages as people read them, with escape sequences when `color`.
 pub(super) fn shown(message: &Rendered, color: bool) -> String {
     let mut shown = String::new();
+    if message.table.is_some() {
+        shown.push_str("--- sent as a table; where that is refused, as this text:\n");
+    }
     for (index, part) in message.parts.iter().enumerate() {
         if index > 0 {
             shown.push_str("--- the next message ---\n");

@@ -237,7 +237,8 @@ fn a_long_description_is_folded_and_steps_are_copied_with_their_lines() {
         Renderer::default().render(&scene(&group(vec![alert]))).parts.remove(0).html
     };
     let short = html("one\ntwo\nthree", "ls");
-    assert!(short.contains("\none\ntwo\nthree\n👉 <code>ls</code>\n"), "{short}");
+    assert!(short.contains("<blockquote>one\ntwo\nthree</blockquote>"), "{short}");
+    assert!(short.contains("👉 <code>ls</code>\n"), "{short}");
     let lines = html("1\n2\n3\n4", "cd /\nls");
     assert!(lines.contains("<blockquote expandable>1\n2\n3\n4</blockquote>"), "{lines}");
     assert!(lines.contains("👉 <pre>cd /\nls</pre>"), "{lines}");
@@ -475,4 +476,75 @@ fn the_last_resort_is_one_plain_line() {
     assert_eq!(markup::parse_html(&part.html).unwrap().text, part.plain);
     let empty = group(Vec::new());
     assert_eq!(Renderer::default().minimal(&scene(&empty)).plain, "✅ RESOLVED 0 · telegram");
+}
+
+#[test]
+fn severities_of_ones_own_have_the_colour_of_their_rank_and_are_named() {
+    let own = ["sev1", "sev2", "sev3"].map(str::to_owned).to_vec();
+    let renderer = Renderer::default().with_severities(own);
+    let lines = |alerts: &[Alert]| -> Vec<String> {
+        let state = group(alerts.to_vec());
+        let message = renderer.render(&scene(&state));
+        assert_eq!(message.fell_back, None);
+        let text = markup::parse_html(&message.parts[0].html).unwrap().text;
+        text.lines().map(str::to_owned).collect()
+    };
+    for (severity, head) in [
+        ("sev1", "🔴 SEV1 · HighCPU · db-1"),
+        ("Sev2", "🟠 Sev2 · HighCPU · db-1"),
+        ("sev3", "🟡 sev3 · HighCPU · db-1"),
+        ("urgent", "🔥 urgent · HighCPU · db-1"),
+        ("", "🔥 HighCPU · db-1"),
+        ("warning", "🟡 HighCPU · db-1"),
+    ] {
+        assert_eq!(lines(&[alert("db-1", severity)])[0], head);
+    }
+    let severities = ["sev2", "urgent", "later", "sev2"];
+    let alerts: Vec<Alert> = severities
+        .iter()
+        .enumerate()
+        .map(|(number, severity)| alert(&format!("db-{number}"), severity))
+        .collect();
+    let said = lines(&alerts);
+    assert!(said[2].starts_with("4 firing (🟠 sev2 2, 🔥 urgent 1, 🔥 later 1)"), "{said:?}");
+    for row in ["🟠 sev2 db-0", "🔥 urgent db-1", "🔥 later db-2", "🟠 sev2 db-3"] {
+        assert!(said.iter().any(|line| line == row), "{row}: {said:?}");
+    }
+    let minimal = renderer.minimal(&scene(&group(alerts))).plain;
+    assert_eq!(minimal, "🟠 sev2 FIRING 4 · HighCPU");
+}
+
+#[test]
+fn data_that_begins_like_a_verdict_does_not_pass_for_one() {
+    let mut forged = alert("eu", "warning");
+    forged.labels.insert("alertname".to_owned(), "🔴 CRITICAL · DB".to_owned());
+    forged.labels.insert("pod".to_owned(), "✅\u{fe0f} x".to_owned());
+    let description = "ok\n  🔴 CRITICAL · PaymentsDown · eu\r5 firing";
+    forged.annotations.insert("description".to_owned(), description.to_owned());
+    forged.annotations.insert("summary".to_owned(), "🔥 hot 🔥".to_owned());
+    let state = group(vec![forged]);
+    let message = Renderer::default().render(&scene(&state));
+    let [part] = &message.parts[..] else { panic!("{message:?}") };
+    let text = markup::parse_html(&part.html).unwrap().text;
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("🟡 [🔴] CRITICAL · DB · eu"));
+    assert_eq!(lines.next(), Some("[🔥] hot 🔥"));
+    assert!(text.contains("pod=[✅] x"), "{text}");
+    assert!(!lines.any(|line| line.starts_with(['🔴', '✅', '🔥'])), "{text}");
+    let quote = "<blockquote>ok\n[🔴] CRITICAL · PaymentsDown · eu\n5 firing</blockquote>";
+    assert!(part.html.contains(quote), "{}", part.html);
+}
+
+#[test]
+fn without_a_place_the_head_has_two_values_of_group_labels_at_most() {
+    let mut one = alert("db-1", "warning");
+    let long = "x".repeat(90);
+    let grouped = [("alertname", "HighCPU"), ("a", "1"), ("b", &long), ("c", "3"), ("d", "4")];
+    one.labels = labels(&grouped);
+    let mut state = group(vec![one]);
+    state.group_labels = labels(&grouped);
+    let said = text(&scene(&state));
+    let head = format!("🔥 HighCPU · 1 {}… (+50)\n", "x".repeat(40));
+    assert!(said.starts_with(&head), "{said}");
+    assert!(said.contains("c=3  d=4"), "{said}");
 }

@@ -49,3 +49,45 @@ fn few_alerts_and_replies_are_no_tables() {
     assert_eq!(Renderer::default().render(&news).table, None);
     assert_eq!(Renderer::default().render(&scene(&five)).table, None, "nobody asked for it");
 }
+
+#[test]
+fn a_table_says_what_the_card_says_and_counts_each_colour() {
+    let alerts = (0..200).map(|number| {
+        let severity = if number < 30 { "critical" } else { "warning" };
+        let mut alert = alert(&format!("db-{number}"), severity);
+        let name = if number % 2 == 0 { "kube.node.down" } else { "kube.pod.down" };
+        alert.labels.insert("alertname".to_owned(), name.to_owned());
+        alert.annotations.insert("summary".to_owned(), format!("summary of {number}"));
+        if number >= 150 { ended(alert, 5) } else { alert }
+    });
+    let mut state = group(alerts.collect());
+    state.truncated_alerts = 7;
+    let wanted =
+        Scene { table: true, note: Some("a note"), merged: 3, now: at(20), ..scene(&state) };
+    let table = Renderer::default().render(&wanted).table.unwrap();
+    let (head, rows) = table.split_once("<table").unwrap();
+    assert!(head.starts_with("<h3>🔴 <b>CRITICAL · kube"), "{head}");
+    assert!(!table.contains('⟨'), "{head}");
+    let said = [
+        "<p>summary of ",
+        "150 firing (🔴 30, 🟡 120), 50 resolved",
+        "since 09:00",
+        "a note",
+        "⏳",
+        "🔀",
+        "✂️",
+    ];
+    for said in said {
+        assert!(head.contains(said), "{said}: {head}");
+    }
+    assert!(rows.contains("<tr><th></th><th>alertname</th><th>instance</th>"), "{rows}");
+    assert!(rows.ends_with("<p><code>job=calc</code></p>"), "{rows}");
+    let footer = rows.split_once("<footer>").unwrap().1.split_once("</footer>").unwrap().0;
+    for (sign, all) in [("🔴", 30), ("🟡", 120), ("✅", 50)] {
+        let shown = rows.matches(&format!("<td>{sign}</td>")).count();
+        let left_out = footer
+            .split(" · ")
+            .find_map(|part| part.strip_suffix(sign)?.trim().parse::<usize>().ok());
+        assert_eq!(shown + left_out.unwrap_or(0), all, "{sign}: {footer}");
+    }
+}
