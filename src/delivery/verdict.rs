@@ -114,6 +114,17 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
             Complaint::Unauthorized | Complaint::NoSuchMethod,
             Attempt::Send { form: Form::Table, .. } | Attempt::Edit { form: Form::Table, .. },
         ) if refusal.code == 404 => Verdict::Plainer(Form::Rich),
+        // What an older server does not know, or a proxy does not let through, stops no alert.
+        (Complaint::Unauthorized | Complaint::NoSuchMethod, Attempt::Pin)
+            if refusal.code == 404 =>
+        {
+            Verdict::LetBe { why: said(), forbidden: true }
+        }
+        (Complaint::Unauthorized | Complaint::NoSuchMethod, Attempt::MakeTopic)
+            if refusal.code == 404 =>
+        {
+            Verdict::WithoutTopic { gone: false }
+        }
         (Complaint::Unauthorized | Complaint::NoSuchMethod, _) => Verdict::PauseBot,
         (Complaint::Migrated, _) => match refusal.migrate_to {
             Some(chat) => Verdict::Moved(chat),
@@ -350,6 +361,14 @@ mod tests {
             ),
             (TABLE, refused(400, "Bad Request: MESSAGE_TOO_LONG"), Verdict::Plainer(Form::Rich)),
             (EDIT, refused(404, "Not Found"), Verdict::PauseBot),
+            (
+                Attempt::Pin,
+                refused(404, "Not Found: method not found"),
+                Verdict::LetBe { why: "404 Not Found: method not found".into(), forbidden: true },
+            ),
+            (Attempt::MakeTopic, refused(404, "Not Found"), Verdict::WithoutTopic { gone: false }),
+            (Attempt::Pin, refused(401, "Unauthorized"), Verdict::PauseBot),
+            (Attempt::MakeTopic, refused(401, "Unauthorized"), Verdict::PauseBot),
             (
                 Attempt::Delete,
                 refused(400, "Bad Request: message can't be deleted for everyone"),
