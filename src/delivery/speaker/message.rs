@@ -1,12 +1,22 @@
 //! One message through the ladder of forms: every call at the pace, every answer judged.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Interruption, MOST_SHRINKS, Speaker};
 use crate::alert::Notification;
 use crate::delivery::verdict::{Attempt, Form, Verdict, judge};
 use crate::rendering::Part;
-use crate::telegram::{Answer, Button, MessageId, Method};
+use crate::telegram::{Answer, Button, Failure, MessageId, Method};
+
+/// How long alerts wait for the answer to a call that shows none of them.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The answer to such a call that did not come in time.
+pub(super) fn too_late() -> Answer {
+    Answer::Failed(Failure::Lost { timed_out: true, why: "no answer in time".into() })
+}
 
 /// What became of one message.
 pub(super) enum Said {
@@ -203,16 +213,18 @@ impl Speaker<'_> {
         }
     }
 
+    pub(super) fn count_rate_limit(&self) {
+        let limited = &self.delivery.shared.with.metrics.telegram_rate_limited;
+        limited.with_label_values(&[self.lane.chat.as_str()]).inc();
+    }
+
     /// A verdict that ends the message.
     pub(super) fn interruption(&self, verdict: Verdict) -> Interruption {
         let with = &self.delivery.shared.with;
         match verdict {
             Verdict::Wait(retry_after) => {
                 let wait = self.pace.rate_limited(retry_after, Instant::now());
-                with.metrics
-                    .telegram_rate_limited
-                    .with_label_values(&[self.lane.chat.as_str()])
-                    .inc();
+                self.count_rate_limit();
                 tracing::warn!(
                     lane = %self.lane, seconds = wait.as_secs(), slowness = self.pace.slowness(),
                     "Telegram asked to wait (429); this chat alone does"
