@@ -62,8 +62,8 @@ impl Speaker<'_> {
                     }
                     return Ok(Said::Shown(id));
                 }
-                Verdict::Plainer(_) if form == Form::Table => {
-                    self.leave_tables();
+                verdict @ (Verdict::WithoutTables | Verdict::Plainer(_)) if form == Form::Table => {
+                    self.leave_tables(verdict == Verdict::WithoutTables);
                     return Ok(Said::Anew);
                 }
                 Verdict::Plainer(plainer) => {
@@ -247,6 +247,7 @@ impl Speaker<'_> {
             Verdict::Refused(why) => Interruption::Refused { why },
             Verdict::Delivered(_)
             | Verdict::Plainer(_)
+            | Verdict::WithoutTables
             | Verdict::Shorter
             | Verdict::Overwrite
             | Verdict::LetBe { .. }
@@ -260,12 +261,14 @@ impl Speaker<'_> {
         }
     }
 
-    /// The server is older than tables, or found fault with this one: others are spared the
-    /// attempt for a while.
-    fn leave_tables(&mut self) {
+    /// The server found fault with this table. When it knows none at all, other messages are
+    /// spared the attempt for a while.
+    fn leave_tables(&mut self, unknown: bool) {
         self.with_table = false;
         let shared = &self.delivery.shared;
-        shared.tables.refused(Instant::now());
+        if unknown {
+            shared.tables.refused(Instant::now());
+        }
         shared.with.metrics.table_fallbacks.inc();
         tracing::warn!(lane = %self.lane, "the Bot API server refused a rich message; sent as text");
     }
