@@ -102,6 +102,7 @@ impl Speaker<'_> {
                 tracing::warn!(lane = %self.lane, %error, "the topic could not be forgotten");
             }
         }
+        self.lost_topic = true;
         self.leave_topic();
     }
 

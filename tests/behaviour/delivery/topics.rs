@@ -165,3 +165,18 @@ async fn a_closed_topic_is_never_made_anew() {
     }
     assert_eq!(made(&stage).len(), 1);
 }
+
+#[tokio::test]
+async fn news_of_a_card_in_a_closed_topic_come_to_the_main_chat() {
+    let stage = stage().await;
+    stage.post("ops", &of_team("db", "DiskFull", &["db1"])).await;
+    assert_eq!(topic_of(&stage, "DiskFull").await, Some(TopicId(7)));
+    stage.drained().await;
+    stage.sandbox.close_topic(OPS, TopicId(7));
+    stage.post("ops", &of_team("db", "DiskFull", &["db1", "db2"])).await;
+    let shown = stage
+        .shows(OPS, |shown| shown.iter().any(|one| one.topic.is_none() && one.text.contains("db2")))
+        .await;
+    let news = shown.iter().find(|shown| shown.topic.is_none()).unwrap();
+    assert_eq!((news.reply_to, news.silent), (None, false));
+}
