@@ -56,6 +56,8 @@ pub(super) struct Speaker<'a> {
     token: Arc<SecretString>,
     leased: Leased,
     topic: Option<TopicId>,
+    /// The topic took nothing, so it holds the card out of reach.
+    lost_topic: bool,
     note: Option<String>,
     with_buttons: bool,
     with_table: bool,
@@ -88,6 +90,7 @@ impl<'a> Speaker<'a> {
             token,
             leased,
             topic,
+            lost_topic: false,
             note: None,
             with_buttons: true,
             with_table: chat_takes_tables
@@ -235,9 +238,10 @@ impl<'a> Speaker<'a> {
             Some((of, at, sent)) if (of, at) == (entry, version) => sent,
             _ => 0,
         };
-        let reply_to = card.parts.first().map(|part| part.id);
         let mut shown = None;
         loop {
+            // A reply would follow the card into the topic that takes nothing.
+            let reply_to = card.parts.first().map(|part| part.id).filter(|_| !self.lost_topic);
             let Rendered { parts, buttons, .. } = self.render(kind, present, news);
             let Some(part) = parts.get(sent as usize) else { break };
             let buttons = if sent == 0 { &buttons[..] } else { &[] };

@@ -12,7 +12,7 @@ use crate::telegram::{ChatId, TopicId};
 /// Topics that nabat makes in a chat at most: a label whose values have no end must not fill it.
 const MOST: usize = 50;
 /// A chat in which no topic could be made is not asked again for this long.
-const REFUSAL: Duration = Duration::from_hours(1);
+pub const REFUSAL: Duration = Duration::from_hours(1);
 /// Messages in a row that Telegram finds no topic for, after which it is made anew. One is not
 /// enough: Telegram says so of living topics of busy groups, too.
 const MISSES: u32 = 3;
@@ -28,6 +28,7 @@ struct Pages {
     made: HashMap<(ChatId, TopicName), Made>,
     /// Names that a chat was promised a topic for, made or not, since the start.
     admitted: HashMap<ChatAlias, HashSet<TopicName>>,
+    /// Until when no topic is made in a chat.
     refused: HashMap<ChatId, Instant>,
 }
 
@@ -67,7 +68,7 @@ impl TopicBook {
     pub fn may_make(&self, chat: ChatId, now: Instant) -> bool {
         let pages = self.pages();
         pages.made.keys().filter(|(known, _)| *known == chat).count() < MOST
-            && pages.refused.get(&chat).is_none_or(|at| now.duration_since(*at) >= REFUSAL)
+            && pages.refused.get(&chat).is_none_or(|until| now >= *until)
     }
 
     /// A topic was made.
@@ -76,9 +77,9 @@ impl TopicBook {
         self.pages().made.insert((chat, name.clone()), made);
     }
 
-    /// No topic can be made in the chat.
-    pub fn refused(&self, chat: ChatId, now: Instant) {
-        self.pages().refused.insert(chat, now);
+    /// No topic can be made in the chat until then.
+    pub fn refused(&self, chat: ChatId, until: Instant) {
+        self.pages().refused.insert(chat, until);
     }
 
     /// A message went into the topic.
@@ -145,11 +146,11 @@ mod tests {
         assert!(!book.may_make(CHAT, Instant::now()));
 
         let other = ChatId(-1_002);
-        book.refused(other, Instant::now());
+        book.refused(other, Instant::now() + REFUSAL);
         assert!(!book.may_make(other, Instant::now()));
         tokio::time::advance(REFUSAL).await;
         assert!(book.may_make(other, Instant::now()));
-        book.refused(other, Instant::now());
+        book.refused(other, Instant::now() + REFUSAL);
         book.try_again();
         assert!(book.may_make(other, Instant::now()));
     }

@@ -69,6 +69,8 @@ pub enum Verdict {
     Moved(ChatId),
     /// The same content in this form, at once.
     Plainer(Form),
+    /// The server knows no tables: the same as text, at once.
+    WithoutTables,
     /// Split again, smaller.
     Shorter,
     /// It can't be deleted any more: it is to say that it counts no longer.
@@ -113,7 +115,18 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
         (
             Complaint::Unauthorized | Complaint::NoSuchMethod,
             Attempt::Send { form: Form::Table, .. } | Attempt::Edit { form: Form::Table, .. },
-        ) if refusal.code == 404 => Verdict::Plainer(Form::Rich),
+        ) if refusal.code == 404 => Verdict::WithoutTables,
+        // What an older server does not know, or a proxy does not let through, stops no alert.
+        (Complaint::Unauthorized | Complaint::NoSuchMethod, Attempt::Pin)
+            if refusal.code == 404 =>
+        {
+            Verdict::LetBe { why: said(), forbidden: true }
+        }
+        (Complaint::Unauthorized | Complaint::NoSuchMethod, Attempt::MakeTopic)
+            if refusal.code == 404 =>
+        {
+            Verdict::WithoutTopic { gone: false }
+        }
         (Complaint::Unauthorized | Complaint::NoSuchMethod, _) => Verdict::PauseBot,
         (Complaint::Migrated, _) => match refusal.migrate_to {
             Some(chat) => Verdict::Moved(chat),
@@ -341,8 +354,8 @@ mod tests {
             ),
             (SEND, refused(401, "Unauthorized"), Verdict::PauseBot),
             (TABLE, refused(401, "Unauthorized"), Verdict::PauseBot),
-            (TABLE, refused(404, "Not Found"), Verdict::Plainer(Form::Rich)),
-            (TABLE, refused(404, "Not Found: method not found"), Verdict::Plainer(Form::Rich)),
+            (TABLE, refused(404, "Not Found"), Verdict::WithoutTables),
+            (TABLE, refused(404, "Not Found: method not found"), Verdict::WithoutTables),
             (
                 TABLE,
                 refused(400, "Bad Request: RICH_MESSAGE_CONTENT_REQUIRED"),
@@ -350,6 +363,14 @@ mod tests {
             ),
             (TABLE, refused(400, "Bad Request: MESSAGE_TOO_LONG"), Verdict::Plainer(Form::Rich)),
             (EDIT, refused(404, "Not Found"), Verdict::PauseBot),
+            (
+                Attempt::Pin,
+                refused(404, "Not Found: method not found"),
+                Verdict::LetBe { why: "404 Not Found: method not found".into(), forbidden: true },
+            ),
+            (Attempt::MakeTopic, refused(404, "Not Found"), Verdict::WithoutTopic { gone: false }),
+            (Attempt::Pin, refused(401, "Unauthorized"), Verdict::PauseBot),
+            (Attempt::MakeTopic, refused(401, "Unauthorized"), Verdict::PauseBot),
             (
                 Attempt::Delete,
                 refused(400, "Bad Request: message can't be deleted for everyone"),

@@ -181,3 +181,17 @@ async fn a_server_without_tables_gets_text_and_is_not_asked_again_for_a_while() 
     assert_eq!(tried, 1);
     assert_eq!(stage.metric("table_fallbacks_total").await, 1);
 }
+
+#[tokio::test]
+async fn a_table_that_is_refused_takes_the_tables_from_no_other_group() {
+    let stage = rich().await;
+    let refusal = Trouble::refusal(400, "Bad Request: RICH_MESSAGE_CONTENT_REQUIRED");
+    stage.sandbox.inject(Fault::new(refusal).method("sendRichMessage"));
+    stage.post("ops", &webhook("DiskFull", &SEVEN)).await;
+    let shown = stage.shows_text(OPS, "DiskFull").await;
+    assert_eq!(shown.last().unwrap().rich, None);
+    stage.post("ops", &webhook("NetDown", &SEVEN)).await;
+    let shown = stage.shows_text(OPS, "NetDown").await;
+    assert!(shown.last().unwrap().rich.is_some());
+    assert_eq!(stage.metric("table_fallbacks_total").await, 1);
+}

@@ -1,12 +1,22 @@
 //! One message through the ladder of forms: every call at the pace, every answer judged.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Interruption, MOST_SHRINKS, Speaker};
 use crate::alert::Notification;
 use crate::delivery::verdict::{Attempt, Form, Verdict, judge};
 use crate::rendering::Part;
-use crate::telegram::{Answer, Button, MessageId, Method};
+use crate::telegram::{Answer, Button, Failure, MessageId, Method};
+
+/// How long alerts wait for the answer to a call that shows none of them.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The answer to such a call that did not come in time.
+pub(super) fn too_late() -> Answer {
+    Answer::Failed(Failure::Lost { timed_out: true, why: "no answer in time".into() })
+}
 
 /// What became of one message.
 pub(super) enum Said {
@@ -52,8 +62,8 @@ impl Speaker<'_> {
                     }
                     return Ok(Said::Shown(id));
                 }
-                Verdict::Plainer(_) if form == Form::Table => {
-                    self.leave_tables();
+                verdict @ (Verdict::WithoutTables | Verdict::Plainer(_)) if form == Form::Table => {
+                    self.leave_tables(verdict == Verdict::WithoutTables);
                     return Ok(Said::Anew);
                 }
                 Verdict::Plainer(plainer) => {
@@ -203,16 +213,18 @@ impl Speaker<'_> {
         }
     }
 
+    pub(super) fn count_rate_limit(&self) {
+        let limited = &self.delivery.shared.with.metrics.telegram_rate_limited;
+        limited.with_label_values(&[self.lane.chat.as_str()]).inc();
+    }
+
     /// A verdict that ends the message.
     pub(super) fn interruption(&self, verdict: Verdict) -> Interruption {
         let with = &self.delivery.shared.with;
         match verdict {
             Verdict::Wait(retry_after) => {
                 let wait = self.pace.rate_limited(retry_after, Instant::now());
-                with.metrics
-                    .telegram_rate_limited
-                    .with_label_values(&[self.lane.chat.as_str()])
-                    .inc();
+                self.count_rate_limit();
                 tracing::warn!(
                     lane = %self.lane, seconds = wait.as_secs(), slowness = self.pace.slowness(),
                     "Telegram asked to wait (429); this chat alone does"
@@ -235,6 +247,7 @@ impl Speaker<'_> {
             Verdict::Refused(why) => Interruption::Refused { why },
             Verdict::Delivered(_)
             | Verdict::Plainer(_)
+            | Verdict::WithoutTables
             | Verdict::Shorter
             | Verdict::Overwrite
             | Verdict::LetBe { .. }
@@ -248,12 +261,14 @@ impl Speaker<'_> {
         }
     }
 
-    /// The server is older than tables, or found fault with this one: others are spared the
-    /// attempt for a while.
-    fn leave_tables(&mut self) {
+    /// The server found fault with this table. When it knows none at all, other messages are
+    /// spared the attempt for a while.
+    fn leave_tables(&mut self, unknown: bool) {
         self.with_table = false;
         let shared = &self.delivery.shared;
-        shared.tables.refused(Instant::now());
+        if unknown {
+            shared.tables.refused(Instant::now());
+        }
         shared.with.metrics.table_fallbacks.inc();
         tracing::warn!(lane = %self.lane, "the Bot API server refused a rich message; sent as text");
     }

@@ -1,11 +1,18 @@
 //! Into the lane's topic: found, made when it is first needed, left when it can't be used.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
+use super::message::{PATIENCE, too_late};
 use super::{Interruption, Speaker};
+use crate::delivery::topics::REFUSAL;
 use crate::delivery::verdict::{Attempt, Verdict};
 use crate::routing::{Topic, TopicName};
 use crate::telegram::{Answer, Method, NewTopic};
+
+/// Telegram failed at a topic: no chat of it is asked for so long, unless it says how long.
+const FAILURE: Duration = Duration::from_mins(1);
 
 impl Speaker<'_> {
     /// Learns the number of the lane's topic before something new is said in it.
@@ -23,8 +30,9 @@ impl Speaker<'_> {
         Ok(())
     }
 
-    /// Makes the topic and remembers it. `None` when the chat does not allow it. A crash between
-    /// the two leaves an empty topic behind: Telegram can't be asked what topics there are.
+    /// Makes the topic and remembers it. `None` when it is not made now, whatever the reason: the
+    /// alert does not wait for it. A crash between the two, or an answer that got lost, leaves an
+    /// empty topic behind: Telegram can't be asked what topics there are.
     async fn make_topic(
         &self,
         name: &TopicName,
@@ -33,21 +41,36 @@ impl Speaker<'_> {
         let method = Method::CreateForumTopic { chat: self.number, name: name.to_string() };
         self.slot().await?;
         let started = Instant::now();
-        let made = with.client.load().ask::<NewTopic>(&self.token, &method).await;
+        let client = with.client.load();
+        let made = tokio::time::timeout(PATIENCE, client.ask::<NewTopic>(&self.token, &method));
+        let made = made.await.unwrap_or_else(|_| Err(too_late()));
         let (number, answer) = match made {
             Ok(topic) => (Some(topic.id), Answer::Done(None)),
             Err(answer) => (None, answer),
         };
         match self.judged(&method, Attempt::MakeTopic, started, &answer) {
             Verdict::Delivered(_) => {}
+            verdict @ (Verdict::PauseBot | Verdict::Park(_) | Verdict::Moved(_)) => {
+                return Err(self.interruption(verdict));
+            }
             Verdict::WithoutTopic { .. } => {
-                with.topics.refused(self.number, Instant::now());
+                with.topics.refused(self.number, Instant::now() + REFUSAL);
                 tracing::warn!(
                     lane = %self.lane, ?answer,
                     "the topic can't be made; sent to the main chat. Let the bot manage topics"
                 );
             }
-            other => return Err(self.interruption(other)),
+            verdict => {
+                let pause = match verdict {
+                    Verdict::Wait(retry_after) => {
+                        self.count_rate_limit();
+                        retry_after.unwrap_or(FAILURE).min(REFUSAL)
+                    }
+                    _ => FAILURE,
+                };
+                with.topics.refused(self.number, Instant::now() + pause);
+                tracing::warn!(lane = %self.lane, ?answer, "the topic can't be made now");
+            }
         }
         if let Some(number) = number {
             tracing::info!(lane = %self.lane, topic = %number, "made a topic");
@@ -79,6 +102,7 @@ impl Speaker<'_> {
                 tracing::warn!(lane = %self.lane, %error, "the topic could not be forgotten");
             }
         }
+        self.lost_topic = true;
         self.leave_topic();
     }
 

@@ -98,7 +98,10 @@ fn send(
     }
     world.pace.take(id, Instant::now()).map_err(Refusal::TooMany)?;
     let chat = shared.chat(world, params)?;
-    let topic = chat.thread(params.topic())?;
+    // A reply that names no topic goes where the message stands that it replies to.
+    let replied = reply.as_ref().and_then(|reply| chat.messages.get(&reply.message_id));
+    let beside = replied.and_then(|replied| replied.topic);
+    let topic = chat.thread(params.topic().or(beside))?;
     let reply_to = match reply {
         Some(reply) if chat.messages.contains_key(&reply.message_id) => Some(reply.message_id),
         Some(reply) if !reply.allow_sending_without_reply => {

@@ -74,12 +74,27 @@ async fn each_value_has_its_topic_which_is_made_once() {
 }
 
 #[tokio::test]
-async fn a_webhook_is_answered_though_telegram_makes_no_topic() {
-    let stage = stage().await;
-    stage.sandbox.inject(Fault::new(Trouble::Hang).method("createForumTopic"));
-    // The answer is asserted by the post itself.
-    stage.post("ops", &of_team("web", "SiteDown", &["w1"])).await;
-    assert_eq!(stage.entries("waiting").await[0]["topic"], "web");
+async fn an_alert_does_not_wait_for_a_topic_that_telegram_does_not_make() {
+    for trouble in [
+        Trouble::Hang,
+        Trouble::internal_server_error(),
+        Trouble::bad_gateway(),
+        Trouble::too_many_requests(Some(600)),
+        Trouble::refusal(404, "Not Found"),
+    ] {
+        let stage = stage().await;
+        stage.sandbox.inject(Fault::new(trouble.clone()).method("createForumTopic").times(99));
+        // The webhook's answer is asserted by the post itself.
+        stage.post("ops", &of_team("web", "SiteDown", &["w1"])).await;
+        assert_eq!(topic_of(&stage, "SiteDown").await, None, "{trouble:?}");
+        let shown = stage.shows_text(OPS, "web").await;
+        assert_eq!(shown.len(), 1, "{trouble:?}");
+        stage.post("ops", &of_team("web", "SiteSlow", &["w1"])).await;
+        assert_eq!(topic_of(&stage, "SiteSlow").await, None);
+        assert_eq!(asked(&stage), 1, "{trouble:?}");
+        stage.drained().await;
+        assert_eq!(stage.metric("ambiguous_sends_total").await, 0, "{trouble:?}");
+    }
 }
 
 #[tokio::test]
@@ -149,4 +164,19 @@ async fn a_closed_topic_is_never_made_anew() {
         assert_eq!(topic_of(&stage, group).await, None);
     }
     assert_eq!(made(&stage).len(), 1);
+}
+
+#[tokio::test]
+async fn news_of_a_card_in_a_closed_topic_come_to_the_main_chat() {
+    let stage = stage().await;
+    stage.post("ops", &of_team("db", "DiskFull", &["db1"])).await;
+    assert_eq!(topic_of(&stage, "DiskFull").await, Some(TopicId(7)));
+    stage.drained().await;
+    stage.sandbox.close_topic(OPS, TopicId(7));
+    stage.post("ops", &of_team("db", "DiskFull", &["db1", "db2"])).await;
+    let shown = stage
+        .shows(OPS, |shown| shown.iter().any(|one| one.topic.is_none() && one.text.contains("db2")))
+        .await;
+    let news = shown.iter().find(|shown| shown.topic.is_none()).unwrap();
+    assert_eq!((news.reply_to, news.silent), (None, false));
 }
