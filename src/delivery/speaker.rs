@@ -76,9 +76,10 @@ impl<'a> Speaker<'a> {
         token: Arc<SecretString>,
         leased: Leased,
     ) -> Self {
-        let topic = match lane.topic {
-            Some(Topic::Number(number)) => Some(number),
-            _ => None,
+        let topic = match &lane.topic {
+            Some(Topic::Number(topic)) => Some(*topic),
+            Some(Topic::Named(name)) => delivery.shared.with.topics.number(number, name),
+            None => None,
         };
         let chat_takes_tables = chat.rich;
         Self {
@@ -202,6 +203,7 @@ impl<'a> Speaker<'a> {
                     }
                     Said::CardGone => {
                         card = self.fresh_card(present);
+                        self.enter_topic().await?;
                         continue 'anew;
                     }
                     Said::Anew => continue 'anew,

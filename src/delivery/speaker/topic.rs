@@ -1,4 +1,4 @@
-//! Into the lane's topic: found, made when it is first needed, left when it can't be used.
+//! Into the lane's topic: made when it is first needed, left when it can't be used.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use crate::telegram::{Answer, Method, NewTopic};
 const FAILURE: Duration = Duration::from_mins(1);
 
 impl Speaker<'_> {
-    /// Learns the number of the lane's topic before something new is said in it.
+    /// Makes the lane's topic, if it is not there yet, before something new is said in it.
     pub(super) async fn enter_topic(&mut self) -> Result<(), Interruption> {
         let Some(Topic::Named(name)) = self.lane.topic.clone() else { return Ok(()) };
-        let book = &self.delivery.shared.with.topics;
-        self.topic = match book.number(self.number, &name) {
-            Some(number) => Some(number),
-            None if book.may_make(self.number, Instant::now()) => self.make_topic(&name).await?,
-            None => None,
-        };
+        if self.topic.is_some() || self.lost_topic {
+            return Ok(());
+        }
+        if self.delivery.shared.with.topics.may_make(self.number, Instant::now()) {
+            self.topic = self.make_topic(&name).await?;
+        }
         if self.topic.is_none() {
             self.leave_topic();
         }

@@ -180,3 +180,32 @@ async fn news_of_a_card_in_a_closed_topic_come_to_the_main_chat() {
     let news = shown.iter().find(|shown| shown.topic.is_none()).unwrap();
     assert_eq!((news.reply_to, news.silent), (None, false));
 }
+
+#[tokio::test]
+async fn a_card_that_grows_or_was_deleted_stays_in_the_topic_that_was_made() {
+    let sandbox = forum();
+    let text = configuration(&sandbox, BY_TEAM, "  updates: edit");
+    let stage = Stage::with(sandbox, text).await;
+    stage.post("ops", &of_team("web", "SiteDown", &["w1"])).await;
+    let card = stage.shows_text(OPS, "SiteDown").await.remove(0);
+    assert!(card.topic.is_some());
+    stage.drained().await;
+
+    let names: Vec<String> = (0..12).map(|number| format!("web{number}x")).collect();
+    let mut body =
+        of_team("web", "SiteDown", &names.iter().map(String::as_str).collect::<Vec<_>>());
+    for alert in body["alerts"].as_array_mut().unwrap() {
+        alert["annotations"]["summary"] =
+            format!("{} {}", alert["labels"]["instance"], "long ".repeat(30)).into();
+    }
+    stage.post("ops", &body).await;
+    let shown = stage.shows(OPS, |shown| shown.len() >= 2).await;
+    assert!(shown.iter().all(|shown| shown.topic == card.topic), "{shown:?}");
+    stage.drained().await;
+
+    stage.sandbox.delete_message(OPS, card.id);
+    stage.post("ops", &of_team("web", "SiteDown", &["w2"])).await;
+    let shown = stage.shows_text(OPS, "w2 of").await;
+    assert!(shown.iter().all(|shown| shown.topic == card.topic), "{shown:?}");
+    assert_eq!(asked(&stage), 1);
+}
