@@ -144,7 +144,7 @@ impl Renderer {
             (firing, _) => firing,
         };
         if subject.firing_total > 0 {
-            let named = subject.named_severity(subject.severity);
+            let named = Subject::named_severity(subject.severity);
             let firing = scene.language.say("firing_head", &[]);
             word = named.map_or(firing.clone(), |name| format!("{} {firing}", inert(&name)));
         }

@@ -113,7 +113,7 @@ pub(super) fn shares<'a>(
     let mut shares: Vec<Share> = Vec::new();
     for alert in alerts {
         let emoji = subject.emoji(alert);
-        let mut name = subject.named_severity(alert.severity()).filter(|_| still_fires(alert));
+        let mut name = Subject::named_severity(alert.severity()).filter(|_| still_fires(alert));
         let is_new = !shares.iter().any(|share| (share.emoji, &share.name) == (emoji, &name));
         if is_new && shares.len() >= MOST_NAMED {
             name = None;

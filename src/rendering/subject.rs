@@ -146,7 +146,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The name of a severity whose colour does not say it all: one that is not well known.
-    pub fn named_severity(&self, severity: &str) -> Option<String> {
+    pub fn named_severity(severity: &str) -> Option<String> {
         let named = words::well_known(severity).is_none() && !severity.trim().is_empty();
         named.then(|| line(severity, MAX_SEVERITY))
     }
@@ -166,7 +166,7 @@ impl<'a> Subject<'a> {
         let say = |word: &str| self.scene.language.say(word, &[]);
         if self.firing_total > 0 {
             let sign = self.colour(self.severity);
-            let word = match self.named_severity(self.severity) {
+            let word = match Self::named_severity(self.severity) {
                 Some(name) if sign == "🔴" => name.to_uppercase(),
                 Some(name) => name,
                 None if sign == "🔴" => say("critical"),

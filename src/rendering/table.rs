@@ -109,7 +109,7 @@ fn columns<'a>(subject: &Subject<'a>) -> Vec<&'a str> {
 fn row(html: &mut String, subject: &Subject<'_>, alert: &Alert, columns: &[&str]) {
     let sign = subject.emoji(alert);
     let _ = write!(html, "<tr><td>{sign}");
-    let named = subject.named_severity(alert.severity());
+    let named = Subject::named_severity(alert.severity());
     if let Some(name) = named.filter(|_| !subject.labels.contains_key("severity")) {
         let _ = write!(html, " {}", safe(&name));
     }

@@ -239,8 +239,7 @@ impl<'a> AlertView<'a> {
             fingerprint: &alert.fingerprint,
             severity: alert.severity(),
             emoji: subject.emoji(alert),
-            severity_name: subject
-                .named_severity(alert.severity())
+            severity_name: Subject::named_severity(alert.severity())
                 .filter(|_| own_label("severity") && still_fires(alert)),
             alertname: name.map(|name| line(name, MAX_NAME)),
             who,
