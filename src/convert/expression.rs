@@ -99,10 +99,10 @@ impl Expression {
             Self::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
             Self::Number(number) => number.clone(),
             Self::Bool(value) => value.to_string(),
-            Self::Call("len", arguments) if is_the_firing(arguments) => {
-                path(Place::Level(0), &["counts".to_owned(), "firing".to_owned()], depth)?
-            }
             Self::Call(name, arguments) => {
+                if let Some(count) = counted(name, arguments) {
+                    return path(Place::Level(0), &["counts".to_owned(), count.to_owned()], depth);
+                }
                 let mut call = (*name).to_owned();
                 for argument in arguments {
                     call.push(' ');
@@ -125,9 +125,17 @@ impl Expression {
     }
 }
 
-/// How many alerts fire is known even where not all are listed.
-fn is_the_firing(arguments: &[Expression]) -> bool {
-    matches!(arguments, [Expression::Path(Place::Level(0), names)] if *names == ["firing"])
+/// How many alerts there are is known even where not all are listed: its name in `counts`.
+fn counted(helper: &str, arguments: &[Expression]) -> Option<&'static str> {
+    let ("len", [Expression::Path(Place::Level(0), names)]) = (helper, arguments) else {
+        return None;
+    };
+    match names.as_slice() {
+        [name] if name == "alerts" => Some("all"),
+        [name] if name == "firing" => Some("firing"),
+        [name] if name == "resolved" => Some("resolved"),
+        _ => None,
+    }
 }
 
 fn path(place: Place, names: &[String], depth: usize) -> Result<String, Fault> {

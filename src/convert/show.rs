@@ -4,6 +4,7 @@ use super::expression::{Expression, Kind, Value, condition};
 use super::fault::Fault;
 use super::fields;
 use super::walk::Walk;
+use super::write::escaped;
 use crate::telegram::markup::escape;
 
 impl Walk<'_> {
@@ -12,6 +13,7 @@ impl Walk<'_> {
         let depth = self.depth();
         let placed = |fault: Fault| Fault { at, ..fault };
         match (value.kind, &value.expression) {
+            (Kind::Html, Expression::Text(text)) => self.out.markup(&escaped(text)),
             (_, Expression::Text(text) | Expression::Number(text)) => {
                 self.out.markup(&escape(text));
             }
@@ -48,10 +50,17 @@ impl Walk<'_> {
                     self.show(at, Value::new(piece, value.kind))?;
                 }
             }
-            (Kind::Html, markup) => self.out.raw(&markup.written(depth, true).map_err(placed)?),
             (_, other) if self.out.is_inside_tag() => {
                 let attribute = Expression::Call("attribute", vec![other.clone()]);
                 self.out.value(&attribute.written(depth, true).map_err(placed)?);
+            }
+            (Kind::Html, other) => {
+                let linked = Expression::Call("linked", vec![other.clone()]);
+                self.out.value(&linked.written(depth, true).map_err(placed)?);
+                self.note(
+                    Fault::new(at, "safeHtml shows what labels hold as text, they could forge it")
+                        .instead("{{{…}}} shows markup, if nobody else can set it"),
+                );
             }
             (_, other) => self.out.value(&other.written(depth, true).map_err(placed)?),
         }

@@ -36,15 +36,16 @@ fn values_are_named_as_in_nabats_data() {
         ("{{ .CommonLabels.severity }}", "{{commonLabels.severity}}"),
         ("{{ index .CommonLabels \"severity\" }}", "{{commonLabels.severity}}"),
         ("{{ index .CommonLabels \"a b\" }}", "{{commonLabels.[a b]}}"),
-        ("{{ len .Alerts }} {{ .Alerts.Firing | len }}", "{{len alerts}} {{counts.firing}}"),
+        ("{{ len .Alerts }} {{ .Alerts.Firing | len }}", "{{counts.all}} {{counts.firing}}"),
+        ("{{ .Alerts.Resolved | len }}", "{{counts.resolved}}"),
         ("{{ (index .Alerts 0).Labels.job }}", "{{alerts.[0].labels.job}}"),
         (
             "{{ .GroupLabels.SortedPairs.Values | join \" \" }}",
             "{{join \" \" (values (sortedPairs groupLabels))}}",
         ),
-        ("{{ .CommonAnnotations.summary | safeHtml }}", "{{{commonAnnotations.summary}}}"),
+        ("{{ \"<b>x</b> & 1 < 2\" | safeHtml }}", "<b>x</b> &amp; 1 &lt; 2"),
         ("{{ or .CommonLabels.team \"nobody\" }}", "{{default commonLabels.team \"nobody\"}}"),
-        ("{{ printf \"%s: %d\\n\" .Status (len .Alerts) }}", "{{status}}: {{len alerts}}\n"),
+        ("{{ printf \"%s: %d\\n\" .Status (len .Alerts) }}", "{{status}}: {{counts.all}}\n"),
         (
             "<a href=\"{{ .ExternalURL }}/#/x\">{{ .Status }}</a>",
             "<a href=\"{{attribute externalURL}}/#/x\">{{status}}</a>",
@@ -175,6 +176,21 @@ fn what_cannot_be_said_is_told_with_its_place_and_stays_visible() {
     ] {
         let problems = problems(text);
         assert!(problems.len() == 1 && problems[0].starts_with(told), "{text}: {problems:?}");
+    }
+}
+
+#[test]
+fn markup_that_a_label_could_forge_becomes_text_and_is_named() {
+    for (text, written) in [
+        ("{{ .Receiver | safeHtml }}", "{{linked receiver}}"),
+        ("{{ printf \"<b>%s</b>\" .Receiver | safeHtml }}", "<b>{{linked receiver}}</b>"),
+        ("{{ safeHtml (.Receiver | toUpper) }}", "{{linked (toUpper receiver)}}"),
+    ] {
+        let conversion = converted(text);
+        assert_eq!(conversion.templates[0].text, written);
+        let [problem] = &conversion.problems[..] else { panic!("{:?}", conversion.problems) };
+        let told = problem.to_string();
+        assert!(told.starts_with("x.tmpl:1:4: safeHtml shows what labels hold as text"), "{told}");
     }
 }
 

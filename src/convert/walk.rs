@@ -111,6 +111,11 @@ impl Walk<'_> {
         self.faults.push(Fault::new(at, what).instead("write {{link url \"text\"}} for links"));
     }
 
+    /// What was converted, but not to what the author may expect.
+    pub(super) fn note(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
     fn action(&mut self, pipeline: &Pipeline) {
         let done = match pipeline.variables.as_slice() {
             [] => self.value(pipeline).and_then(|value| self.show(pipeline.at, value)),

@@ -48,12 +48,6 @@ impl Writer {
         let _ = write!(self.written, "{{{{{expression}}}}}");
     }
 
-    /// `{{{…}}}`, which shows markup.
-    pub fn raw(&mut self, expression: &str) {
-        self.begin_tag();
-        let _ = write!(self.written, "{{{{{{{expression}}}}}}}");
-    }
-
     /// A tag that writes nothing itself: `#if x`, `else`, `/if`, `!-- remark --`.
     pub fn tag(&mut self, inside: &str) {
         self.alone(inside);

@@ -7,6 +7,7 @@ use handlebars::{Handlebars, RenderError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::lists::RESTS;
 use super::load::{Includes, TemplateError, TemplateSource, registry};
 use super::names::{self, Shape};
 use super::subject::Subject;
@@ -39,9 +40,18 @@ pub(crate) fn is_built_in(name: &str) -> bool {
 /// A registry a language.
 #[derive(Clone)]
 pub(super) struct Catalogue {
-    languages: HashMap<Language, Handlebars<'static>>,
+    languages: HashMap<Language, Compiled>,
     /// Names in the users' templates that are nowhere in the data.
     pub unknown: Vec<TemplateError>,
+}
+
+/// The templates for a language.
+#[derive(Clone)]
+pub(super) struct Compiled {
+    pub registry: Handlebars<'static>,
+    /// By the name of a template: what must follow it, for it lists alerts and does not tell how
+    /// many are not in the list.
+    pub rests: HashMap<String, Vec<&'static str>>,
 }
 
 impl Catalogue {
@@ -50,8 +60,8 @@ impl Catalogue {
         let mut unknown: Vec<TemplateError> = Vec::new();
         let mut languages = HashMap::new();
         for language in Language::all() {
-            let (registry, said) = compile(user, language)?;
-            languages.insert(language, registry);
+            let (compiled, said) = compile(user, language)?;
+            languages.insert(language, compiled);
             for said in said {
                 if !unknown.contains(&said) {
                     unknown.push(said);
@@ -62,7 +72,7 @@ impl Catalogue {
     }
 
     /// The templates for a language.
-    pub fn of(&self, language: Language) -> &Handlebars<'static> {
+    pub fn of(&self, language: Language) -> &Compiled {
         &self.languages[&language]
     }
 }
@@ -70,11 +80,11 @@ impl Catalogue {
 fn compile(
     user: &[TemplateSource],
     language: Language,
-) -> Result<(Handlebars<'static>, Vec<TemplateError>), Vec<TemplateError>> {
+) -> Result<(Compiled, Vec<TemplateError>), Vec<TemplateError>> {
     let mut registry = registry();
     let mut includes = Includes::default();
     let mut faults = Vec::new();
-    let built_in = BUILT_IN.iter().map(|(name, text)| TemplateSource {
+    let built_in = BUILT_IN.iter().chain(&RESTS).map(|(name, text)| TemplateSource {
         name: (*name).to_owned(),
         language: None,
         text: (*text).to_owned(),
@@ -99,7 +109,10 @@ fn compile(
     }
     let entries: Vec<&str> = includes.entries().collect();
     let unknown = names::unknown(&registry, user(), &entries, &shape_of_data());
-    Ok((registry, unknown))
+    let rests = sources.iter().map(|source| (&source.name, includes.lists(&source.name).untold()));
+    let rests = rests.filter(|(_, rests)| !rests.is_empty());
+    let rests = rests.map(|(name, rests)| (name.clone(), rests)).collect();
+    Ok((Compiled { registry, rests }, unknown))
 }
 
 /// Renders `source` for a made-up alert, so that what is wrong shows now and not at the first

@@ -20,7 +20,7 @@ static ALL: LazyLock<BTreeMap<&str, Words>> = LazyLock::new(|| {
 });
 
 /// A language of nabat's own messages. English by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Language(&'static str);
 
 /// One file.
@@ -113,10 +113,10 @@ impl Language {
     }
 
     /// The form that goes with `number`; the last one stands in for missing ones.
-    fn form(self, number: u64, forms: &[String]) -> &str {
+    pub(super) fn form<F: AsRef<str>>(self, number: u64, forms: &[F]) -> &str {
         let rules = &self.words().plural;
         let index = rules.iter().position(|rule| rule.holds(number)).unwrap_or(rules.len());
-        forms.get(index).or(forms.last()).map_or("", String::as_str)
+        forms.get(index).or(forms.last()).map_or("", AsRef::as_ref)
     }
 }
 

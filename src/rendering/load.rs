@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use handlebars::Handlebars;
 use handlebars::template::{Parameter, Template, TemplateElement};
 
+use super::lists::Lists;
 use super::nesting::{MAX_DEPTH, Refusal, refused};
 use super::{Language, budget, helpers, visible};
 use crate::spelling::nearest;
@@ -95,9 +96,9 @@ struct Include {
     at: (usize, usize),
 }
 
-/// Which others each of several templates includes, by name.
+/// Which others each of several templates includes, by name, and which alerts it lists.
 #[derive(Debug, Default)]
-pub(super) struct Includes(BTreeMap<String, BTreeMap<String, Include>>);
+pub(super) struct Includes(BTreeMap<String, BTreeMap<String, Include>>, BTreeMap<String, Lists>);
 
 impl Includes {
     /// Compiles `source` into `registry`, in place of a template of the same name.
@@ -114,6 +115,7 @@ impl Includes {
             })?;
         let mut walk = Walk { source, includes: BTreeMap::new() };
         walk.template(&template, (1, 1))?;
+        self.1.insert(source.name.clone(), Lists::of(&template));
         budget::meter(&mut template);
         registry.register_template(&source.name, template);
         self.0.insert(source.name.clone(), walk.includes);
@@ -123,6 +125,13 @@ impl Includes {
     /// The templates that no other includes.
     pub fn entries(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str).filter(|name| !self.has_includer(name))
+    }
+
+    /// The alerts that a template lists, with what it includes; there are no circles.
+    pub fn lists(&self, name: &str) -> Lists {
+        let included = self.0.get(name).into_iter().flat_map(BTreeMap::keys);
+        let own = self.1.get(name).copied().unwrap_or_default();
+        included.fold(own, |lists, name| lists.and(self.lists(name)))
     }
 
     /// Whether another template includes this one.

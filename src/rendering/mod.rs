@@ -8,6 +8,7 @@ mod excerpt;
 mod helpers;
 mod inert;
 mod language;
+mod lists;
 mod load;
 mod names;
 mod nesting;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
-use handlebars::Handlebars;
+use handlebars::RenderError;
 
 use super::buttons::Keyboard;
-use super::catalogue::{Catalogue, is_built_in, write};
+use super::catalogue::{Catalogue, Compiled, is_built_in, write};
 use super::inert::{copyable, inert};
 use super::load::{TemplateError, TemplateSource};
 use super::plain::plain;
@@ -15,7 +15,7 @@ use super::subject::Subject;
 use super::table;
 use super::view::{View, kind_name};
 use super::visible::visible_line;
-use super::{Kind, Limits, Part, Rendered, Scene};
+use super::{Kind, Language, Limits, Part, Rendered, Scene};
 use crate::telegram::markup::{self, FormattedText};
 
 /// The severities that are known without configuration, worst first.
@@ -43,8 +43,8 @@ pub struct Renderer {
     built_in: Catalogue,
     /// The built-in ones with the user's on top.
     user: Catalogue,
-    /// The names that users gave templates.
-    names: BTreeSet<String>,
+    /// The names that users gave templates, and their languages.
+    names: BTreeSet<(String, Option<Language>)>,
     severities: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ impl Renderer {
         Ok(Self {
             built_in,
             user: on_top,
-            names: user.into_iter().map(|source| source.name).collect(),
+            names: user.into_iter().map(|source| (source.name, source.language)).collect(),
             severities: SEVERITIES.map(str::to_owned).to_vec(),
         })
     }
@@ -92,7 +92,7 @@ impl Renderer {
 
     /// Whether a route may name this template.
     pub fn has_template(&self, name: &str) -> bool {
-        name == "default" || self.names.contains(name)
+        name == "default" || self.names.iter().any(|(known, _)| known == name)
     }
 
     /// Renders within Telegram's limits.
@@ -109,21 +109,36 @@ impl Renderer {
         let (mut fell_back, mut table) = (None, None);
         match self.user_template(scene) {
             Ok(Some(name)) => {
-                let registry = self.user.of(scene.language);
-                match write_parts(registry, &name, &subject, limits, true) {
-                    Ok(parts) => return Rendered { parts, buttons, table: None, fell_back: None },
+                // A built-in template stays one, whatever parts of it are the user's.
+                let own = self.has_own(&name, scene.language);
+                if scene.table && !own {
+                    table = table::table(&subject, &self.user.of(scene.language).registry);
+                }
+                let choice = Choice {
+                    compiled: self.user.of(scene.language),
+                    template: &name,
+                    most: if own { MOST_ALERTS } else { MOST_LISTED },
+                    everything: true,
+                };
+                match write_parts(&choice, &subject, limits) {
+                    Ok(parts) => return Rendered { parts, buttons, table, fell_back: None },
                     Err(why) => fell_back = Some(format!("template {name:?}: {why}")),
                 }
             }
             Ok(None) => {
                 if scene.table {
-                    table = table::table(&subject, self.built_in.of(scene.language));
+                    table = table::table(&subject, &self.built_in.of(scene.language).registry);
                 }
             }
             Err(why) => fell_back = Some(why),
         }
-        let registry = self.built_in.of(scene.language);
-        match write_parts(registry, kind_name(scene.kind), &subject, limits, false) {
+        let choice = Choice {
+            compiled: self.built_in.of(scene.language),
+            template: kind_name(scene.kind),
+            most: MOST_LISTED,
+            everything: false,
+        };
+        match write_parts(&choice, &subject, limits) {
             Ok(parts) => Rendered { parts, buttons, table, fell_back },
             Err(why) => Rendered {
                 parts: vec![self.minimal(scene)],
@@ -153,17 +168,23 @@ impl Renderer {
         Part { html: markup::escape(&line), plain: line }
     }
 
+    /// Whether a user wrote a template of this name for chats of this language.
+    fn has_own(&self, name: &str, language: Language) -> bool {
+        let of = |language| self.names.contains(&(name.to_owned(), language));
+        of(None) || of(Some(language))
+    }
+
     /// The name under which the user wrote a template for this scene, if one did.
     fn user_template(&self, scene: &Scene<'_>) -> Result<Option<String>, String> {
         let name = match scene.kind {
             Kind::Card => scene.template.to_owned(),
             kind => format!("{}.{}", scene.template, kind_name(kind)),
         };
-        if self.names.contains(&name) && self.user.of(scene.language).has_template(&name) {
+        if self.has_own(&name, scene.language) {
             Ok(Some(name))
         } else if self.has_template(scene.template) {
             // One of the user's own partials may have changed how the built-in kinds look.
-            let changed = self.names.iter().any(|name| is_built_in(name));
+            let changed = self.names.iter().any(|(name, _)| is_built_in(name));
             Ok(changed.then(|| kind_name(scene.kind).to_owned()))
         } else {
             Err(format!("there is no template {:?}", scene.template))
@@ -171,21 +192,45 @@ impl Renderer {
     }
 }
 
+/// The template of a message.
+struct Choice<'r> {
+    compiled: &'r Compiled,
+    template: &'r str,
+    /// How many alerts it is given at first.
+    most: usize,
+    /// Whether it is given all that is known of them.
+    everything: bool,
+}
+
+impl Choice<'_> {
+    /// What the template writes, and how many alerts are not in it where it does not say so.
+    fn write(&self, view: &View<'_>) -> Result<String, RenderError> {
+        let Compiled { registry, rests } = self.compiled;
+        let mut html = write(registry, self.template, view)?;
+        for rest in rests.get(self.template).into_iter().flatten() {
+            let rest = write(registry, rest, view)?;
+            if !rest.trim().is_empty() {
+                html.push('\n');
+                html.push_str(&rest);
+            }
+        }
+        Ok(html)
+    }
+}
+
 /// Writes, reads and cuts, with fewer alerts as long as the message is too long.
 fn write_parts(
-    registry: &Handlebars<'static>,
-    template: &str,
+    choice: &Choice<'_>,
     subject: &Subject<'_>,
     limits: Limits,
-    everything: bool,
 ) -> Result<Vec<Part>, String> {
     let show = |most: usize| -> Result<FormattedText, String> {
-        let view = View::new(subject, most, everything);
-        let html = write(registry, template, &view).map_err(|error| error.to_string())?;
+        let view = View::new(subject, most, choice.everything);
+        let html = choice.write(&view).map_err(|error| error.to_string())?;
         let text = markup::parse_unbounded_html(&tidy(html)).map_err(|error| error.to_string())?;
         Ok(copyable(text))
     };
-    let mut most = subject.told().min(if everything { MOST_ALERTS } else { MOST_LISTED });
+    let mut most = subject.told().min(choice.most);
     if most > 2 * SAMPLE {
         most = most_that_fit(most, show)?;
     }

@@ -73,6 +73,7 @@ pub(super) struct View<'a> {
 
 #[derive(Debug, Serialize)]
 struct Counts {
+    all: usize,
     firing: usize,
     resolved: usize,
     /// No longer reported, and not ended.
@@ -155,6 +156,7 @@ impl<'a> View<'a> {
             firing,
             resolved,
             counts: Counts {
+                all: scene.state.alerts.len(),
                 firing: subject.firing_total,
                 resolved: subject.resolved_total,
                 unlisted: subject.unlisted_total,

@@ -47,18 +47,6 @@ pub fn clock(time: Timestamp, now: Timestamp, timezone: &TimeZone, language: Lan
     format!("{date} {hour}{zone}")
 }
 
-/// The form of a noun that goes with `count`: of two forms by the English rule, of three (one,
-/// few, many) by the Russian one. The last form stands in for missing ones.
-pub fn plural<'a>(count: u64, forms: &[&'a str]) -> &'a str {
-    let form = match (forms.len(), count % 10, count % 100) {
-        (3.., 1, hundredth) if hundredth != 11 => 0,
-        (3.., 2..=4, hundredth) if !(12..=14).contains(&hundredth) => 1,
-        (3.., _, _) => 2,
-        _ => usize::from(count != 1),
-    };
-    forms.get(form).or(forms.last()).copied().unwrap_or_default()
-}
-
 /// How bad a severity is shown: in colour, worst in red.
 pub fn severity_emoji(severity: &str) -> &'static str {
     well_known(severity).unwrap_or("🔥")
@@ -109,24 +97,5 @@ mod tests {
             let language = Language::from_code(language).unwrap();
             assert_eq!(clock(time.parse().unwrap(), now, zone, language), said);
         }
-    }
-
-    #[test]
-    fn nouns_follow_their_number() {
-        let alert = ["алерт", "алерта", "алертов"];
-        for (count, form) in [
-            (1, "алерт"),
-            (3, "алерта"),
-            (5, "алертов"),
-            (11, "алертов"),
-            (12, "алертов"),
-            (21, "алерт"),
-            (104, "алерта"),
-            (0, "алертов"),
-        ] {
-            assert_eq!(plural(count, &alert), form, "{count}");
-        }
-        assert_eq!(plural(1, &["alert", "alerts"]), "alert");
-        assert_eq!(plural(2, &["alert", "alerts"]), "alerts");
     }
 }

@@ -27,10 +27,14 @@ fn source(file: &Path) -> Source {
 
 /// What Alertmanager writes.
 fn theirs(file: &Path, text: &str, kind: &str) -> String {
+    theirs_for(&corpus("data.json"), file, text, kind)
+}
+
+fn theirs_for(data: &Path, file: &Path, text: &str, kind: &str) -> String {
     let output = Command::new("amtool")
         .args(["template", "render"])
         .arg(format!("--template.glob={}", file.display()))
-        .arg(format!("--template.data={}", corpus("data.json").display()))
+        .arg(format!("--template.data={}", data.display()))
         .arg(format!("--template.text={text}"))
         .arg(format!("--template.type={kind}"))
         .env("TZ", "UTC")
@@ -52,9 +56,12 @@ fn renderer(conversion: &Conversion) -> Renderer {
 
 /// What nabat writes with the converted template, as Telegram reads it.
 fn ours(renderer: &Renderer, template: &str) -> FormattedText {
+    ours_for(&std::fs::read(corpus("data.json")).unwrap(), renderer, template)
+}
+
+fn ours_for(body: &[u8], renderer: &Renderer, template: &str) -> FormattedText {
     let now = "2026-11-03T09:00:00Z".parse().unwrap();
-    let body = std::fs::read(corpus("data.json")).unwrap();
-    let state = ingest::parse(&body, now).unwrap();
+    let state = ingest::parse(body, now).unwrap();
     let message = renderer.render(&Scene {
         kind: Kind::Card,
         state: &state,
@@ -135,6 +142,38 @@ fn markup_and_its_escaping_are_alertmanagers_for_html() {
 /// Go writes a bare `<` of the template's own text as it is, and quotes by their number.
 fn unescaped(html: &str) -> String {
     html.replace(" < ", " &lt; ")
+}
+
+#[test]
+fn counts_are_alertmanagers_where_not_all_alerts_are_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let body = std::fs::read(corpus("data.json")).unwrap();
+    let mut body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let alerts = (0..200).map(|number| {
+        let mut alert = body["alerts"][0].clone();
+        alert["labels"]["instance"] = format!("db-{number}").into();
+        alert["fingerprint"] = format!("{number:016x}").into();
+        if number % 4 == 0 {
+            alert["status"] = "resolved".into();
+            alert["endsAt"] = "2026-11-03T08:59:00Z".into();
+        } else {
+            alert["status"] = "firing".into();
+        }
+        alert
+    });
+    body["alerts"] = alerts.collect::<Vec<_>>().into();
+    let body = body.to_string();
+    let data = directory.path().join("data.json");
+    std::fs::write(&data, &body).unwrap();
+    let file = directory.path().join("counts.tmpl");
+    let text = "{{ define \"counts\" }}{{ len .Alerts }} {{ .Alerts.Firing | len }} \
+                {{ .Alerts.Resolved | len }} {{ printf \"%d\" (len .Alerts.Firing) }}\
+                {{ if gt (len .Alerts) 199 }} many{{ end }}{{ end }}";
+    std::fs::write(&file, text).unwrap();
+    let theirs = theirs_for(&data, &file, "{{ template \"counts\" . }}", "text");
+    assert_eq!(theirs, "200 150 50 150 many");
+    let ours = ours_for(body.as_bytes(), &renderer(&converted(&file)), "counts");
+    assert_eq!(ours.text, theirs);
 }
 
 #[test]

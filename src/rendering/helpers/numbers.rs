@@ -3,7 +3,6 @@
 use handlebars::Handlebars;
 use serde_json::Value;
 
-use super::super::words;
 use super::{Arguments, Fault, function};
 
 pub fn register(handlebars: &mut Handlebars<'_>) {
@@ -16,7 +15,7 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
     function(handlebars, "plural", |arguments| {
         let count = arguments.number(0)?.unwrap_or_default().abs();
         if count.fract() != 0.0 {
-            // 1.5 alerts, 1,5 алерта: the second form in either language.
+            // 1.5 alerts, 1,5 алерта: the second form.
             return Ok(arguments.text(2).into());
         }
         #[expect(
@@ -27,8 +26,7 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
         let count = count as u64;
         let forms: Vec<String> =
             (1..arguments.values.len()).map(|index| arguments.text(index)).collect();
-        let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
-        Ok(words::plural(count, &forms).into())
+        Ok(arguments.language().form(count, &forms).into())
     });
 }
 

@@ -46,7 +46,7 @@ pub fn register(handlebars: &mut Handlebars<'_>) {
     let shared = patterns.clone();
     function(handlebars, "match", move |arguments| {
         let text = arguments.text(1);
-        Ok(shared.for_text(&arguments.text(0), &text)?.is_match(&text).into())
+        Ok(shared.for_text(&arguments.text(0), &text)?.regex.is_match(&text).into())
     });
     function(handlebars, "reReplaceAll", move |arguments| {
         let text = arguments.text(2);
@@ -66,6 +66,10 @@ struct Pattern {
     bytes_a_step: usize,
 }
 
+/// Further searches of one text find most states of the pattern worked out: so many times the
+/// text is a step.
+const KNOWN_STATES: usize = 16;
+
 impl Pattern {
     fn compile(pattern: &str) -> Result<Self, Fault> {
         budget::spend(COMPILE_STEPS)?;
@@ -81,9 +85,9 @@ impl Pattern {
 
 impl Patterns {
     /// The compiled pattern; the work of looking through `text` with it is paid for.
-    fn for_text(&self, pattern: &str, text: &str) -> Result<Regex, Fault> {
+    fn for_text(&self, pattern: &str, text: &str) -> Result<Pattern, Fault> {
         let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Pattern { regex, bytes_a_step } = if let Some(known) = cached.get(pattern) {
+        let known = if let Some(known) = cached.get(pattern) {
             known.clone()
         } else {
             let compiled = Pattern::compile(pattern)?;
@@ -94,13 +98,16 @@ impl Patterns {
             compiled
         };
         drop(cached);
-        budget::spend(text.len() / bytes_a_step)?;
-        Ok(regex)
+        budget::spend(text.len() / known.bytes_a_step)?;
+        Ok(known)
     }
 }
 
-/// `reReplaceAll pattern replacement text`, which stops while the result grows.
-fn replace_all(arguments: &Arguments<'_>, regex: &Regex, text: &str) -> Result<Value, Fault> {
+/// `reReplaceAll pattern replacement text`, which stops while the result grows. To find the next
+/// match a search may look through all that is left, so each pays for it: with thousands of
+/// matches that is the square of the text.
+fn replace_all(arguments: &Arguments<'_>, pattern: &Pattern, text: &str) -> Result<Value, Fault> {
+    let Pattern { regex, bytes_a_step } = pattern;
     let replacement = arguments.text(1);
     let mut replaced = String::with_capacity(text.len());
     let (mut copied, groups) = (0, replacement.matches('$').count());
@@ -111,6 +118,7 @@ fn replace_all(arguments: &Arguments<'_>, regex: &Regex, text: &str) -> Result<V
         replaced.push_str(&text[copied..whole.start()]);
         found.expand(&replacement, &mut replaced);
         copied = whole.end();
+        budget::spend((text.len() - copied) / (bytes_a_step * KNOWN_STATES))?;
     }
     replaced.push_str(&text[copied..]);
     Ok(replaced.into())

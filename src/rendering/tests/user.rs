@@ -144,7 +144,9 @@ fn a_helper_whose_result_explodes_is_stopped() {
     let nested = "(reReplaceAll \".\" \"$0$0$0$0\" ".repeat(12) + "name" + &")".repeat(12);
     let at_once = format!("(reReplaceAll \".*\" {:?} {:?})", "$0".repeat(5_000), "x".repeat(5_000));
     let join = format!("(join {:?} (stringSlice{}))", "x".repeat(5_000), " 1".repeat(5_000));
-    for call in [nested, at_once, join] {
+    let always = format!("{{{{len {nested}}}}}");
+    assert!(faults("default.hbs", &always)[0].contains("over 50000 steps"));
+    for call in [at_once, join] {
         let always = format!("{{{{len {call}}}}}");
         let fault = &faults("default.hbs", &always)[0];
         assert!(fault.contains(": the result is over 524288 bytes"), "{fault}");
@@ -169,6 +171,29 @@ fn a_pattern_that_takes_too_much_work_is_stopped() {
 }
 
 #[test]
+fn a_pattern_that_looks_to_the_end_at_every_match_is_stopped() {
+    let long = format!("(reReplaceAll \"a\" {:?} \"{}\")", "A".repeat(1_000), "a".repeat(60));
+    let text = format!("{{{{len (reReplaceAll \".*[^A-Z]|[A-Z]\" \"x\" {long})}}}}");
+    let fault = &faults("default.hbs", &text)[0];
+    assert!(fault.contains("over 50000 steps"), "{fault}");
+}
+
+#[test]
+fn patterns_with_many_matches_in_a_long_text_are_not_stopped() {
+    let long = "the disk of db-1 is full ".repeat(4_096 / 25);
+    for pattern in [r"\\s+", r"[a-z]+", r"\\w+"] {
+        let text = format!("{{{{len (reReplaceAll \"{pattern}\" \"_\" \"{long}\")}}}}");
+        one("default.hbs", &text);
+    }
+    let state = group((0..60).map(|number| alert(&number.to_string(), "info")).collect());
+    let short = &long[..400];
+    let text = format!(
+        "{{{{#each alerts}}}}{{{{len (reReplaceAll \"\\\\w+\" \"_\" \"{short}\")}}}}{{{{/each}}}}"
+    );
+    assert_eq!(first(&one("default.hbs", &text), &scene(&state)).1, None);
+}
+
+#[test]
 fn usual_patterns_over_all_alerts_are_not_stopped() {
     let state = group((0..60).map(|number| alert(&number.to_string(), "info")).collect());
     let text = "{{#each alerts}}{{reReplaceAll \"^([\\\\w.-]+):\\\\d+$\" \"$1\" labels.instance}}\
@@ -190,6 +215,82 @@ fn a_template_that_goes_through_all_labels_of_all_alerts_is_not_stopped() {
     let text = "{{#each alerts}}{{#each (sortedPairs labels)}}{{code name}}={{value}} {{/each}}\n\
                 {{/each}}";
     assert_eq!(first(&one("default.hbs", text), &scene(&state)).1, None);
+}
+
+#[test]
+fn naming_a_large_computed_value_again_and_again_is_stopped() {
+    let big = format!("(list{})", " 1".repeat(6_000));
+    let often = format!("(list{})", " 1".repeat(100));
+    for named in ["{{#if big}}{{/if}}", "{{#each (list 1)}}{{#if (len big)}}{{/if}}{{/each}}"] {
+        let text = format!(
+            "x{{{{#with {big} as |big|}}}}{{{{#each {often}}}}}{{{{#each {often}}}}}{named}\
+             {{{{/each}}}}{{{{/each}}}}{{{{/with}}}}"
+        );
+        let fault = &faults("default.hbs", &text)[0];
+        assert!(fault.contains("over 50000 steps"), "{fault}");
+    }
+    let text = format!(
+        "x{{{{#with (list 1) as |small|}}}}{{{{#each {often}}}}}{{{{#each {often}}}}}\
+         {{{{#if small}}}}{{{{/if}}}}{{{{/each}}}}{{{{/each}}}}{{{{/with}}}}"
+    );
+    one("default.hbs", &text);
+    let state = group((0..60).map(|number| alert(&number.to_string(), "info")).collect());
+    let text = "{{#each firing}}{{#if (gt (len ../firing) 1)}}{{label}}{{/if}}\n{{/each}}";
+    assert_eq!(first(&one("default.hbs", text), &scene(&state)).1, None);
+}
+
+#[test]
+fn alerts_that_a_template_has_no_room_for_are_told_even_if_it_does_not() {
+    let fires = (0..500).map(|number| alert(&format!("db-{number}"), "info"));
+    let over = (500..700).map(|number| ended(alert(&format!("db-{number}"), "info"), 5));
+    let state = group(fires.chain(over).collect());
+    let row = ("row.hbs", "{{label}}\n");
+    for (template, firing, resolved) in [
+        ("{{#each firing}}{{label}}\n{{/each}}", "+455 more", ""),
+        ("{{#each alerts}}{{> row}}{{/each}}", "+455 more", "✅ +185 more"),
+        ("{{#each firing}}{{> row}}{{/each}}{{> over}}", "+455 more", ""),
+        ("{{#each firing}}{{> row}}{{/each}}-{{more.firing}}", "-455", ""),
+        ("{{#each firing}}{{> row}}{{/each}}{{> more}}", "+455 more", ""),
+        ("{{counts.all}}{{#if firing}}!{{/if}}", "700!", ""),
+    ] {
+        let sources = vec![source(row.0, row.1), source("default.hbs", template)];
+        let rendered = Renderer::new(sources).unwrap().render(&scene(&state));
+        assert_eq!(rendered.fell_back, None);
+        let text: String = rendered.parts.iter().map(|part| part.plain.as_str()).collect();
+        assert_eq!(text.matches(firing).count(), 1, "{template}: {text}");
+        assert!(text.contains(resolved), "{template}: {text}");
+        let told = text.matches("more").count();
+        let meant = firing.matches("more").count() + resolved.matches("more").count();
+        assert_eq!(told, meant, "{template}: {text}");
+    }
+    let few = group(vec![alert("a", "info"), ended(alert("b", "info"), 5)]);
+    let renderer = one("default.hbs", "{{#each alerts}}{{label}}\n{{/each}}");
+    assert_eq!(first(&renderer, &scene(&few)), ("a\nb".to_owned(), None));
+}
+
+#[test]
+fn a_users_partial_leaves_the_built_in_list_and_table_as_they_are() {
+    let state = group((0..40).map(|number| alert(&number.to_string(), "info")).collect());
+    let scene = Scene { table: true, ..scene(&state) };
+    let built_in = Renderer::default().render(&scene);
+    let changed = one("links.hbs", "links\n").render(&scene);
+    assert!(changed.parts[0].plain.contains("+28 more"), "{}", changed.parts[0].plain);
+    assert!(changed.parts[0].plain.ends_with("links"), "{}", changed.parts[0].plain);
+    assert!(built_in.table.is_some() && changed.table.is_some());
+    let own = one("card.hbs", "{{#each firing}}*{{/each}}").render(&scene);
+    assert_eq!((own.parts[0].plain.as_str(), own.table.is_some()), (&*"*".repeat(40), false));
+}
+
+#[test]
+fn the_form_of_a_noun_follows_the_chats_language() {
+    let state = group(vec![alert("a", "info")]);
+    let text = "{{plural 1 \"a\" \"b\" \"c\"}}{{plural 3 \"a\" \"b\" \"c\"}}\
+                {{plural 5 \"a\" \"b\" \"c\"}}{{plural 21 \"a\" \"b\" \"c\"}}{{plural 1.5 \"a\" \"b\"}}";
+    let renderer = one("default.hbs", text);
+    for (code, said) in [("en", "abbbb"), ("ru", "abcab"), ("kk", "aaaab")] {
+        let language = Language::from_code(code).unwrap();
+        assert_eq!(first(&renderer, &Scene { language, ..scene(&state) }).0, said, "{code}");
+    }
 }
 
 #[test]
