@@ -162,16 +162,19 @@ impl ChatPace {
         Ok(())
     }
 
-    /// Takes a slot for what can wait: only while half of them are free and nobody keeps one.
+    /// Takes a slot for what can wait: only while half of them are free, and never the one that the
+    /// next alert would leave in.
     pub fn take_spare(&self, now: Instant) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let span = state.limit.span;
         let lately = state.window.sent.iter().filter(|sent| **sent + span > now).count();
-        if state.reserved || lately * 2 > state.limit.sends as usize || state.reserve(now).is_err()
-        {
+        if lately * 2 > state.limit.sends as usize || state.reserve(now).is_err() {
             return false;
         }
-        state.reserved = false;
+        // What is reserved now stays so; this takes one more.
+        if state.even.check().is_err() {
+            return false;
+        }
         state.window.take(now);
         true
     }

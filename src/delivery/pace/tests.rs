@@ -124,3 +124,19 @@ async fn a_send_that_travelled_long_counts_from_its_arrival() {
     }
     assert!(fullest(&arrived, Limit::GROUP.span) <= 20);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_leaves_the_slot_in_which_the_next_alert_would_go_at_once() {
+    let pace = ChatPace::new(Limit::GROUP);
+    assert_eq!(pace.take(Instant::now()), Ok(()));
+    assert!(pace.take_spare(Instant::now()));
+    assert!(!pace.take_spare(Instant::now()), "the last one of the burst is the alert's");
+    assert_eq!(pace.take(Instant::now()), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_has_nothing_to_say_keeps_no_picture_back() {
+    let pace = ChatPace::new(Limit::GROUP);
+    assert_eq!(pace.free_at(Instant::now()), None);
+    assert!(pace.take_spare(Instant::now()));
+}

@@ -197,6 +197,8 @@ async fn a_card_that_grows_or_was_deleted_stays_in_the_topic_that_was_made() {
     for alert in body["alerts"].as_array_mut().unwrap() {
         alert["annotations"]["summary"] =
             format!("{} {}", alert["labels"]["instance"], "long ".repeat(30)).into();
+        alert["annotations"]["description"] =
+            format!("of {} {}", alert["labels"]["instance"], "long ".repeat(90)).into();
     }
     stage.post("ops", &body).await;
     let shown = stage.shows(OPS, |shown| shown.len() >= 2).await;
