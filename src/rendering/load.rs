@@ -9,12 +9,8 @@ use handlebars::Handlebars;
 use handlebars::template::{Parameter, Template, TemplateElement};
 
 use super::lists::Lists;
-use super::nesting::{MAX_DEPTH, Refusal, refused};
-use super::{Language, budget, helpers, visible};
+use super::{Language, budget, compile, helpers, visible};
 use crate::spelling::nearest;
-
-/// The largest template, in bytes.
-const MAX_BYTES: usize = 64 * 1024;
 
 /// Templates may include each other this deep: each
 /// level takes more of the stack.
@@ -107,12 +103,7 @@ impl Includes {
         registry: &mut Handlebars<'static>,
         source: &TemplateSource,
     ) -> Result<(), TemplateError> {
-        check_size(source)?;
-        let mut template =
-            Template::compile_with_name(&source.text, source.name.clone()).map_err(|error| {
-                let at = error.pos().unwrap_or((1, 1));
-                TemplateError::new(source, at, error.reason().to_string())
-            })?;
+        let mut template = compile::compile(source)?;
         let mut walk = Walk { source, includes: BTreeMap::new() };
         walk.template(&template, (1, 1))?;
         self.1.insert(source.name.clone(), Lists::of(&template));
@@ -194,27 +185,6 @@ impl Includes {
         known.insert(name, (includes, depth));
         (includes, depth)
     }
-}
-
-/// Refuses what could overflow the stack of the compiler.
-fn check_size(source: &TemplateSource) -> Result<(), TemplateError> {
-    if source.text.len() > MAX_BYTES {
-        let message = format!("the template is larger than {MAX_BYTES} bytes");
-        return Err(TemplateError::new(source, (1, 1), message));
-    }
-    if let Some((at, refusal)) = refused(&source.text) {
-        let before = &source.text[..at];
-        let column = before.chars().rev().take_while(|character| *character != '\n').count();
-        let at = (before.matches('\n').count() + 1, column + 1);
-        let message = match refusal {
-            Refusal::TooDeep => format!("blocks or calls are nested more than {MAX_DEPTH} deep"),
-            Refusal::RawBlock => {
-                "raw blocks ({{{{…}}}}) are not supported; for {{ write \\{{".to_owned()
-            }
-        };
-        return Err(TemplateError::new(source, at, message));
-    }
-    Ok(())
 }
 
 /// One pass over a compiled template: what it includes, and whether it may call what it calls.

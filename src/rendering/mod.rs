@@ -3,6 +3,7 @@
 mod budget;
 mod buttons;
 mod catalogue;
+mod compile;
 mod details;
 mod excerpt;
 mod helpers;
@@ -11,7 +12,6 @@ mod language;
 mod lists;
 mod load;
 mod names;
-mod nesting;
 mod plain;
 mod plural;
 mod renderer;

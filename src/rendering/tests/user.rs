@@ -330,7 +330,7 @@ fn broken_templates_are_refused_with_their_place() {
             "can't parse entities: Can't find end tag corresponding to start tag \"b\"",
         ),
         ("{{match \"(\" name}}", "bad pattern \"(\""),
-        ("a {{{{raw}}}}{{x}}{{{{/raw}}}}", "ops.hbs:1:3: raw blocks"),
+        ("a {{{{raw}}}}{{x}}{{{{/raw}}}}", "ops.hbs:1:3: there is no helper \"raw\""),
         (
             "{{#if name}}\n{{else if (nope name)}}{{/if}}",
             "ops.hbs:1:1: there is no helper \"nope\"",
@@ -357,8 +357,8 @@ fn templates_that_would_overflow_the_stack_are_refused() {
     assert!(faults("ops.hbs", "{{#if name}}{{> ops}}{{/if}}")[0].contains("includes itself"));
     let circle = vec![source("a.hbs", "{{> b}}"), source("b.hbs", "{{> a}}")];
     assert!(Renderer::new(circle).unwrap_err()[0].message.contains("includes itself"));
-    let deep = format!("{}{}", "{{#if name}}".repeat(10_000), "{{/if}}".repeat(10_000));
-    assert!(faults("ops.hbs", &deep[..60_000])[0].contains("nested more than 32 deep"));
+    let deep = format!("{}{}", "{{#if name}}".repeat(3_000), "{{/if}}".repeat(3_000));
+    assert!(faults("ops.hbs", &deep)[0].contains("nested more than 32 deep"));
     let calls =
         format!("{{{{#if {}name{}}}}}{{{{/if}}}}", "(not ".repeat(9_000), ")".repeat(9_000));
     assert!(faults("ops.hbs", &calls)[0].contains("nested more than 32 deep"));
