@@ -104,17 +104,30 @@ impl HelperDef for SpendOnNames {
     }
 }
 
-/// Puts the hidden calls into a compiled template.
-pub(super) fn meter(template: &mut Template) {
+/// Who wrote a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Author {
+    /// It names no computed values, so its calls need not pay for copies of them.
+    Nabat,
+    User,
+}
+
+/// `template` with the hidden calls in it.
+pub(super) fn metered(mut template: Template, author: Author) -> Template {
+    meter(&mut template, author);
+    template
+}
+
+fn meter(template: &mut Template, author: Author) {
     let mut steps = 1;
-    meter_loops(template, &mut steps);
+    meter_loops(template, author, &mut steps);
     let (call, at) = hidden(&format!("{{{{{SPEND} {steps}}}}}"));
     template.elements.insert(0, call);
     template.mapping.insert(0, at);
 }
 
 /// Meters the loops in a template, and adds up what is outside of them.
-fn meter_loops(template: &mut Template, steps: &mut usize) {
+fn meter_loops(template: &mut Template, author: Author, steps: &mut usize) {
     for element in &mut template.elements {
         *steps += 1;
         match element {
@@ -122,14 +135,14 @@ fn meter_loops(template: &mut Template, steps: &mut usize) {
             | TemplateElement::HtmlExpression(call)
             | TemplateElement::HelperBlock(call) => {
                 *steps += parameters(call);
-                let body = call.template.as_mut();
-                if call.name.as_name() == Some("each") {
-                    body.into_iter().for_each(meter);
-                } else if let Some(body) = body {
-                    meter_loops(body, steps);
+                let loops = call.name.as_name() == Some("each");
+                match &mut call.template {
+                    Some(body) if loops => meter(body, author),
+                    Some(body) => meter_loops(body, author, steps),
+                    None => {}
                 }
                 if let Some(inverse) = &mut call.inverse {
-                    meter_loops(inverse, steps);
+                    meter_loops(inverse, author, steps);
                 }
             }
             TemplateElement::PartialExpression(partial) => {
@@ -138,6 +151,9 @@ fn meter_loops(template: &mut Template, steps: &mut usize) {
             }
             _ => {}
         }
+    }
+    if author == Author::Nabat {
+        return;
     }
     for (index, pay) in names(template).into_iter().rev() {
         let (element, mut at) = pay;

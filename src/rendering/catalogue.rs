@@ -94,13 +94,15 @@ fn compile(
     sources.extend(user.iter().filter(|source| source.language.is_none()).cloned());
     sources.extend(user.iter().filter(|source| source.language == Some(language)).cloned());
     for source in &sources {
-        faults.extend(includes.add(&mut registry, source).err());
+        faults.extend(includes.add(source).err());
     }
     if faults.is_empty() {
         faults.extend(sources.iter().filter_map(|source| includes.check(source).err()));
     }
     let user = || user.iter().filter(|source| source.language.is_none_or(|of| of == language));
     if faults.is_empty() {
+        let is_users = |name: &str| user().any(|source| source.name == name);
+        includes.register(&mut registry, |name| is_built_in(name) && !is_users(name));
         let whole = user().filter(|source| !includes.has_includer(&source.name));
         faults.extend(whole.filter_map(|source| try_out(&registry, source, language).err()));
     }

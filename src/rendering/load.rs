@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use handlebars::Handlebars;
 use handlebars::template::{Parameter, Template, TemplateElement};
 
+use super::budget::Author;
+use super::inline::inlined;
 use super::lists::Lists;
 use super::{Language, budget, compile, helpers, visible};
 use crate::spelling::nearest;
@@ -92,25 +94,48 @@ struct Include {
     at: (usize, usize),
 }
 
-/// Which others each of several templates includes, by name, and which alerts it lists.
+/// A compiled template and what is known of it.
+#[derive(Debug)]
+struct Known {
+    template: Template,
+    /// The others that it includes, by name.
+    includes: BTreeMap<String, Include>,
+    /// The alerts that it lists itself.
+    lists: Lists,
+}
+
+/// Several templates that may include each other, by name.
 #[derive(Debug, Default)]
-pub(super) struct Includes(BTreeMap<String, BTreeMap<String, Include>>, BTreeMap<String, Lists>);
+pub(super) struct Includes(BTreeMap<String, Known>);
 
 impl Includes {
-    /// Compiles `source` into `registry`, in place of a template of the same name.
-    pub fn add(
-        &mut self,
-        registry: &mut Handlebars<'static>,
-        source: &TemplateSource,
-    ) -> Result<(), TemplateError> {
-        let mut template = compile::compile(source)?;
+    /// Compiles `source`, in place of a template of the same name.
+    pub fn add(&mut self, source: &TemplateSource) -> Result<(), TemplateError> {
+        let template = compile::compile(source)?;
         let mut walk = Walk { source, includes: BTreeMap::new() };
         walk.template(&template, (1, 1))?;
-        self.1.insert(source.name.clone(), Lists::of(&template));
-        budget::meter(&mut template);
-        registry.register_template(&source.name, template);
-        self.0.insert(source.name.clone(), walk.includes);
+        let (includes, lists) = (walk.includes, Lists::of(&template));
+        self.0.insert(source.name.clone(), Known { template, includes, lists });
         Ok(())
+    }
+
+    /// Puts the templates into `registry`. Those that are nabat's own have what they include of
+    /// nabat's own written out. They must have been checked.
+    pub fn register(&self, registry: &mut Handlebars<'static>, is_own: impl Fn(&str) -> bool) {
+        let own = self.0.iter().filter(|(name, _)| is_own(name));
+        let own = own.map(|(name, known)| (name.as_str(), &known.template)).collect();
+        for (name, Known { template, .. }) in &self.0 {
+            let template = if is_own(name) {
+                budget::metered(inlined(template, &own), Author::Nabat)
+            } else {
+                budget::metered(template.clone(), Author::User)
+            };
+            registry.register_template(name, template);
+        }
+    }
+
+    fn includes_of(&self, name: &str) -> impl Iterator<Item = (&String, &Include)> {
+        self.0.get(name).into_iter().flat_map(|known| &known.includes)
     }
 
     /// The templates that no other includes.
@@ -120,20 +145,18 @@ impl Includes {
 
     /// The alerts that a template lists, with what it includes; there are no circles.
     pub fn lists(&self, name: &str) -> Lists {
-        let included = self.0.get(name).into_iter().flat_map(BTreeMap::keys);
-        let own = self.1.get(name).copied().unwrap_or_default();
-        included.fold(own, |lists, name| lists.and(self.lists(name)))
+        let own = self.0.get(name).map(|known| known.lists).unwrap_or_default();
+        self.includes_of(name).fold(own, |lists, (name, _)| lists.and(self.lists(name)))
     }
 
     /// Whether another template includes this one.
     pub fn has_includer(&self, name: &str) -> bool {
-        self.0.values().any(|includes| includes.contains_key(name))
+        self.0.values().any(|known| known.includes.contains_key(name))
     }
 
     /// Checks that what `source` includes exists and does not include it in turn.
     pub fn check(&self, source: &TemplateSource) -> Result<(), TemplateError> {
-        let own = self.0.get(&source.name);
-        for (name, include) in own.into_iter().flatten() {
+        for (name, include) in self.includes_of(&source.name) {
             if !self.0.contains_key(name) {
                 let meant = did_you_mean(name, self.0.keys().map(String::as_str));
                 let message = format!("there is no template {name:?} to include{meant}");
@@ -145,7 +168,7 @@ impl Includes {
         let mut left: Vec<&str> = vec![&source.name];
         while let Some(name) = left.pop() {
             // What another template lacks is told where that one is checked.
-            for include in self.0.get(name).into_iter().flat_map(BTreeMap::keys) {
+            for (include, _) in self.includes_of(name) {
                 if *include == source.name {
                     return fault(format!("the template includes itself, through {name:?}"));
                 }
@@ -176,7 +199,7 @@ impl Includes {
         // Templates that include themselves are refused elsewhere; here they must only end.
         known.insert(name, (0, 0));
         let (mut includes, mut depth) = (0usize, 0);
-        for (partial, include) in self.0.get(name).into_iter().flatten() {
+        for (partial, include) in self.includes_of(name) {
             let (inner, levels) = self.extent(partial, known);
             includes =
                 includes.saturating_add(inner.saturating_add(1).saturating_mul(include.times));

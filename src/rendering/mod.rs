@@ -8,6 +8,7 @@ mod details;
 mod excerpt;
 mod helpers;
 mod inert;
+mod inline;
 mod language;
 mod lists;
 mod load;

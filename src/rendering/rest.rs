@@ -110,8 +110,20 @@ pub(super) fn shares<'a>(
     subject: &Subject<'_>,
     alerts: impl Iterator<Item = &'a &'a Alert>,
 ) -> Vec<Share> {
-    let mut shares: Vec<Share> = Vec::new();
+    // Many alerts are alike: what there is to say of each kind is worked out once.
+    let mut kinds: Vec<(&Alert, usize)> = Vec::new();
     for alert in alerts {
+        let is_like = |other: &Alert| {
+            (other.status, other.unlisted) == (alert.status, alert.unlisted)
+                && other.severity() == alert.severity()
+        };
+        match kinds.iter_mut().find(|(other, _)| is_like(other)) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((alert, 1)),
+        }
+    }
+    let mut shares: Vec<Share> = Vec::new();
+    for (alert, count) in kinds {
         let emoji = subject.emoji(alert);
         let mut name = Subject::named_severity(alert.severity()).filter(|_| still_fires(alert));
         let is_new = !shares.iter().any(|share| (share.emoji, &share.name) == (emoji, &name));
@@ -119,8 +131,8 @@ pub(super) fn shares<'a>(
             name = None;
         }
         match shares.iter_mut().find(|share| (share.emoji, &share.name) == (emoji, &name)) {
-            Some(share) => share.count += 1,
-            None => shares.push(Share { emoji, name, count: 1 }),
+            Some(share) => share.count += count,
+            None => shares.push(Share { emoji, name, count }),
         }
     }
     shares
