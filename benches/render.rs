@@ -7,13 +7,18 @@
 //! Before the times it prints how often one rendering allocates, the first time and the
 //! thousandth (a rendering that kept anything would show it there), and the time on the processor
 //! (Linux only), which other work on the machine changes less.
+//!
+//! Behind them it prints what Alertmanager's own Telegram template takes for the same groups, where
+//! `amtool` is installed.
 
 #![expect(clippy::print_stdout, reason = "what a bench measures it prints")]
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::fs;
 use std::hint::black_box;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
@@ -187,5 +192,84 @@ fn rendering(criterion: &mut Criterion) {
     times.finish();
 }
 
-criterion_group!(benches, rendering);
+/// Renderings of one `amtool` beyond the first: enough to stand out from its start.
+const AMTOOL_ROUNDS: u32 = 400;
+
+/// Pairs of `amtool` runs; the middle one is told.
+const AMTOOL_PAIRS: usize = 7;
+
+/// The group as Alertmanager's templates are given it.
+fn data(state: &Notification) -> serde_json::Value {
+    let alert = |alert: &Alert| {
+        serde_json::json!({
+            "status": alert.status,
+            "labels": alert.labels,
+            "annotations": alert.annotations,
+            "startsAt": alert.starts_at,
+            "endsAt": alert.ends_at.unwrap_or_default(),
+            "generatorURL": alert.generator_url,
+            "fingerprint": alert.fingerprint,
+        })
+    };
+    serde_json::json!({
+        "receiver": state.group.receiver,
+        "status": state.status,
+        "alerts": state.alerts.iter().map(alert).collect::<Vec<_>>(),
+        "groupLabels": state.group_labels,
+        "commonLabels": state.common_labels,
+        "commonAnnotations": state.common_annotations,
+        "externalURL": state.external_url,
+    })
+}
+
+/// Alertmanager's default templates, where Debian has them: its `amtool` knows none by itself.
+const THEIR_TEMPLATES: &str = "/usr/share/prometheus/alertmanager/default.tmpl";
+
+/// What a run of `amtool` takes that renders the default message so often.
+fn amtool(data: &str, times: u32) -> Option<Duration> {
+    let message = r#"{{ template "telegram.default.message" . }}"#;
+    let started = Instant::now();
+    let status = Command::new("amtool")
+        .args(["template", "render", "--template.type=html"])
+        .arg(format!("--template.glob={THEIR_TEMPLATES}"))
+        .arg(format!("--template.text={}", message.repeat(times as usize)))
+        .arg(format!("--template.data={data}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success()).then(|| started.elapsed())
+}
+
+/// What Alertmanager takes for one rendering: the difference of two runs, so that the start of the
+/// process and reading its data are not in it. Compiling the longer text is; it is one call a time.
+fn alertmanager(_: &mut Criterion) {
+    for size in SIZES {
+        let path = std::env::temp_dir().join(format!("nabat-render-{}.json", std::process::id()));
+        fs::write(&path, data(&group(size)).to_string())
+            .expect("a file in the temporary directory");
+        let file = path.display().to_string();
+        let pair = |_| {
+            let (one, many) = (amtool(&file, 1)?, amtool(&file, 1 + AMTOOL_ROUNDS)?);
+            Some(many.saturating_sub(one) / AMTOOL_ROUNDS)
+        };
+        let pairs: Option<Vec<Duration>> = (0..AMTOOL_PAIRS).map(pair).collect();
+        fs::remove_file(&path).expect("the file that was just written");
+        match pairs {
+            Some(mut pairs) => {
+                pairs.sort();
+                println!(
+                    "{size} alerts: Alertmanager's own message takes {:?} ({:?} to {:?})",
+                    pairs[AMTOOL_PAIRS / 2],
+                    pairs[0],
+                    pairs[AMTOOL_PAIRS - 1]
+                );
+            }
+            None => {
+                println!("{size} alerts: no amtool with its templates; nothing to compare with")
+            }
+        }
+    }
+}
+
+criterion_group!(benches, rendering, alertmanager);
 criterion_main!(benches);
