@@ -143,7 +143,7 @@ fn scene<'a>(state: &'a Notification, timezone: &'a TimeZone) -> Scene<'a> {
 
 /// What the kernel says this thread has run, so that what else the machine does is not counted.
 fn on_processor() -> Duration {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let told = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanoseconds = told.split(' ').next().and_then(|first| first.parse().ok());
     Duration::from_nanos(nanoseconds.unwrap_or_default())
 }

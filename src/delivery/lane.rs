@@ -205,7 +205,9 @@ impl Worker {
     ) -> (Settlement, Next) {
         let quietly = Settlement::Released { attempt: None };
         match interruption {
-            Interruption::Stopping | Interruption::TokenRefused => (quietly, Next::Again),
+            Interruption::Stopping | Interruption::NotStored | Interruption::TokenRefused => {
+                (quietly, Next::Again)
+            }
             Interruption::RateLimited => {
                 self.report(group, Outcome::Waiting { why: "429: Telegram asked to wait".into() });
                 (quietly, Next::Again)
@@ -350,7 +352,7 @@ impl Worker {
             match with.outbox.settle(lease.clone(), settlement.clone()).await {
                 Ok(()) | Err(StoreError::Closed) => break,
                 Err(StoreError::LeaseLost(_) | StoreError::NoSuchEntry(_)) => {
-                    tracing::debug!(lane = %self.lane, entry = %lease.entry, "dropped by hand meanwhile");
+                    tracing::debug!(lane = %self.lane, entry = %lease.entry, "not leased any more");
                     break;
                 }
                 Err(error) => {

@@ -31,6 +31,8 @@ const MOST_SHRINKS: u32 = 3;
 #[derive(Debug)]
 pub(super) enum Interruption {
     Stopping,
+    /// What was to be said is not in the store after all.
+    NotStored,
     RateLimited,
     TokenRefused,
     Moved(ChatId),

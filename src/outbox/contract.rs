@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::alert::{GroupId, Notification};
 use crate::routing::{ChatAlias, Destination, LaneId, Topic, TopicName};
@@ -160,6 +161,30 @@ pub struct Leased {
     pub lease: Lease,
     pub entry: Entry,
     pub card: Option<Card>,
+    /// To be waited for before anybody is told anything.
+    pub durable: Durable,
+}
+
+/// Whether the commit in which something was handed out has been made.
+#[derive(Debug, Clone)]
+pub struct Durable(Option<watch::Receiver<Option<bool>>>);
+
+impl Durable {
+    /// It has.
+    pub fn already() -> Self {
+        Self(None)
+    }
+
+    /// It has when the channel says true, and has failed when it says false or is gone.
+    pub fn when(committed: watch::Receiver<Option<bool>>) -> Self {
+        Self(Some(committed))
+    }
+
+    /// Waits for the commit; false when it failed, and nothing was handed out. Safe to cancel.
+    pub async fn wait(&self) -> bool {
+        let Some(committed) = &self.0 else { return true };
+        committed.clone().wait_for(Option::is_some).await.is_ok_and(|made| *made == Some(true))
+    }
 }
 
 /// How a lease ends.
@@ -295,8 +320,9 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     async fn lease(&self, lane: &LaneId) -> Result<Option<Leased>, StoreError>;
 
     /// Waits until something waits in the lane, and leases it in the very commit that accepted
-    /// it: a quiet lane learns what to say without asking. Of several callers for one lane the
-    /// latest is served, the others get [`StoreError::Closed`].
+    /// it: a quiet lane learns what to say without asking, and early enough to prepare it while
+    /// the disk is still busy. What is said must wait for [`Leased::durable`]. Of several callers
+    /// for one lane the latest is served, the others get [`StoreError::Closed`].
     ///
     /// When the future is dropped, no lease stays out for it.
     async fn lease_next(&self, lane: &LaneId) -> Result<Leased, StoreError>;

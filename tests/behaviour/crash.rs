@@ -65,15 +65,21 @@ impl Sender {
         }
     }
 
-    fn is_done(&self) -> bool {
-        self.taken.iter().all(|taken| *taken == VERSIONS)
+    fn taken_in_all(&self) -> usize {
+        self.taken.iter().sum()
     }
 
-    /// Sends for a random while.
-    async fn send_for_a_while(&mut self, nabat: &Nabat) {
+    fn is_done(&self) -> bool {
+        self.taken_in_all() == GROUPS * VERSIONS
+    }
+
+    /// Sends for a random while, but not all of `share`: a fast machine must not be through
+    /// before the last kill.
+    async fn send_for_a_while(&mut self, nabat: &Nabat, share: usize) {
         let while_ = Duration::from_millis(self.random.random_range(20..500));
+        let until = self.taken_in_all() + share;
         let _ = tokio::time::timeout(while_, async {
-            while !self.is_done() {
+            while self.taken_in_all() < until {
                 self.send_some(nabat).await;
             }
         })
@@ -143,12 +149,12 @@ async fn what_was_answered_2xx_is_shown_however_often_nabat_is_killed() {
     stage.sandbox.inject(Fault::new(Trouble::DelayAfter { ms: 80 }).always());
     let mut cut_sends = 0;
     for _ in 0..KILLS {
-        sender.send_for_a_while(&stage.nabat).await;
+        sender.send_for_a_while(&stage.nabat, GROUPS * VERSIONS / (KILLS + 1)).await;
         stage.nabat.process.kill();
         stage.restart().await;
         cut_sends += stage.metric("ambiguous_sends_total").await;
     }
-    let taken_before: usize = sender.taken.iter().sum();
+    let taken_before = sender.taken_in_all();
     while !sender.is_done() {
         sender.send_some(&stage.nabat).await;
     }

@@ -194,9 +194,12 @@ impl Speaker<'_> {
         verdict
     }
 
-    /// Waits until the chat and the bot may send one more.
+    /// Waits until what is said is durable, and the chat and the bot may send one more.
     pub(super) async fn slot(&self) -> Result<(), Interruption> {
         let tasks = &self.delivery.shared.with.tasks;
+        if !self.leased.durable.wait().await {
+            return Err(Interruption::NotStored);
+        }
         loop {
             if tasks.is_stopping() {
                 return Err(Interruption::Stopping);

@@ -10,10 +10,11 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use prometheus::Histogram;
 use rusqlite::{Connection, params};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::SqliteOptions;
-use super::waiters::{Handover, Waiters};
+use super::waiters::Waiters;
 use crate::outbox::contract::{EntryId, StoreError};
 
 /// Answers the caller once the commit has succeeded or not.
@@ -195,10 +196,8 @@ impl Desk {
         } else {
             self.finish(durable)
         };
-        let failure = committed.as_ref().err().cloned();
-        if let Ok(handovers) = committed {
-            self.hand_over(handovers);
-        } else {
+        let failure = committed.err();
+        if failure.is_some() {
             let _ = self.connection.execute_batch("ROLLBACK");
             self.out = leases_before;
             let _ = self.count_anew();
@@ -212,16 +211,12 @@ impl Desk {
         let _ = self.flush_at_commit(true);
     }
 
-    /// Serves the lanes that wait, and commits.
-    fn finish(&mut self, durable: bool) -> Result<Vec<Handover>, StoreError> {
-        let handovers = self.serve_waiters()?;
-        match self.commit(durable) {
-            Ok(()) => Ok(handovers),
-            Err(error) => {
-                self.take_back(handovers);
-                Err(error)
-            }
-        }
+    /// Serves the lanes that wait, and commits. They prepare what they will say meanwhile.
+    fn finish(&mut self, durable: bool) -> Result<(), StoreError> {
+        let (made, committed) = watch::channel(None);
+        let finished = self.serve_waiters(&committed).and_then(|()| self.commit(durable));
+        let _ = made.send(Some(finished.is_ok()));
+        finished
     }
 
     /// Does something small in a transaction of its own.

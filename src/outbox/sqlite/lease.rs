@@ -7,7 +7,7 @@ use super::accept::{Place, buttons_of, topic_column};
 use super::desk::{DEAD, Desk, Out, WAITING, millis, timestamp};
 use super::pack::{pack, unpack};
 use crate::outbox::contract::{
-    Card, Class, DeathReason, Entry, EntryId, Lease, Leased, Settlement, StoreError,
+    Card, Class, DeathReason, Durable, Entry, EntryId, Lease, Leased, Settlement, StoreError,
 };
 use crate::routing::{LaneId, Updates};
 
@@ -51,7 +51,7 @@ impl Desk {
         let token = self.new_token();
         self.out.insert(entry.id, Out { token, merged: entry.merged, news_at: None });
         let lease = Lease { entry: entry.id, version: entry.version, token };
-        Ok(Leased { lease, entry, card })
+        Ok(Leased { lease, entry, card, durable: Durable::already() })
     }
 
     fn die(

@@ -1,12 +1,13 @@
-//! Lanes that wait for the next thing to say, and are given it in the commit that accepted it.
+//! Lanes that wait for the next thing to say, and are given it by the transaction that accepted it,
+//! with word of its commit to follow.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::desk::Desk;
-use crate::outbox::contract::{Lease, Leased, Settlement, StoreError};
+use crate::outbox::contract::{Durable, Lease, Leased, Settlement, StoreError};
 use crate::routing::LaneId;
 
 /// Where a waiting lane is answered.
@@ -49,8 +50,8 @@ impl Waiters {
     }
 }
 
-/// A lease for a lane that waited, to be told once it is committed.
-pub(super) struct Handover {
+/// A lease for a lane that waited.
+struct Handover {
     lane: LaneId,
     answer: Answer,
     leased: Leased,
@@ -63,11 +64,17 @@ impl Desk {
         self.waiters.answers.insert(lane, answer);
     }
 
-    /// Leases for the lanes that wait what has come for them, inside the open transaction.
+    /// Leases for the lanes that wait what has come for them, inside the open transaction, and
+    /// tells them. Whether the transaction is committed they learn from `committed`; after one
+    /// that failed they have to ask anew. A lane that went away meanwhile gets no lease: its entry
+    /// waits again.
     ///
     /// # Errors
-    /// When a statement failed: the transaction is to be taken back.
-    pub fn serve_waiters(&mut self) -> Result<Vec<Handover>, StoreError> {
+    /// When a statement failed: the transaction is to be taken back, and the lanes wait on.
+    pub fn serve_waiters(
+        &mut self,
+        committed: &watch::Receiver<Option<bool>>,
+    ) -> Result<(), StoreError> {
         let mut handovers = Vec::new();
         for lane in std::mem::take(&mut self.waiters.touched) {
             let Some(answer) = self.waiters.answers.remove(&lane) else { continue };
@@ -75,32 +82,26 @@ impl Desk {
                 continue;
             }
             match self.lease(&lane) {
-                Ok(Some(leased)) => handovers.push(Handover { lane, answer, leased }),
+                Ok(Some(leased)) => {
+                    let leased = Leased { durable: Durable::when(committed.clone()), ..leased };
+                    handovers.push(Handover { lane, answer, leased });
+                }
                 Ok(None) => drop(self.waiters.answers.insert(lane, answer)),
                 Err(error) => {
-                    self.take_back(handovers);
                     self.wait_for_next(lane, answer);
+                    for Handover { lane, answer, .. } in handovers {
+                        self.wait_for_next(lane, answer);
+                    }
                     return Err(error);
                 }
             }
         }
-        Ok(handovers)
-    }
-
-    /// The transaction was taken back: the lanes wait on.
-    pub fn take_back(&mut self, handovers: Vec<Handover>) {
-        for Handover { lane, answer, .. } in handovers {
-            self.wait_for_next(lane, answer);
-        }
-    }
-
-    /// Tells the lanes. A lane that went away meanwhile gets no lease: its entry waits again.
-    pub fn hand_over(&mut self, handovers: Vec<Handover>) {
         for Handover { answer, leased, .. } in handovers {
             if let Err(refused) = answer.send(leased) {
                 self.waiters.returned.push(refused.lease);
             }
         }
+        Ok(())
     }
 
     /// Lets the entries wait again whose leases nobody took.

@@ -255,10 +255,10 @@ async fn the_card_outlives_a_dead_letter(place: &impl Place) {
     assert_eq!(lease(&*store, &ops()).await.card, Some(shown));
 }
 
-type Waiting<'a> = BoxFuture<'a, Result<Leased, StoreError>>;
+pub type Waiting<'a> = BoxFuture<'a, Result<Leased, StoreError>>;
 
 /// Begins to wait for the next entry of a lane; the store knows of it.
-async fn waits<'a>(store: &'a dyn Outbox, lane: &'a LaneId) -> Waiting<'a> {
+pub async fn waits<'a>(store: &'a dyn Outbox, lane: &'a LaneId) -> Waiting<'a> {
     let mut waiting: Waiting<'a> = Box::pin(store.lease_next(lane));
     assert!(futures_util::poll!(&mut waiting).is_pending());
     // Behind this everything asked of the store before is done.
@@ -272,6 +272,7 @@ async fn a_lane_that_waits_is_given_what_comes_next(place: &impl Place) {
     let waiting = waits(&*store, &ops).await;
     accept(&*store, submission("disk", &[fires("a")])).await;
     let leased = waiting.await.unwrap();
+    assert!(leased.durable.wait().await);
     assert_eq!(leased.entry.state.group.key, "disk");
     assert!(store.lease(&ops).await.unwrap().is_none(), "it is leased");
     store.settle(leased.lease, Settlement::Shown(card(1, &leased.entry.state))).await.unwrap();

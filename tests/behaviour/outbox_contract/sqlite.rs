@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nabat::outbox::sqlite::{OpenError, SqliteOptions, SqliteOutbox};
-use nabat::outbox::{EntryState, Outbox, StoreError};
+use nabat::outbox::{EntryState, Outbox, Settlement, StoreError, Submission};
 use nabat::telegram::{ChatId, TopicId};
 use prometheus::{Histogram, HistogramOpts};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{Place, Settings, accept, fires, lease, ops, submission, topic_name};
+use super::leasing::waits;
+use super::{Place, Settings, accept, fires, lane, lease, ops, submission, to, topic_name};
 
 /// A directory that holds an embedded store.
 #[derive(Debug)]
@@ -237,4 +238,41 @@ async fn a_row_that_does_not_read_becomes_a_dead_letter_and_the_lane_goes_on() {
     // Whoever asks for it is told, and nobody else's work is taken back.
     let tried = store.retry(dead[0].id).await;
     assert!(matches!(tried, Err(StoreError::Unreadable(_))), "{tried:?}");
+}
+
+#[tokio::test]
+async fn a_lane_is_told_when_what_it_was_handed_could_not_be_committed() {
+    let directory = Directory::used().await;
+    let connection = Connection::open(directory.file()).unwrap();
+    // Whatever mentions it is checked at the commit and refused then.
+    let fails = "CREATE TABLE never (id INTEGER PRIMARY KEY);
+        CREATE TABLE debts (id INTEGER REFERENCES never DEFERRABLE INITIALLY DEFERRED);
+        CREATE TRIGGER no_commit AFTER INSERT ON entries WHEN new.chat = 'boss'
+        BEGIN INSERT INTO debts VALUES (1); END;";
+    connection.execute_batch(fails).unwrap();
+    drop(connection);
+
+    let store = directory.open().await;
+    let boss = lane("boss");
+    let mut next = waits(&*store, &boss).await;
+    let to_boss = |group: &str| Submission {
+        destinations: vec![to(lane("boss"))],
+        ..submission(group, &[fires("a")])
+    };
+    let refused = store.accept(to_boss("disk")).await;
+    assert!(matches!(refused, Err(StoreError::Commit(_))), "{refused:?}");
+    let leased = (&mut next).await.unwrap();
+    assert!(!leased.durable.wait().await);
+    let settled = store.settle(leased.lease, Settlement::Released { attempt: None }).await;
+    assert!(matches!(settled, Err(StoreError::LeaseLost(_))), "{settled:?}");
+    assert!(store.lease(&boss).await.unwrap().is_none());
+
+    store.close().await;
+    let connection = Connection::open(directory.file()).unwrap();
+    connection.execute_batch("DROP TRIGGER no_commit").unwrap();
+    drop(connection);
+    let store = directory.open().await;
+    let next = waits(&*store, &boss).await;
+    store.accept(to_boss("disk")).await.unwrap();
+    assert!(next.await.unwrap().durable.wait().await);
 }
