@@ -12,6 +12,7 @@
 //! `amtool` is installed.
 
 #![expect(clippy::print_stdout, reason = "what a bench measures it prints")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::fs;
@@ -265,7 +266,7 @@ fn alertmanager(_: &mut Criterion) {
                 );
             }
             None => {
-                println!("{size} alerts: no amtool with its templates; nothing to compare with")
+                println!("{size} alerts: no amtool with its templates; nothing to compare with");
             }
         }
     }
