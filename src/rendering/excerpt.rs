@@ -45,8 +45,10 @@ pub fn pairs<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> Stri
 }
 
 /// The signs with which nabat says how things stand. Only nabat begins a line with them.
-const SIGNS: [char; 15] =
-    ['🔴', '🟠', '🟡', '🔵', '⚪', '🔥', '✅', '❔', '🆕', '🔁', '🧪', 'ℹ', '⏳', '🔀', '✂'];
+const SIGNS: [char; 17] = [
+    '⛈', '🌤', '🔴', '🟠', '🟡', '🔵', '⚪', '🔥', '✅', '❔', '🆕', '🔁', '🧪', 'ℹ', '⏳', '🔀',
+    '✂',
+];
 
 /// `text` on one line, as a sender of alerts may say it.
 pub fn line(text: &str, most: usize) -> String {

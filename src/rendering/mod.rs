@@ -5,6 +5,7 @@ mod buttons;
 mod catalogue;
 mod compile;
 mod details;
+mod digest;
 mod excerpt;
 mod helpers;
 mod inert;
@@ -37,6 +38,7 @@ use crate::telegram::Button;
 
 pub use buttons::ButtonKind;
 pub(crate) use catalogue::is_built_in;
+pub use digest::{Glance, Head};
 pub(crate) use helpers::exists as has_helper;
 pub use language::Language;
 pub use load::{TemplateError, TemplateSource};

@@ -7,6 +7,7 @@ use handlebars::RenderError;
 
 use super::buttons::Keyboard;
 use super::catalogue::{Catalogue, Compiled, is_built_in, write};
+use super::digest::{self, Glance, Head};
 use super::inert::{copyable, inert};
 use super::load::{TemplateError, TemplateSource};
 use super::plain::plain;
@@ -166,6 +167,17 @@ impl Renderer {
         let name: String = visible_line(&subject.name).chars().take(200).collect();
         let line = format!("{sign} {word} {count} · {}", inert(&name));
         Part { html: markup::escape(&line), plain: line }
+    }
+
+    /// What a digest says of the scene's group.
+    pub fn glance(&self, scene: &Scene<'_>) -> Glance {
+        Glance::new(scene, &self.severities)
+    }
+
+    /// One message about many groups: as many of `glances` as fit, in their order, and how many
+    /// those are; at least one, if there is one. Within Telegram's limits.
+    pub fn digest(&self, head: Head<'_>, glances: &[Glance], language: Language) -> (Part, usize) {
+        digest::digest(head, glances, &self.severities, language)
     }
 
     /// Whether a user wrote a template of this name for chats of this language.

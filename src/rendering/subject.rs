@@ -135,14 +135,7 @@ impl<'a> Subject<'a> {
 
     /// The colour of a severity: by its name, or else by its place among the configured ones.
     pub fn colour(&self, severity: &str) -> &'static str {
-        let rank = || match rank(severity, self.severities) {
-            rank if rank >= self.severities.len() => words::severity_emoji(severity),
-            0 => "🔴",
-            1 => "🟠",
-            2 => "🟡",
-            _ => "🔵",
-        };
-        words::well_known(severity).unwrap_or_else(rank)
+        colour(severity, self.severities)
     }
 
     /// The name of a severity whose colour does not say it all: one that is not well known.
@@ -250,8 +243,19 @@ pub(super) fn still_fires(alert: &Alert) -> bool {
     alert.fires() && !alert.unlisted
 }
 
+/// The colour of a severity: by its name, or else by its place among `severities`, worst first.
+pub(super) fn colour(severity: &str, severities: &[String]) -> &'static str {
+    words::well_known(severity).unwrap_or_else(|| match rank(severity, severities) {
+        rank if rank >= severities.len() => words::severity_emoji(severity),
+        0 => "🔴",
+        1 => "🟠",
+        2 => "🟡",
+        _ => "🔵",
+    })
+}
+
 /// The place of a severity in an order that is worst first; unknown ones come last.
-fn rank(severity: &str, severities: &[String]) -> usize {
+pub(super) fn rank(severity: &str, severities: &[String]) -> usize {
     severities
         .iter()
         .position(|known| known.eq_ignore_ascii_case(severity))

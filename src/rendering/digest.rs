@@ -1,0 +1,318 @@
+//! Many groups in one message: how many there are and how bad, then each of them, the worst
+//! first. Groups of one name stand together, so that a storm of a thousand is a few messages.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::excerpt::{MAX_NAME, line};
+use super::inert::inert;
+use super::plain::plain;
+use super::subject::{self, Subject};
+use super::{Language, Limits, Part, Scene};
+use crate::telegram::markup;
+
+/// Characters that say where a group is.
+const MAX_PLACE: usize = 60;
+
+/// Characters of groups in one message; the head and its totals have the rest of 4096.
+const MAX_GROUPS: usize = 3_700;
+
+/// Names in bold; Telegram takes a hundred entities.
+const MAX_BOLD: usize = 80;
+
+/// Severities whose totals stand in the head.
+const MAX_TOTALS: usize = 8;
+
+/// What a digest says of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Glance {
+    pub name: String,
+    /// Where it is; may be empty.
+    pub place: String,
+    pub severity: String,
+    /// How many alerts fire; none when the group ended.
+    pub firing: u32,
+    /// How many nobody reports any more; they did not end either.
+    pub unlisted: u32,
+}
+
+impl Glance {
+    /// Whether anything of the group fires.
+    pub fn fires(&self) -> bool {
+        self.firing > 0
+    }
+
+    pub(super) fn new(scene: &Scene<'_>, severities: &[String]) -> Self {
+        let subject = Subject::new(scene, severities);
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            name: line(&subject.name, MAX_NAME),
+            place: line(&subject.places(), MAX_PLACE),
+            severity: subject.severity.to_owned(),
+            firing: count(subject.firing_total),
+            unlisted: count(subject.unlisted_total),
+        }
+    }
+}
+
+/// What stands above the groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head<'a> {
+    /// The storm goes on: how many groups of each severity it has so far, shown or waiting.
+    Storm(&'a [(String, u64)]),
+    /// It is over: how long it took, how many groups it had, and what still fires.
+    Over { seconds: i64, groups: u64, firing: &'a [(String, u64)] },
+}
+
+/// Writes the digest of as many of `glances` as one message holds, in their order; returns it and
+/// how many those are. `severities` are worst first.
+pub(super) fn digest(
+    head: Head<'_>,
+    glances: &[Glance],
+    severities: &[String],
+    language: Language,
+) -> (Part, usize) {
+    let mut html = top(head, severities, language);
+    let (sections, taken) = sections(glances, severities);
+    for (index, section) in sections.iter().enumerate() {
+        html.push('\n');
+        section.write(&mut html, index < MAX_BOLD);
+    }
+    let text = markup::parse_unbounded_html(&html).expect("only bold, and all else escaped");
+    (Part { plain: plain(&text, Limits::TELEGRAM), html }, taken)
+}
+
+/// The first line, which a notification's preview shows.
+fn top(head: Head<'_>, severities: &[String], language: Language) -> String {
+    let groups = |number: u64| language.say("groups", &[&number.to_string()]);
+    match head {
+        Head::Storm(totals) => {
+            let all = totals.iter().map(|(_, count)| count).sum();
+            let totals = counts(totals, severities);
+            format!("⛈ <b>{} · {}</b>\n", markup::escape(&totals), markup::escape(&groups(all)))
+        }
+        Head::Over { seconds, groups: all, firing } => {
+            let lasted = super::words::duration(seconds, language);
+            let over = language.say("storm_over", &[&lasted]);
+            let rest = if firing.is_empty() {
+                format!("✅ {}", language.say("storm_ended", &[]))
+            } else {
+                let still = firing.iter().map(|(_, count)| count).sum::<u64>().to_string();
+                let still = language.say("still_firing", &[&still]);
+                format!("{}\n{}", still, counts(firing, severities))
+            };
+            format!(
+                "🌤 <b>{}</b> · {}\n{}",
+                markup::escape(&over),
+                markup::escape(&groups(all)),
+                markup::escape(&rest)
+            )
+        }
+    }
+}
+
+/// `🔴 2 · 🟡 14`; severities that are not well known by their name, too.
+fn counts(totals: &[(String, u64)], severities: &[String]) -> String {
+    let mut worst_first: Vec<&(String, u64)> =
+        totals.iter().filter(|(_, count)| *count > 0).collect();
+    worst_first.sort_by_key(|(severity, _)| subject::rank(severity, severities));
+    let mut said: Vec<(String, u64)> = Vec::new();
+    for (severity, count) in worst_first {
+        let mut sign = sign(severity, true, severities);
+        if said.len() >= MAX_TOTALS {
+            subject::colour(severity, severities).clone_into(&mut sign);
+        }
+        match said.iter_mut().find(|(known, _)| *known == sign) {
+            Some((_, all)) => *all += count,
+            None => said.push((sign, *count)),
+        }
+    }
+    let said = said.iter().map(|(sign, count)| format!("{sign} {count}"));
+    inert(&said.collect::<Vec<_>>().join(" · ")).into_owned()
+}
+
+/// A severity's colour, with its name where the colour does not say it all; or that it is over.
+fn sign(severity: &str, fires: bool, severities: &[String]) -> String {
+    if !fires {
+        return "✅".to_owned();
+    }
+    let colour = subject::colour(severity, severities);
+    match Subject::named_severity(severity) {
+        Some(name) => format!("{colour} {name}"),
+        None => colour.to_owned(),
+    }
+}
+
+/// The groups of one name that stand alike.
+struct Section {
+    order: (bool, usize),
+    sign: String,
+    name: String,
+    places: Vec<String>,
+}
+
+impl Section {
+    fn write(&self, html: &mut String, bold: bool) {
+        let name = markup::escape(&inert(&self.name));
+        let (open, close) = if bold { ("<b>", "</b>") } else { ("", "") };
+        let _ = write!(html, "{} {open}{name}{close}", markup::escape(&inert(&self.sign)));
+        match &self.places[..] {
+            [place] if place.is_empty() => {}
+            [place] => {
+                let _ = write!(html, " · {}", markup::escape(place));
+            }
+            places => {
+                let named: Vec<&str> =
+                    places.iter().map(String::as_str).filter(|place| !place.is_empty()).collect();
+                let _ = write!(html, " ×{}", places.len());
+                if !named.is_empty() {
+                    let _ = write!(html, ": {}", markup::escape(&named.join(", ")));
+                }
+            }
+        }
+    }
+}
+
+/// As many glances as there is room for, by name, the worst first; and how many those are.
+fn sections(glances: &[Glance], severities: &[String]) -> (Vec<Section>, usize) {
+    let mut sections: Vec<Section> = Vec::new();
+    let mut known: HashMap<(String, &str), usize> = HashMap::new();
+    let (mut left, mut taken) = (MAX_GROUPS, 0);
+    for glance in glances {
+        let sign = if glance.fires() || glance.unlisted == 0 {
+            sign(&glance.severity, glance.fires(), severities)
+        } else {
+            "❔".to_owned()
+        };
+        let mut place = inert(&glance.place).into_owned();
+        if glance.firing > 1 {
+            let _ = write!(place, "{}({})", if place.is_empty() { "" } else { " " }, glance.firing);
+        }
+        let key = (sign, glance.name.as_str());
+        let at = known.get(&key).copied();
+        let place_takes = place.chars().count() + 2;
+        let name_takes = |sign: &str| {
+            // Its line end, blanks and the number behind it.
+            sign.chars().count() + inert(&glance.name).chars().count() + 12
+        };
+        let takes = place_takes + if at.is_none() { name_takes(&key.0) } else { 0 };
+        if takes > left && taken > 0 {
+            break;
+        }
+        left = left.saturating_sub(takes);
+        taken += 1;
+        if let Some(at) = at {
+            sections[at].places.push(place);
+        } else {
+            sections.push(Section {
+                order: (!glance.fires(), subject::rank(&glance.severity, severities)),
+                sign: key.0.clone(),
+                name: glance.name.clone(),
+                places: vec![place],
+            });
+            known.insert(key, sections.len() - 1);
+        }
+    }
+    sections.sort_by_key(|section| (section.order, std::cmp::Reverse(section.places.len())));
+    (sections, taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn glance(name: &str, place: &str, severity: &str, firing: u32) -> Glance {
+        Glance {
+            name: name.into(),
+            place: place.into(),
+            severity: severity.into(),
+            firing,
+            unlisted: 0,
+        }
+    }
+
+    fn severities() -> Vec<String> {
+        ["critical", "warning", "info"].map(str::to_owned).to_vec()
+    }
+
+    fn storm(totals: &[(&str, u64)], glances: &[Glance]) -> (String, usize) {
+        let totals: Vec<(String, u64)> =
+            totals.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        let (part, taken) = digest(Head::Storm(&totals), glances, &severities(), Language::EN);
+        (part.plain, taken)
+    }
+
+    #[test]
+    fn a_digest_says_how_bad_it_is_then_the_groups_by_name_worst_first() {
+        let glances = [
+            glance("HighCPU", "web-1", "warning", 1),
+            glance("HighCPU", "web-2", "warning", 3),
+            glance("DiskFull", "db-1", "critical", 1),
+            glance("Backup", "", "info", 1),
+            glance("Backup", "", "info", 0),
+        ];
+        let (text, taken) = storm(&[("warning", 2), ("critical", 1), ("info", 2)], &glances);
+        assert_eq!(taken, 5);
+        assert_eq!(
+            text,
+            "⛈ 🔴 1 · 🟡 2 · 🔵 2 · 5 groups\n\n🔴 DiskFull · db-1\n🟡 HighCPU ×2: web-1, web-2 (3)\n\
+             🔵 Backup\n✅ Backup"
+        );
+    }
+
+    #[test]
+    fn severities_of_ones_own_are_named() {
+        let (text, _) = storm(&[("sev0", 1)], &[glance("Down", "a", "sev0", 1)]);
+        assert!(text.contains("🔥 sev0 1"), "{text}");
+        assert!(text.ends_with("🔥 sev0 Down · a"), "{text}");
+    }
+
+    #[test]
+    fn a_digest_takes_as_many_groups_as_fit_and_at_least_one() {
+        let glances: Vec<Glance> = (0..1000)
+            .map(|number| {
+                glance("InstanceDown", &format!("web-{number:03}.example:9100"), "warning", 1)
+            })
+            .collect();
+        let (text, taken) = storm(&[("warning", 1000)], &glances);
+        assert!(taken > 150 && taken < 250, "{taken}");
+        assert!(text.chars().count() <= 4096);
+        assert!(text.contains(&format!("web-{:03}", taken - 1)));
+        let long = "x".repeat(5_000);
+        assert_eq!(storm(&[("warning", 1)], &[glance(&long, "", "warning", 1)]).1, 1);
+    }
+
+    #[test]
+    fn names_of_their_own_stay_within_telegrams_entities() {
+        let glances: Vec<Glance> =
+            (0..400).map(|number| glance(&format!("A{number}"), "", "warning", 1)).collect();
+        let head = Head::Storm(&[]);
+        let (part, taken) = digest(head, &glances, &severities(), Language::EN);
+        assert!(taken > 100, "{taken}");
+        assert!(part.html.matches("<b>").count() <= 100);
+    }
+
+    #[test]
+    fn data_forges_no_markup() {
+        let evil = glance("<b>@all</b> & http://x.y", "</a>\u{202e}", "warning", 1);
+        let (text, _) = storm(&[("<i>", 1)], std::slice::from_ref(&evil));
+        assert!(text.contains("<b>"), "{text}");
+    }
+
+    #[test]
+    fn when_it_is_over_what_still_fires_is_told() {
+        let firing = [("critical".to_owned(), 1)];
+        let head = Head::Over { seconds: 240, groups: 1000, firing: &firing };
+        let still = [glance("DiskFull", "db-1", "critical", 1)];
+        let (part, _) = digest(head, &still, &severities(), Language::EN);
+        assert_eq!(
+            part.plain,
+            "🌤 storm over after 4 min · 1000 groups\nstill 1 firing\n🔴 1\n🔴 DiskFull · db-1"
+        );
+        let head = Head::Over { seconds: 5, groups: 1, firing: &[] };
+        let (part, _) = digest(head, &[], &severities(), Language::EN);
+        assert_eq!(part.plain, "🌤 storm over after 5 s · 1 group\n✅ all have ended");
+    }
+}
