@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::alert::{GroupId, Notification};
+use crate::rendering::Glance;
 use crate::routing::{ChatAlias, Destination, LaneId, Topic, TopicName};
 use crate::telegram::{ChatId, MessageId, TopicId};
 
@@ -130,6 +131,9 @@ pub struct Card {
     /// The entry and version whose state the card itself shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<(EntryId, u64)>,
+    /// The digest that has a line about the group, and whether the line says that it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<(MessageId, bool)>,
     /// The message that nabat pinned for the group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<MessageId>,
@@ -185,6 +189,39 @@ impl Durable {
         let Some(committed) = &self.0 else { return true };
         committed.clone().wait_for(Option::is_some).await.is_ok_and(|made| *made == Some(true))
     }
+}
+
+/// How much waits in a lane, leased or not, by priority.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Backlog(pub Vec<(Priority, u64)>);
+
+impl Backlog {
+    /// How many entries wait in one of `classes`.
+    pub fn of(&self, classes: &[Class]) -> u64 {
+        self.0.iter().filter(|(at, _)| classes.contains(&at.class)).map(|(_, count)| count).sum()
+    }
+}
+
+/// One message that shows many groups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digest {
+    pub message: MessageId,
+    /// The chat it stands in; a digest of another chat can't be edited.
+    pub chat: ChatId,
+    /// When the storm began that it belongs to.
+    pub storm: Timestamp,
+    /// When it was last sent or edited.
+    pub updated_at: Timestamp,
+    /// The groups, and how they stood then.
+    pub lines: Vec<(GroupId, Glance)>,
+}
+
+/// A storm that is not over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storm {
+    pub began_at: Timestamp,
+    /// In the order in which they were sent.
+    pub digests: Vec<Digest>,
 }
 
 /// How a lease ends.
@@ -313,7 +350,7 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     /// Accepts a notification in all its lanes in one durable commit.
     async fn accept(&self, submission: Submission) -> Result<Accepted, StoreError>;
 
-    /// The lanes in which something waits.
+    /// The lanes in which something waits or a storm is not over.
     async fn lanes(&self) -> Result<Vec<LaneId>, StoreError>;
 
     /// Leases the entry of a lane that is to be spoken for first, or nothing when none waits.
@@ -332,6 +369,34 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
 
     /// Ends a lease.
     async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<(), StoreError>;
+
+    /// How much waits in a lane.
+    async fn backlog(&self, lane: &LaneId) -> Result<Backlog, StoreError>;
+
+    /// Leases up to `most` entries of a lane, the first to be spoken for first.
+    async fn lease_some(&self, lane: &LaneId, most: u32) -> Result<Vec<Leased>, StoreError>;
+
+    /// Keeps a digest as it now stands and ends the leases of what it shows, in one commit. Leases
+    /// that are not valid any more are passed over.
+    async fn settle_digest(
+        &self,
+        lane: &LaneId,
+        digest: Digest,
+        settled: Vec<(Lease, Settlement)>,
+    ) -> Result<(), StoreError>;
+
+    /// A digest that was sent in a lane.
+    async fn digest(&self, lane: &LaneId, message: MessageId)
+    -> Result<Option<Digest>, StoreError>;
+
+    /// Notes that a storm began in a lane, unless one has.
+    async fn begin_storm(&self, lane: &LaneId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// The storm that is not over in a lane.
+    async fn storm(&self, lane: &LaneId) -> Result<Option<Storm>, StoreError>;
+
+    /// Notes that the storm is over. Its digests are kept as long as cards are.
+    async fn end_storm(&self, lane: &LaneId) -> Result<(), StoreError>;
 
     /// Turns the waiting entries of a lane that were first accepted before `before` into dead
     /// letters; returns how many.

@@ -20,8 +20,8 @@ mod merge;
 pub mod sqlite;
 
 pub use contract::{
-    Accepted, Card, ChatTotals, Class, DeathReason, Durable, Entry, EntryId, EntryState, EntryView,
-    Fate, Lease, Leased, Outbox, Priority, Rejected, Settlement, ShownPart, StoreError, Submission,
-    Totals,
+    Accepted, Backlog, Card, ChatTotals, Class, DeathReason, Digest, Durable, Entry, EntryId,
+    EntryState, EntryView, Fate, Lease, Leased, Outbox, Priority, Rejected, Settlement, ShownPart,
+    StoreError, Storm, Submission, Totals,
 };
 pub use merge::merge;

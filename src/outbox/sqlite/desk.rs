@@ -355,6 +355,12 @@ impl Desk {
                  (SELECT place FROM cards WHERE updated_at < ? LIMIT 200)",
             )?
             .execute(params![limit(options.keep_cards)])?;
+        self.connection
+            .prepare_cached(
+                "DELETE FROM digests WHERE rowid IN \
+                 (SELECT rowid FROM digests WHERE updated_at < ? LIMIT 20)",
+            )?
+            .execute(params![limit(options.keep_cards)])?;
         self.connection.execute_batch("PRAGMA incremental_vacuum(256)")
     }
 

@@ -138,9 +138,12 @@ impl Desk {
     }
 
     pub fn lanes(&mut self) -> Result<Vec<LaneId>, StoreError> {
-        self.rows("SELECT DISTINCT chat, topic FROM entries WHERE state = 0", [], |row| {
-            super::queries::lane(row, 0)
-        })
+        self.rows(
+            "SELECT DISTINCT chat, topic FROM entries WHERE state = 0 \
+             UNION SELECT chat, topic FROM storms",
+            [],
+            |row| super::queries::lane(row, 0),
+        )
     }
 
     /// The entry stays for what came after it was leased.

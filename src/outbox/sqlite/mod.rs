@@ -12,6 +12,7 @@ mod lease;
 mod pack;
 mod queries;
 mod schema;
+mod storm;
 mod waiters;
 
 use std::fs::File;
@@ -32,12 +33,12 @@ use self::desk::{Desk, End, Job, Ran};
 pub use self::schema::OpenError;
 use self::waiters::Returned;
 use super::contract::{
-    Accepted, Card, DeathReason, EntryId, EntryState, EntryView, Lease, Leased, Outbox, Rejected,
-    Settlement, StoreError, Submission, Totals,
+    Accepted, Backlog, Card, DeathReason, Digest, EntryId, EntryState, EntryView, Lease, Leased,
+    Outbox, Rejected, Settlement, StoreError, Storm, Submission, Totals,
 };
 use crate::alert::{GroupId, Notification};
 use crate::routing::{LaneId, TopicName};
-use crate::telegram::{ChatId, TopicId};
+use crate::telegram::{ChatId, MessageId, TopicId};
 
 /// How many pieces of work share a commit at most.
 const BATCH: usize = 64;
@@ -254,6 +255,50 @@ impl Outbox for SqliteOutbox {
     async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<(), StoreError> {
         let durable = !matches!(settlement, Settlement::Released { .. });
         self.ask(durable, move |desk| desk.settle(&lease, settlement)).await
+    }
+
+    async fn backlog(&self, lane: &LaneId) -> Result<Backlog, StoreError> {
+        let lane = lane.clone();
+        self.ask(false, move |desk| desk.backlog(&lane)).await
+    }
+
+    async fn lease_some(&self, lane: &LaneId, most: u32) -> Result<Vec<Leased>, StoreError> {
+        let lane = lane.clone();
+        self.ask(false, move |desk| desk.lease_some(&lane, most)).await
+    }
+
+    async fn settle_digest(
+        &self,
+        lane: &LaneId,
+        digest: Digest,
+        settled: Vec<(Lease, Settlement)>,
+    ) -> Result<(), StoreError> {
+        let lane = lane.clone();
+        self.ask(true, move |desk| desk.settle_digest(&lane, &digest, settled)).await
+    }
+
+    async fn digest(
+        &self,
+        lane: &LaneId,
+        message: MessageId,
+    ) -> Result<Option<Digest>, StoreError> {
+        let lane = lane.clone();
+        self.ask(false, move |desk| desk.digest(&lane, message)).await
+    }
+
+    async fn begin_storm(&self, lane: &LaneId, at: Timestamp) -> Result<(), StoreError> {
+        let lane = lane.clone();
+        self.ask(true, move |desk| desk.begin_storm(&lane, at)).await
+    }
+
+    async fn storm(&self, lane: &LaneId) -> Result<Option<Storm>, StoreError> {
+        let lane = lane.clone();
+        self.ask(false, move |desk| desk.storm(&lane)).await
+    }
+
+    async fn end_storm(&self, lane: &LaneId) -> Result<(), StoreError> {
+        let lane = lane.clone();
+        self.ask(true, move |desk| desk.end_storm(&lane)).await
     }
 
     async fn bury(

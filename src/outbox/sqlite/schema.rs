@@ -73,6 +73,24 @@ CREATE TABLE topics (
     "
 ALTER TABLE entries ADD COLUMN buttons TEXT;  -- the route's, as words; NULL: the chat's
 ",
+    "
+CREATE TABLE digests (
+    chat        TEXT    NOT NULL,
+    topic                NOT NULL,           -- as in entries
+    message     INTEGER NOT NULL,
+    storm       INTEGER NOT NULL,           -- when it began
+    updated_at  INTEGER NOT NULL,
+    body        BLOB    NOT NULL,
+    PRIMARY KEY (chat, topic, message)
+);
+CREATE INDEX digests_age ON digests (updated_at);
+CREATE TABLE storms (
+    chat        TEXT    NOT NULL,
+    topic                NOT NULL,
+    began_at    INTEGER NOT NULL,
+    PRIMARY KEY (chat, topic)
+);
+",
 ];
 
 /// Files up to this size are checked page by page at every start; bigger ones would hold the
