@@ -45,6 +45,8 @@ pub(super) enum Interruption {
     Refused {
         why: String,
     },
+    /// Telegram failed on a pin, which is not worth a pause of the lane. Everything else is said.
+    PinGivenUp(Box<Card>),
 }
 
 pub(super) struct Speaker<'a> {

@@ -73,6 +73,11 @@ CREATE TABLE topics (
     "
 ALTER TABLE entries ADD COLUMN buttons TEXT;  -- the route's, as words; NULL: the chat's
 ",
+    "
+-- News of every severity go before everything else.
+DROP INDEX entries_order;
+CREATE INDEX entries_order ON entries (state, chat, topic, class, severity, first_at);
+",
 ];
 
 /// Files up to this size are checked page by page at every start; bigger ones would hold the
