@@ -232,6 +232,7 @@ impl Worker {
                 (Settlement::Dead { reason: DeathReason::Refused, detail: why }, Next::Again)
             }
             Interruption::Unreachable { why } => self.park(&why, group, accepted_at).await,
+            Interruption::PinGivenUp(card) => (Settlement::Shown(*card), Next::Again),
         }
     }
 

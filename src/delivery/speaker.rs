@@ -19,7 +19,7 @@ use super::report::{Outcome, Report};
 use super::verdict::Form;
 use super::{Chat, Delivery};
 use crate::alert::Notification;
-use crate::outbox::{Card, Entry, Leased, Settlement, ShownPart};
+use crate::outbox::{Card, Class, Entry, Leased, Settlement, ShownPart};
 use crate::rendering::{Kind, Limits, Part, Rendered, Scene};
 use crate::routing::{LaneId, Topic};
 use crate::telegram::{Button, ChatId, MessageId, TopicId};
@@ -47,6 +47,8 @@ pub(super) enum Interruption {
     Refused {
         why: String,
     },
+    /// Telegram failed on a pin, which is not worth a pause of the lane. Everything else is said.
+    PinGivenUp(Box<Card>),
 }
 
 pub(super) struct Speaker<'a> {
@@ -66,6 +68,8 @@ pub(super) struct Speaker<'a> {
     shrinks: u32,
     /// The richest form worth trying.
     form: Form,
+    /// A new card stands for one that could not be edited any more.
+    replaced: bool,
 }
 
 impl<'a> Speaker<'a> {
@@ -100,6 +104,7 @@ impl<'a> Speaker<'a> {
                 && delivery.shared.tables.are_worth_trying(Instant::now()),
             shrinks: 0,
             form: Form::Rich,
+            replaced: false,
         }
     }
 
@@ -154,15 +159,18 @@ impl<'a> Speaker<'a> {
         };
         if let Some(message) = shown {
             self.report(message, news);
-            let beneath = Beneath { chat: self.number, topic: self.topic, message };
+            let (lane, chat) = (self.lane.clone(), self.number);
+            let beneath = Beneath { lane, chat, topic: self.topic, message };
             if opens {
-                self.delivery.attach(plan.present.firing(), beneath, &self.token);
+                self.delivery.attach(plan.present.firing(), &beneath, &self.token);
             } else {
                 let new = told_of.iter().filter_map(|index| plan.present.alerts.get(*index));
-                self.delivery.attach(new, beneath, &self.token);
+                self.delivery.attach(new, &beneath, &self.token);
             }
         }
-        Ok(match plan.then {
+        // The plan knew nothing of the new card, which may have to be pinned: the next one does.
+        let unplanned = self.replaced && !self.chat.pin.is_empty();
+        Ok(match plan.then.or(unplanned.then_some(Class::Edit)) {
             Some(class) => Settlement::Partly(card, class),
             None => Settlement::Shown(card),
         })
@@ -204,7 +212,8 @@ impl<'a> Speaker<'a> {
                         }
                     }
                     Said::CardGone => {
-                        card = self.fresh_card(present);
+                        card = Card { pinned: card.pinned, ..self.fresh_card(present) };
+                        self.replaced = true;
                         self.enter_topic().await?;
                         continue 'anew;
                     }

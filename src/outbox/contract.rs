@@ -38,7 +38,7 @@ pub enum Class {
     Repeat,
     /// The group ended.
     End,
-    /// A card that only has to be brought up to date.
+    /// A card that only has to be brought up to date, or pinned.
     Edit,
 }
 
@@ -46,12 +46,14 @@ impl Class {
     pub const ALL: [Self; 4] = [Self::News, Self::Repeat, Self::End, Self::Edit];
 }
 
-/// The order within a lane: severity, then class, then age.
+/// The order within a lane: class, then severity, then age. The class comes first because only
+/// news tell people what they do not know: no reminder, end, edit or pin delays them, however
+/// severe its own group is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Priority {
+    pub class: Class,
     /// Position of the worst severity in the configured order; 0 is the worst.
     pub severity: u8,
-    pub class: Class,
 }
 
 /// A notification on its way into the store.

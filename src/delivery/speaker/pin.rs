@@ -1,33 +1,51 @@
 //! Pinning the card of a group that must not be overlooked, and unpinning it.
 
+use tokio::time::Instant;
+
+use super::message::{PATIENCE, too_late};
 use super::{Interruption, Speaker};
 use crate::delivery::verdict::{Attempt, Verdict};
 use crate::outbox::Card;
 use crate::telegram::{MessageId, Method};
 
-/// Failures of Telegram after which a pin is given up until the group changes: the alerts behind
-/// it are worth more.
-const TRIES: u32 = 3;
+/// What became of a pin.
+enum Pin {
+    Done,
+    /// Telegram will not have it, now or later.
+    Refused,
+    /// Telegram failed. The lane does not wait for it to get better: the pin is tried again when
+    /// the group changes, which does no harm if it was done after all.
+    Failed,
+}
 
 impl Speaker<'_> {
     /// Pins a message without a sound.
     pub(super) async fn pin(&self, card: Card, message: MessageId) -> Result<Card, Interruption> {
         let method = Method::Pin { chat: self.number, message, silent: true };
-        let done = self.change_pin(&method).await?;
-        Ok(Card { pinned: done.then_some(message), ..card })
+        match self.change_pin(&method).await? {
+            Pin::Done => Ok(Card { pinned: Some(message), ..card }),
+            Pin::Refused => Ok(Card { pinned: None, ..card }),
+            Pin::Failed => Err(Interruption::PinGivenUp(Box::new(card))),
+        }
     }
 
     /// Unpins a message; one that can't be unpinned is not nabat's business any more.
     pub(super) async fn unpin(&self, card: Card, message: MessageId) -> Result<Card, Interruption> {
         let method = Method::Unpin { chat: self.number, message };
-        self.change_pin(&method).await?;
-        Ok(Card { pinned: None, ..card })
+        match self.change_pin(&method).await? {
+            Pin::Done | Pin::Refused => Ok(Card { pinned: None, ..card }),
+            Pin::Failed => Err(Interruption::PinGivenUp(Box::new(card))),
+        }
     }
 
-    /// Whether it was done. Repeating it does no harm.
-    async fn change_pin(&self, method: &Method) -> Result<bool, Interruption> {
-        let given_up = match self.call(method, Attempt::Pin).await? {
-            Verdict::Delivered(_) => return Ok(true),
+    async fn change_pin(&self, method: &Method) -> Result<Pin, Interruption> {
+        self.slot().await?;
+        let started = Instant::now();
+        let client = self.delivery.shared.with.client.load();
+        let answer = tokio::time::timeout(PATIENCE, client.call(&self.token, method)).await;
+        let answer = answer.unwrap_or_else(|_| too_late());
+        let (pin, why) = match self.judged(method, Attempt::Pin, started, &answer) {
+            Verdict::Delivered(_) => return Ok(Pin::Done),
             Verdict::LetBe { why, forbidden } => {
                 if forbidden && self.delivery.shared.pins_forbidden(self.number) {
                     tracing::warn!(
@@ -35,12 +53,12 @@ impl Speaker<'_> {
                         "nabat may not pin messages in this chat; let the bot pin, then reload"
                     );
                 }
-                why
+                (Pin::Refused, why)
             }
-            Verdict::Retry { why, .. } if self.leased.entry.attempts >= TRIES => why,
+            Verdict::Retry { why, .. } => (Pin::Failed, why),
             other => return Err(self.interruption(other)),
         };
-        tracing::debug!(lane = %self.lane, why = given_up, "a pin was given up");
-        Ok(false)
+        tracing::debug!(lane = %self.lane, %why, "a pin was given up");
+        Ok(pin)
     }
 }

@@ -33,7 +33,7 @@ impl Desk {
             .prepare_cached(
                 "SELECT id, place, template, updates, body, merged, version, first_at, last_at, \
                  attempts, buttons FROM entries WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 \
-                 ORDER BY severity, class, first_at LIMIT 1",
+                 ORDER BY class, severity, first_at LIMIT 1",
             )
             .and_then(|mut statement| {
                 statement

@@ -74,6 +74,11 @@ CREATE TABLE topics (
 ALTER TABLE entries ADD COLUMN buttons TEXT;  -- the route's, as words; NULL: the chat's
 ",
     "
+-- News of every severity go before everything else.
+DROP INDEX entries_order;
+CREATE INDEX entries_order ON entries (state, chat, topic, class, severity, first_at);
+",
+    "
 CREATE TABLE digests (
     chat        TEXT    NOT NULL,
     topic                NOT NULL,           -- as in entries

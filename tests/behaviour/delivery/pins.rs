@@ -3,6 +3,7 @@
 use nabat::sandbox::{Fault, Limits, Trouble};
 use serde_json::Value;
 
+use crate::support::DEADLINE;
 use crate::support::stage::{BOSS, OPS, Stage, configuration, sandbox, webhook};
 
 /// A stage whose chat `ops` has more settings.
@@ -56,14 +57,111 @@ async fn only_the_configured_severities_are_pinned() {
 }
 
 #[tokio::test]
-async fn a_pin_that_telegram_fails_on_is_tried_again() {
-    let stage = with("pin: critical").await;
-    let failure = Fault::new(Trouble::internal_server_error()).method("pinChatMessage");
-    stage.sandbox.inject(failure);
-    stage.post("ops", &webhook("One", &["a"])).await;
-    stage.shows(OPS, |shown| shown.iter().any(|shown| shown.pinned)).await;
+async fn a_pin_that_telegram_fails_on_slows_nothing_down_and_is_tried_again_at_the_next_change() {
+    for trouble in [Trouble::internal_server_error(), Trouble::Hang] {
+        let stage = with("pin: critical").await;
+        stage.sandbox.inject(Fault::new(trouble.clone()).method("pinChatMessage"));
+        stage.post("boss", &webhook("One", &["a", "b"])).await;
+        stage.drained().await;
+        assert_eq!((stage.sandbox.messages(BOSS).len(), pins(&stage)), (1, 1), "{trouble:?}");
+        let said = stage.nabat.process.output();
+        assert!(!said.contains("a message could not be sent"), "the lane pauses: {said}");
+        assert_eq!(stage.metric("ambiguous_sends_total").await, 0, "nobody sees a pin twice");
+
+        stage.post("boss", &webhook("One", &["a", "-b"])).await;
+        stage.drained().await;
+        let shown = stage.sandbox.messages(BOSS);
+        assert!(shown.len() == 1 && shown[0].pinned, "{trouble:?}: {shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pin_that_could_not_be_taken_away_is_taken_away_at_the_next_change() {
+    let stage = with("").await;
+    stage.post("boss", &webhook("One", &["a"])).await;
     stage.drained().await;
-    assert_eq!((stage.sandbox.messages(OPS).len(), pins(&stage)), (1, 2));
+    let bad_gateway = Fault::new(Trouble::bad_gateway()).method("unpinChatMessage");
+    stage.sandbox.inject(bad_gateway);
+    for (alerts, pinned) in [(&["-a"][..], true), (&["-a", "-b"][..], false)] {
+        stage.post("boss", &webhook("One", alerts)).await;
+        stage.drained().await;
+        assert_eq!(stage.sandbox.messages(BOSS)[0].pinned, pinned, "{alerts:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_card_that_someone_deleted_is_replaced_without_a_sound_and_pinned_again() {
+    for updates in ["thread", "edit"] {
+        let sandbox = sandbox(Limits::None);
+        let chats = "  ops: {id: -1001234567890}\n  boss: {id: 1000042, pin: critical}";
+        let text = configuration(&sandbox, chats, &format!("  updates: {updates}"));
+        let stage = Stage::with(sandbox, text).await;
+        stage.post("boss", &webhook("One", &["a", "b"])).await;
+        stage.drained().await;
+        let card = stage.sandbox.messages(BOSS).remove(0);
+        assert!(card.pinned, "{updates}");
+        stage.sandbox.delete_message(BOSS, card.id);
+        stage.post("boss", &webhook("One", &["a", "-b"])).await;
+        stage.drained().await;
+        let shown = stage.sandbox.messages(BOSS);
+        let [card] = &shown[..] else { panic!("{updates}: {shown:?}") };
+        assert!(card.pinned && card.silent, "{updates}: {card:?}");
+        stage.post("boss", &webhook("One", &["-a", "-b"])).await;
+        stage.drained().await;
+        assert!(!stage.sandbox.messages(BOSS)[0].pinned, "{updates}: it ended");
+    }
+}
+
+#[tokio::test]
+async fn a_card_that_can_not_be_edited_any_more_hands_its_pin_to_the_new_one() {
+    let stage = with("").await;
+    stage.post("boss", &webhook("One", &["a", "b"])).await;
+    stage.drained().await;
+    let refusal = Trouble::refusal(400, "Bad Request: message can't be edited");
+    stage.sandbox.inject(Fault::new(refusal).method("editMessageText"));
+    stage.post("boss", &webhook("One", &["a", "-b"])).await;
+    stage.drained().await;
+    let pinned: Vec<bool> = stage.sandbox.messages(BOSS).iter().map(|shown| shown.pinned).collect();
+    assert_eq!(pinned, [false, true]);
+}
+
+#[tokio::test]
+async fn a_429_of_a_pin_stops_the_chat_as_any_other_and_the_pin_follows() {
+    let stage = with("pin: critical").await;
+    let limited = Trouble::too_many_requests(Some(2));
+    stage.sandbox.inject(Fault::new(limited).method("pinChatMessage"));
+    stage.post("ops", &webhook("One", &["a"])).await;
+    assert!(stage.sandbox.wait_for(DEADLINE, |sandbox| sandbox.count_429() == 1).await);
+    stage.post("ops", &webhook("Two", &["a"])).await;
+    stage.drained().await;
+    let seen: Vec<_> =
+        stage.sandbox.requests().into_iter().filter(|s| s.chat == Some(OPS)).collect();
+    let methods: Vec<_> = seen.iter().map(|seen| seen.method.as_str()).collect();
+    let news_first =
+        ["sendMessage", "pinChatMessage", "sendMessage", "pinChatMessage", "pinChatMessage"];
+    assert_eq!(methods, news_first);
+    assert!(seen[2].at_ms - seen[1].at_ms >= 2000);
+    assert!(stage.sandbox.messages(OPS).iter().all(|shown| shown.pinned));
+}
+
+#[tokio::test]
+async fn a_critical_cards_pin_waits_for_the_news_of_every_other_group() {
+    let sandbox = sandbox(Limits::Real);
+    let chats = "  ops: {id: -1001234567890, pin: critical}";
+    let stage = Stage::with(sandbox.clone(), configuration(&sandbox, chats, "")).await;
+    stage.post("ops", &webhook("One", &["a"])).await;
+    stage.drained().await;
+    // The third of the messages that a quiet chat gets at once; its pin must wait.
+    stage.post("ops", &webhook("Two", &["a"])).await;
+    stage.shows_text(OPS, "Two").await;
+    for severity in ["warning", "info"] {
+        stage.post("ops", &of_severity(severity, severity)).await;
+    }
+    stage.drained().await;
+    let methods: Vec<_> = stage.sandbox.requests().into_iter().map(|seen| seen.method).collect();
+    let methods: Vec<_> = methods.iter().filter(|method| *method != "getMe").collect();
+    let after_two = &methods[3..];
+    assert_eq!(after_two, ["sendMessage", "sendMessage", "pinChatMessage"]);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::{
 };
 
 for_every_store! {
-    the_worst_severity_goes_first_then_the_class_then_age,
+    news_go_before_everything_else_and_the_worst_of_them_first,
     a_leased_entry_is_given_to_nobody_else,
     what_is_merged_during_a_lease_waits_after_it_was_shown,
     what_is_merged_during_a_lease_makes_the_rest_news,
@@ -37,7 +37,7 @@ for_every_store! {
     of_two_that_wait_for_one_lane_the_latest_is_served,
 }
 
-async fn the_worst_severity_goes_first_then_the_class_then_age(place: &impl Place) {
+async fn news_go_before_everything_else_and_the_worst_of_them_first(place: &impl Place) {
     let store = place.open().await;
     let order = [
         ("info, news", 2, Class::News, 0),
@@ -47,6 +47,9 @@ async fn the_worst_severity_goes_first_then_the_class_then_age(place: &impl Plac
         ("critical, end", 0, Class::End, 3),
         ("critical, news", 0, Class::News, 3),
         ("critical, repeat", 0, Class::Repeat, 3),
+        ("info, repeat", 2, Class::Repeat, 0),
+        ("warning, edit", 1, Class::Edit, 0),
+        ("info, end", 2, Class::End, 0),
     ];
     for (group, severity, class, second) in order {
         let priority = Priority { severity, class };
@@ -60,11 +63,14 @@ async fn the_worst_severity_goes_first_then_the_class_then_age(place: &impl Plac
     let expected = [
         "critical, news",
         "critical, news, later",
-        "critical, repeat",
-        "critical, end",
-        "critical, edit",
         "warning, news",
         "info, news",
+        "critical, repeat",
+        "info, repeat",
+        "critical, end",
+        "info, end",
+        "critical, edit",
+        "warning, edit",
     ];
     assert_eq!(said, expected);
 }

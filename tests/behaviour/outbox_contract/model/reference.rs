@@ -133,7 +133,7 @@ impl Model {
         let waiting = self.waiting.values_mut();
         let entry = waiting
             .filter(|entry| entry.chat == chat && entry.leased.is_none())
-            .min_by_key(|entry| (entry.severity, entry.class, entry.first))?;
+            .min_by_key(|entry| (entry.class, entry.severity, entry.first))?;
         entry.leased = Some(entry.merged);
         entry.news_at = None;
         Some(entry.clone())
