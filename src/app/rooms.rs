@@ -151,6 +151,7 @@ pub fn delivery_options(config: &Config, images: Option<Images>) -> DeliveryOpti
         images: images.map(Arc::new),
         dead_after: config.delivery.dead_after,
         new_card_after: config.delivery.new_card_after,
+        storm_threshold: config.delivery.storm_threshold,
         severities: config.delivery.severities.clone(),
         fallback,
     }

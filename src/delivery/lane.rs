@@ -1,6 +1,8 @@
 //! One lane's worker: when it speaks, when it waits, what it does about trouble.
 
+mod storm;
 mod trouble;
+mod weather;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -13,8 +15,10 @@ use tokio::time::Instant;
 use self::trouble::{
     FIRST_BACKOFF, FIRST_PARKING, LONGEST_BACKOFF, LONGEST_PARKING, Trouble, backoff,
 };
+use self::weather::{Outlook, Weather};
+use super::plan::{Step, plan};
 use super::report::{Outcome, Report};
-use super::speaker::{Interruption, Speaker};
+use super::speaker::{Interruption, Speaker, Voice};
 use super::{Bell, Delivery};
 use crate::alert::{GroupId, Status};
 use crate::outbox::{DeathReason, EntryId, Lease, Leased, Settlement, StoreError};
@@ -31,8 +35,9 @@ pub(super) struct Worker {
     lane: LaneId,
     bell: Arc<Bell>,
     trouble: Trouble,
-    /// The lease that is out, to be given back when its handling panics.
-    held: Arc<Mutex<Option<Lease>>>,
+    /// The leases that are out, to be given back when their handling panics.
+    held: Arc<Mutex<Vec<Lease>>>,
+    weather: Weather,
     panics: HashMap<EntryId, u32>,
     /// Whether a message got through since the start.
     reached: bool,
@@ -56,6 +61,7 @@ impl Worker {
             bell,
             trouble: Trouble::default(),
             held: Arc::default(),
+            weather: Weather::default(),
             panics: HashMap::new(),
             reached: false,
         }
@@ -81,6 +87,7 @@ impl Worker {
                         Err(error) => self.store_failed(&error).await,
                     },
                     () = bell.urge.notified() => {}
+                    () = until(self.weather.calm_at()) => {}
                     () = tasks.stopping() => {}
                 },
                 Next::Deaf => tokio::select! {
@@ -119,7 +126,9 @@ impl Worker {
     /// is said at once or given back: it may not be the most important thing any more later on.
     async fn turn(&mut self, handed: Option<Leased>) -> Next {
         let mut handed = handed;
-        self.hold(handed.as_ref().map(|leased| leased.lease.clone()));
+        if let Some(leased) = &handed {
+            self.hold(leased.lease.clone());
+        }
         let next = self.speak_once(&mut handed).await;
         self.give_back(handed).await;
         next
@@ -162,25 +171,45 @@ impl Worker {
             self.wait(in_hand, tokio::time::sleep_until(free_at)).await;
             return Next::Again;
         }
-        let leased = match handed.take() {
-            Some(leased) => leased,
-            None => match with.outbox.lease(&self.lane).await {
-                Ok(Some(leased)) => leased,
-                Ok(None) => return Next::Idle,
-                Err(error) => {
-                    self.store_failed(&error).await;
-                    return Next::Again;
-                }
-            },
+        let (delivery, lane) = (self.delivery.clone(), self.lane.clone());
+        let voice = Voice::new(&delivery, &lane, chat, number, &pace, token);
+        if let Some(leased) = handed.take() {
+            return self.say_one(voice, leased).await;
+        }
+        let leased = match self.look_out(&pace).await {
+            Ok(Outlook::Storm(backlog)) => return self.tell_many(voice, &backlog).await,
+            Ok(Outlook::Over) => return self.tell_over(voice).await,
+            Ok(Outlook::Fair) => with.outbox.lease(&self.lane).await,
+            Err(error) => Err(error),
         };
-        self.hold(Some(leased.lease.clone()));
+        match leased {
+            Ok(Some(leased)) => self.say_one(voice, leased).await,
+            Ok(None) => Next::Idle,
+            Err(error) => {
+                self.store_failed(&error).await;
+                Next::Again
+            }
+        }
+    }
+
+    /// Says the next thing about one entry.
+    async fn say_one(&mut self, voice: Voice<'_>, leased: Leased) -> Next {
+        self.hold(leased.lease.clone());
+        if leased.card.as_ref().is_some_and(|card| card.digest.is_some()) {
+            let options = self.delivery.shared.with.options.load_full();
+            let ground = voice.ground(&options);
+            if let Some(Step::Line(digest)) =
+                plan(&leased.entry, leased.card.as_ref(), &ground).next
+            {
+                return self.tell_lines(voice, leased, digest).await;
+            }
+        }
         let group = leased.entry.state.group.clone();
         let lease = leased.lease.clone();
         let accepted_at = leased.entry.first_accepted_at;
         let form = self.trouble.form(leased.entry.id);
-        let mut speaker =
-            Speaker::new(&self.delivery, &self.lane, chat, number, &pace, token, leased)
-                .no_richer_than(form);
+        let number = voice.number;
+        let mut speaker = Speaker::new(voice, leased).no_richer_than(form);
         let (settlement, next) = match speaker.speak().await {
             Ok(settlement) => {
                 self.recovered().await;
@@ -362,12 +391,21 @@ impl Worker {
             }
             tokio::time::sleep(STORE_PAUSE).await;
         }
-        self.hold(None);
+        self.let_go(&lease);
     }
 
     async fn after_panic(&mut self) -> Next {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(lease) = held else { return Next::Pause(STORE_PAUSE) };
+        let held = std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner));
+        if held.len() > 1 {
+            // One by one it shows whose fault it was.
+            tracing::error!(lane = %self.lane, "handling several entries at once panicked");
+            self.weather.tell_one_by_one();
+            for lease in held {
+                self.settle(lease, Settlement::Released { attempt: None }).await;
+            }
+            return Next::Pause(FIRST_BACKOFF);
+        }
+        let Some(lease) = held.into_iter().next() else { return Next::Pause(STORE_PAUSE) };
         let panics = self.panics.entry(lease.entry).or_default();
         *panics += 1;
         tracing::error!(lane = %self.lane, entry = %lease.entry, panics, "handling an entry panicked");
@@ -383,8 +421,15 @@ impl Worker {
         Next::Pause(FIRST_BACKOFF)
     }
 
-    fn hold(&self, lease: Option<Lease>) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = lease;
+    fn hold(&self, lease: Lease) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !held.contains(&lease) {
+            held.push(lease);
+        }
+    }
+
+    fn let_go(&self, lease: &Lease) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|held| held != lease);
     }
 
     fn report(&self, group: &GroupId, outcome: Outcome) {
@@ -400,5 +445,13 @@ impl Worker {
             .dead_letters
             .with_label_values(&[self.lane.chat.as_str(), reason.as_str()])
             .inc_by(deaths);
+    }
+}
+
+/// Waits until then; for ever without a time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

@@ -232,6 +232,14 @@ impl ChatPace {
         wait
     }
 
+    /// About how long so many sends take at the present pace, the first of them at once.
+    pub fn time_for(&self, sends: u64) -> Duration {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let burst = if state.slowness > 1.0 { 1 } else { state.limit.burst };
+        let later = u32::try_from(sends.saturating_sub(burst.into())).unwrap_or(u32::MAX);
+        state.limit.time_for(1).mul_f64(state.slowness).saturating_mul(later)
+    }
+
     /// How many times slower than allowed the chat is spoken to; 1 without recent 429s.
     pub fn slowness(&self) -> f64 {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).slowness

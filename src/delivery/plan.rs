@@ -46,6 +46,8 @@ pub enum Step {
     /// Pin the card's first message.
     Pin(MessageId),
     Unpin(MessageId),
+    /// Bring the group's line in a digest up to date.
+    Line(MessageId),
 }
 
 /// Where and when it is to be said.
@@ -68,7 +70,8 @@ pub struct Ground<'a> {
 /// Decides what is said next about the entry's group.
 pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
     let told_now = |card: &Card| card.told == Some((entry.id, entry.version));
-    let here = card.filter(|card| card.chat == ground.chat && !card.parts.is_empty());
+    let stands = |card: &&Card| !card.parts.is_empty() || card.digest.is_some();
+    let here = card.filter(|card| card.chat == ground.chat).filter(stands);
     let former = here.filter(|card| told_now(card) || !ground.is_too_old(card));
     let card = former
         .filter(|card| entry.updates != Updates::New || card.told.is_none() || told_now(card));
@@ -91,14 +94,21 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
         let then = ground.repin(card.pinned, None, &present);
         return Plan { present, next: Some(Step::Open { silent }), then };
     }
+    // What the line in the digest says is not true any more.
+    let line = card.digest.filter(|(_, ended)| *ended != has_ended(&present)).map(|(at, _)| at);
+    if let (true, Some((digest, _))) = (card.parts.is_empty(), card.digest) {
+        return shown_in(digest, line, card, told_now(card), &before, present, ground);
+    }
     let front = card.parts.first().map(|part| part.id);
     if told_now(card) && (card.shown == card.told || entry.updates == Updates::New) {
-        let next = ground.pin_step(card.pinned, front, &present);
-        // What was pinned before makes room first.
-        let again = matches!(next, Some(Step::Unpin(_))) && ground.pins(&present);
+        let pin = ground.pin_step(card.pinned, front, &present);
+        // What was pinned before makes room first; the line comes last.
+        let again = matches!(pin, Some(Step::Unpin(_))) && ground.pins(&present);
+        let again = again || (pin.is_some() && line.is_some());
+        let next = pin.or(line.map(Step::Line));
         return Plan { present, next, then: again.then_some(Class::Edit) };
     }
-    let then = ground.repin(card.pinned, front, &present);
+    let then = ground.repin(card.pinned, front, &present).or(line.map(|_| Class::Edit));
     match entry.updates {
         Updates::New | Updates::Edit => Plan { present, next: Some(Step::Edit), then },
         Updates::Thread => {
@@ -112,6 +122,30 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
             };
             Plan { present, next: Some(next), then }
         }
+    }
+}
+
+/// The same about a group of which people know from a digest alone: what they must notice gives it
+/// a card of its own, anything else changes its line.
+fn shown_in(
+    digest: MessageId,
+    line: Option<MessageId>,
+    card: &Card,
+    told_now: bool,
+    before: &Notification,
+    present: Notification,
+    ground: &Ground<'_>,
+) -> Plan {
+    if told_now {
+        return Plan { present, next: line.map(Step::Line), then: None };
+    }
+    match change(card, before, &present) {
+        Some((kind @ (Kind::News | Kind::Reminder), news)) => {
+            let silent = !ground.rings(kind, &present, &news);
+            let then = ground.repin(card.pinned, None, &present).or(line.map(|_| Class::Edit));
+            Plan { present, next: Some(Step::Open { silent }), then }
+        }
+        _ => Plan { present, next: Some(Step::Line(digest)), then: None },
     }
 }
 

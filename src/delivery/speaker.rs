@@ -1,28 +1,26 @@
 //! Saying one thing: a card, or a reply to it, part by part.
 
+mod digest;
 mod message;
 mod pin;
 mod topic;
+mod voice;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::time::Instant;
 
-use self::message::{Said, Target};
-use super::pace::ChatPace;
+pub(super) use self::message::{Said, Target};
+pub(super) use self::voice::Voice;
 use super::photos::Beneath;
-use super::plan::{self, Ground, Step, has_ended};
+use super::plan::{self, Step, has_ended};
 use super::report::{Outcome, Report};
 use super::verdict::Form;
-use super::{Chat, Delivery};
 use crate::alert::Notification;
 use crate::outbox::{Card, Class, Entry, Leased, Settlement, ShownPart};
 use crate::rendering::{Kind, Limits, Part, Rendered, Scene};
-use crate::routing::{LaneId, Topic};
-use crate::telegram::{Button, ChatId, MessageId, TopicId};
+use crate::telegram::{Button, ChatId, MessageId};
 
 /// How often a message is split smaller before its parts go out in the minimal form.
 const MOST_SHRINKS: u32 = 3;
@@ -52,17 +50,8 @@ pub(super) enum Interruption {
 }
 
 pub(super) struct Speaker<'a> {
-    delivery: &'a Delivery,
-    lane: &'a LaneId,
-    chat: Chat,
-    number: ChatId,
-    pace: &'a ChatPace,
-    token: Arc<SecretString>,
+    voice: Voice<'a>,
     leased: Leased,
-    topic: Option<TopicId>,
-    /// The topic took nothing, so it holds the card out of reach.
-    lost_topic: bool,
-    note: Option<String>,
     with_buttons: bool,
     with_table: bool,
     shrinks: u32,
@@ -73,35 +62,14 @@ pub(super) struct Speaker<'a> {
 }
 
 impl<'a> Speaker<'a> {
-    pub fn new(
-        delivery: &'a Delivery,
-        lane: &'a LaneId,
-        chat: Chat,
-        number: ChatId,
-        pace: &'a ChatPace,
-        token: Arc<SecretString>,
-        leased: Leased,
-    ) -> Self {
-        let topic = match &lane.topic {
-            Some(Topic::Number(topic)) => Some(*topic),
-            Some(Topic::Named(name)) => delivery.shared.with.topics.number(number, name),
-            None => None,
-        };
-        let chat_takes_tables = chat.rich;
+    pub fn new(voice: Voice<'a>, leased: Leased) -> Self {
+        let tables = &voice.delivery.shared.tables;
+        let with_table = voice.chat.rich && tables.are_worth_trying(Instant::now());
         Self {
-            delivery,
-            lane,
-            chat,
-            number,
-            pace,
-            token,
+            voice: Voice { durable: leased.durable.clone(), ..voice },
             leased,
-            topic,
-            lost_topic: false,
-            note: None,
             with_buttons: true,
-            with_table: chat_takes_tables
-                && delivery.shared.tables.are_worth_trying(Instant::now()),
+            with_table,
             shrinks: 0,
             form: Form::Rich,
             replaced: false,
@@ -115,24 +83,17 @@ impl<'a> Speaker<'a> {
 
     /// Says the next thing about the leased entry; the answer is how the lease ends.
     pub async fn speak(&mut self) -> Result<Settlement, Interruption> {
-        let with = &self.delivery.shared.with;
-        let options = with.options.load();
-        let ground = Ground {
-            chat: self.number,
-            now: with.clock.now().to_zoned_datetime(self.chat.timezone.clone()),
-            new_card_after: options.new_card_after,
-            sound: &self.chat.sound,
-            pin: self.delivery.shared.may_pin(self.number).then_some(&self.chat.pin[..]),
-            severities: &options.severities,
-        };
+        let options = self.voice.delivery.shared.with.options.load();
+        let ground = self.voice.ground(&options);
         let plan = plan::plan(&self.leased.entry, self.leased.card.as_ref(), &ground);
         let card = self.leased.card.take();
-        let pinned = card.as_ref().filter(|card| card.chat == self.number).and_then(|c| c.pinned);
-        let fresh = || Card { pinned, ..self.fresh_card(&plan.present) };
+        let here = card.as_ref().filter(|card| card.chat == self.voice.number);
+        let (pinned, digest) = here.map_or((None, None), |card| (card.pinned, card.digest));
+        let fresh = || Card { digest, pinned, ..self.fresh_card(&plan.present) };
         let card = match (&plan.next, card) {
             // An unfinished card goes on; a new one starts empty.
             (Some(Step::Open { .. }), Some(card))
-                if card.told.is_none() && card.chat == self.number =>
+                if card.told.is_none() && card.chat == self.voice.number =>
             {
                 card
             }
@@ -142,11 +103,12 @@ impl<'a> Speaker<'a> {
         let opens = matches!(plan.next, Some(Step::Open { .. }));
         let news = opens || matches!(plan.next, Some(Step::Reply { .. }));
         if news {
-            self.enter_topic().await?;
+            self.voice.enter_topic().await?;
         }
         let mut told_of = Vec::new();
         let (card, shown) = match plan.next {
-            None => (card, None),
+            // Lines are changed many at once, by the lane.
+            None | Some(Step::Line(_)) => (card, None),
             Some(Step::Pin(message)) => (self.pin(card, message).await?, None),
             Some(Step::Unpin(message)) => (self.unpin(card, message).await?, None),
             Some(Step::Open { silent }) => self.show_card(card, &plan.present, silent).await?,
@@ -159,17 +121,17 @@ impl<'a> Speaker<'a> {
         };
         if let Some(message) = shown {
             self.report(message, news);
-            let (lane, chat) = (self.lane.clone(), self.number);
-            let beneath = Beneath { lane, chat, topic: self.topic, message };
+            let (lane, chat) = (self.voice.lane.clone(), self.voice.number);
+            let beneath = Beneath { lane, chat, topic: self.voice.topic, message };
             if opens {
-                self.delivery.attach(plan.present.firing(), &beneath, &self.token);
+                self.voice.delivery.attach(plan.present.firing(), &beneath, &self.voice.token);
             } else {
                 let new = told_of.iter().filter_map(|index| plan.present.alerts.get(*index));
-                self.delivery.attach(new, &beneath, &self.token);
+                self.voice.delivery.attach(new, &beneath, &self.voice.token);
             }
         }
         // The plan knew nothing of the new card, which may have to be pinned: the next one does.
-        let unplanned = self.replaced && !self.chat.pin.is_empty();
+        let unplanned = self.replaced && !self.voice.chat.pin.is_empty();
         Ok(match plan.then.or(unplanned.then_some(Class::Edit)) {
             Some(class) => Settlement::Partly(card, class),
             None => Settlement::Shown(card),
@@ -214,7 +176,7 @@ impl<'a> Speaker<'a> {
                     Said::CardGone => {
                         card = Card { pinned: card.pinned, ..self.fresh_card(present) };
                         self.replaced = true;
-                        self.enter_topic().await?;
+                        self.voice.enter_topic().await?;
                         continue 'anew;
                     }
                     Said::Anew => continue 'anew,
@@ -233,7 +195,7 @@ impl<'a> Speaker<'a> {
         }
         self.told(&mut card, present);
         card.shown = card.told;
-        card.closed_at = has_ended(present).then(|| self.delivery.shared.with.clock.now());
+        card.closed_at = has_ended(present).then(|| self.voice.delivery.shared.with.clock.now());
         Ok((card, shown))
     }
 
@@ -254,7 +216,8 @@ impl<'a> Speaker<'a> {
         let mut shown = None;
         loop {
             // A reply would follow the card into the topic that takes nothing.
-            let reply_to = card.parts.first().map(|part| part.id).filter(|_| !self.lost_topic);
+            let reply_to =
+                card.parts.first().map(|part| part.id).filter(|_| !self.voice.lost_topic);
             let Rendered { parts, buttons, .. } = self.render(kind, present, news);
             let Some(part) = parts.get(sent as usize) else { break };
             let buttons = if sent == 0 { &buttons[..] } else { &[] };
@@ -278,7 +241,7 @@ impl<'a> Speaker<'a> {
     }
 
     fn render(&self, kind: Kind, present: &Notification, news: &[usize]) -> Rendered {
-        let with = &self.delivery.shared.with;
+        let with = &self.voice.delivery.shared.with;
         let halves = 1 << self.shrinks.min(MOST_SHRINKS);
         let limits = Limits {
             characters: Limits::TELEGRAM.characters / halves,
@@ -294,7 +257,7 @@ impl<'a> Speaker<'a> {
     }
 
     fn minimal(&self, present: &Notification) -> String {
-        let renderer = self.delivery.shared.with.renderer.load();
+        let renderer = self.voice.delivery.shared.with.renderer.load();
         renderer.minimal(&self.scene(Kind::Card, present, &[])).plain
     }
 
@@ -306,16 +269,16 @@ impl<'a> Speaker<'a> {
             news,
             merged: entry.merged,
             accepted_at: entry.first_accepted_at,
-            now: self.delivery.shared.with.clock.now(),
-            note: self.note.as_deref(),
+            now: self.voice.delivery.shared.with.clock.now(),
+            note: self.voice.note.as_deref(),
             template: &entry.template,
-            language: self.chat.language,
-            timezone: &self.chat.timezone,
-            tg_time: self.chat.tg_time,
+            language: self.voice.chat.language,
+            timezone: &self.voice.chat.timezone,
+            tg_time: self.voice.chat.tg_time,
             buttons: match &entry.buttons {
                 _ if !self.with_buttons => &[],
                 Some(of_the_route) => of_the_route,
-                None => &self.chat.buttons,
+                None => &self.voice.chat.buttons,
             },
             table: self.with_table && self.form == Form::Rich && self.shrinks == 0,
         }
@@ -323,15 +286,16 @@ impl<'a> Speaker<'a> {
 
     fn fresh_card(&self, present: &Notification) -> Card {
         Card {
-            chat: self.number,
+            chat: self.voice.number,
             parts: Vec::new(),
             state: present.clone(),
             told: None,
             shown: None,
             pinned: None,
+            digest: None,
             unfinished: None,
             as_of: self.leased.entry.last_accepted_at,
-            updated_at: self.delivery.shared.with.clock.now(),
+            updated_at: self.voice.delivery.shared.with.clock.now(),
             closed_at: None,
         }
     }
@@ -340,20 +304,20 @@ impl<'a> Speaker<'a> {
         card.state = present.clone();
         card.told = Some((self.leased.entry.id, self.leased.entry.version));
         card.as_of = card.as_of.max(self.leased.entry.last_accepted_at);
-        card.updated_at = self.delivery.shared.with.clock.now();
+        card.updated_at = self.voice.delivery.shared.with.clock.now();
     }
 
     /// Notes durably which parts are shown, so that a crash does not repeat them.
     async fn save(&self, card: &mut Card) {
-        let with = &self.delivery.shared.with;
+        let with = &self.voice.delivery.shared.with;
         card.updated_at = with.clock.now();
         if let Err(error) = with.outbox.progress(&self.leased.lease, card.clone()).await {
-            tracing::warn!(lane = %self.lane, %error, "a shown part could not be noted");
+            tracing::warn!(lane = %self.voice.lane, %error, "a shown part could not be noted");
         }
     }
 
     fn report(&self, message: MessageId, news: bool) {
-        let shared = &self.delivery.shared;
+        let shared = &self.voice.delivery.shared;
         let entry = &self.leased.entry;
         if news {
             let took = shared.with.clock.now().duration_since(entry.first_accepted_at);
@@ -361,9 +325,9 @@ impl<'a> Speaker<'a> {
             shared.with.metrics.delivery_latency.observe(took.as_secs_f64());
         }
         let _ = shared.reports.send(Report {
-            lane: self.lane.clone(),
+            lane: self.voice.lane.clone(),
             group: entry.state.group.clone(),
-            outcome: Outcome::Shown { chat: self.number, message },
+            outcome: Outcome::Shown { chat: self.voice.number, message },
         });
     }
 }

@@ -202,6 +202,16 @@ impl Backlog {
     pub fn of(&self, classes: &[Class]) -> u64 {
         self.0.iter().filter(|(at, _)| classes.contains(&at.class)).map(|(_, count)| count).sum()
     }
+
+    /// What waits as news.
+    pub fn news(&self) -> impl Iterator<Item = (Priority, u64)> {
+        self.0.iter().copied().filter(|(at, _)| at.class == Class::News)
+    }
+
+    /// How many news of the worst severity wait.
+    pub fn worst_news(&self) -> u64 {
+        self.news().filter(|(at, _)| at.severity == 0).map(|(_, count)| count).sum()
+    }
 }
 
 /// One message that shows many groups.

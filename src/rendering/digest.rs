@@ -1,7 +1,7 @@
 //! Many groups in one message: how many there are and how bad, then each of them, the worst
 //! first. Groups of one name stand together, so that a storm of a thousand is a few messages.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
@@ -62,8 +62,10 @@ impl Glance {
 pub enum Head<'a> {
     /// The storm goes on: how many groups of each severity it has so far, shown or waiting.
     Storm(&'a [(String, u64)]),
-    /// It is over: how long it took, how many groups it had, and what still fires.
-    Over { seconds: i64, groups: u64, firing: &'a [(String, u64)] },
+    /// How the groups of one digest stand by now.
+    Standing,
+    /// It is over: how long it took and how many groups it had; those that are given still fire.
+    Over { seconds: i64, groups: u64 },
 }
 
 /// Writes the digest of as many of `glances` as one message holds, in their order; returns it and
@@ -74,41 +76,73 @@ pub(super) fn digest(
     severities: &[String],
     language: Language,
 ) -> (Part, usize) {
-    let mut html = top(head, severities, language);
-    let (sections, taken) = sections(glances, severities);
+    let mut glances: Vec<&Glance> = glances.iter().collect();
+    if !matches!(head, Head::Storm(_)) {
+        // Nothing follows that would show what has no room: the worst goes first.
+        glances.sort_by_key(|glance| order(glance, severities));
+    }
+    let mut html = top(head, &glances, severities, language);
+    let (sections, taken) = sections(&glances, severities);
     for (index, section) in sections.iter().enumerate() {
         html.push('\n');
         section.write(&mut html, index < MAX_BOLD);
+    }
+    if !matches!(head, Head::Storm(_)) && taken < glances.len() {
+        let left = (glances.len() - taken).to_string();
+        html.push('\n');
+        html.push_str(&markup::escape(&language.say("more", &[&left])));
     }
     let text = markup::parse_unbounded_html(&html).expect("only bold, and all else escaped");
     (Part { plain: plain(&text, Limits::TELEGRAM), html }, taken)
 }
 
+/// What fires first, the worst first.
+fn order(glance: &Glance, severities: &[String]) -> (bool, usize) {
+    (!glance.fires(), subject::rank(&glance.severity, severities))
+}
+
+/// How many of the groups fire, by severity.
+fn firing(glances: &[&Glance]) -> Vec<(String, u64)> {
+    let mut firing: BTreeMap<&str, u64> = BTreeMap::new();
+    for glance in glances.iter().filter(|glance| glance.fires()) {
+        *firing.entry(&glance.severity).or_default() += 1;
+    }
+    firing.into_iter().map(|(severity, count)| (severity.to_owned(), count)).collect()
+}
+
 /// The first line, which a notification's preview shows.
-fn top(head: Head<'_>, severities: &[String], language: Language) -> String {
+fn top(head: Head<'_>, glances: &[&Glance], severities: &[String], language: Language) -> String {
     let groups = |number: u64| language.say("groups", &[&number.to_string()]);
+    let shown = u64::try_from(glances.len()).unwrap_or(u64::MAX);
+    let fire = firing(glances);
+    let firing: u64 = fire.iter().map(|(_, count)| count).sum();
+    let head_line = |sign: &str, said: &[String]| {
+        let said: Vec<&str> =
+            said.iter().map(String::as_str).filter(|said| !said.is_empty()).collect();
+        format!("{sign} <b>{}</b>", markup::escape(&said.join(" · ")))
+    };
     match head {
         Head::Storm(totals) => {
-            let all = totals.iter().map(|(_, count)| count).sum();
-            let totals = counts(totals, severities);
-            format!("⛈ <b>{} · {}</b>\n", markup::escape(&totals), markup::escape(&groups(all)))
+            let all: u64 = totals.iter().map(|(_, count)| count).sum();
+            // Ends only: no news are counted.
+            let all = if all == 0 { shown } else { all };
+            head_line("⛈", &[counts(totals, severities), groups(all)]) + "\n"
         }
-        Head::Over { seconds, groups: all, firing } => {
+        Head::Standing => {
+            let ended = shown - firing;
+            let ended = if ended > 0 { format!("✅ {ended}") } else { String::new() };
+            head_line("⛈", &[counts(&fire, severities), ended, groups(shown)]) + "\n"
+        }
+        Head::Over { seconds, groups: all } => {
             let lasted = super::words::duration(seconds, language);
             let over = language.say("storm_over", &[&lasted]);
-            let rest = if firing.is_empty() {
+            let rest = if firing == 0 {
                 format!("✅ {}", language.say("storm_ended", &[]))
             } else {
-                let still = firing.iter().map(|(_, count)| count).sum::<u64>().to_string();
-                let still = language.say("still_firing", &[&still]);
-                format!("{}\n{}", still, counts(firing, severities))
+                let still = language.say("still_firing", &[&firing.to_string()]);
+                format!("{still} · {}\n", counts(&fire, severities))
             };
-            format!(
-                "🌤 <b>{}</b> · {}\n{}",
-                markup::escape(&over),
-                markup::escape(&groups(all)),
-                markup::escape(&rest)
-            )
+            format!("{}\n{}", head_line("🌤", &[over, groups(all)]), markup::escape(&rest))
         }
     }
 }
@@ -176,7 +210,7 @@ impl Section {
 }
 
 /// As many glances as there is room for, by name, the worst first; and how many those are.
-fn sections(glances: &[Glance], severities: &[String]) -> (Vec<Section>, usize) {
+fn sections(glances: &[&Glance], severities: &[String]) -> (Vec<Section>, usize) {
     let mut sections: Vec<Section> = Vec::new();
     let mut known: HashMap<(String, &str), usize> = HashMap::new();
     let (mut left, mut taken) = (MAX_GROUPS, 0);
@@ -192,12 +226,12 @@ fn sections(glances: &[Glance], severities: &[String]) -> (Vec<Section>, usize) 
         }
         let key = (sign, glance.name.as_str());
         let at = known.get(&key).copied();
-        let place_takes = place.chars().count() + 2;
+        let room = place.chars().count() + 2;
         let name_takes = |sign: &str| {
             // Its line end, blanks and the number behind it.
             sign.chars().count() + inert(&glance.name).chars().count() + 12
         };
-        let takes = place_takes + if at.is_none() { name_takes(&key.0) } else { 0 };
+        let takes = room + if at.is_none() { name_takes(&key.0) } else { 0 };
         if takes > left && taken > 0 {
             break;
         }
@@ -207,7 +241,7 @@ fn sections(glances: &[Glance], severities: &[String]) -> (Vec<Section>, usize) 
             sections[at].places.push(place);
         } else {
             sections.push(Section {
-                order: (!glance.fires(), subject::rank(&glance.severity, severities)),
+                order: order(glance, severities),
                 sign: key.0.clone(),
                 name: glance.name.clone(),
                 places: vec![place],
@@ -302,16 +336,28 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_that_stands_counts_what_ended_and_what_has_no_room() {
+        let mut glances: Vec<Glance> = (0..900)
+            .map(|number| glance("InstanceDown", &format!("web-{number:03}"), "warning", 0))
+            .collect();
+        glances.push(glance("DiskFull", "db-1", "critical", 1));
+        let (part, taken) = digest(Head::Standing, &glances, &severities(), Language::EN);
+        let mut lines = part.plain.lines();
+        assert_eq!(lines.next(), Some("⛈ 🔴 1 · ✅ 900 · 901 groups"));
+        assert_eq!(lines.nth(1), Some("🔴 DiskFull · db-1"));
+        assert_eq!(lines.last(), Some(&*format!("+{} more", 901 - taken)));
+    }
+
+    #[test]
     fn when_it_is_over_what_still_fires_is_told() {
-        let firing = [("critical".to_owned(), 1)];
-        let head = Head::Over { seconds: 240, groups: 1000, firing: &firing };
+        let head = Head::Over { seconds: 240, groups: 1000 };
         let still = [glance("DiskFull", "db-1", "critical", 1)];
         let (part, _) = digest(head, &still, &severities(), Language::EN);
         assert_eq!(
             part.plain,
-            "🌤 storm over after 4 min · 1000 groups\nstill 1 firing\n🔴 1\n🔴 DiskFull · db-1"
+            "🌤 storm over after 4 min · 1000 groups\nstill 1 firing · 🔴 1\n\n🔴 DiskFull · db-1"
         );
-        let head = Head::Over { seconds: 5, groups: 1, firing: &[] };
+        let head = Head::Over { seconds: 5, groups: 1 };
         let (part, _) = digest(head, &[], &severities(), Language::EN);
         assert_eq!(part.plain, "🌤 storm over after 5 s · 1 group\n✅ all have ended");
     }

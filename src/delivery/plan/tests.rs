@@ -81,6 +81,7 @@ fn card(alerts: &[Alert]) -> Card {
         told: Some((EntryId(1), 1)),
         shown: None,
         pinned: None,
+        digest: None,
         unfinished: None,
         as_of: at(0),
         updated_at: at(0),

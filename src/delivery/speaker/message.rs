@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Interruption, MOST_SHRINKS, Speaker};
 use crate::alert::Notification;
-use crate::delivery::verdict::{Attempt, Form, Verdict, judge};
+use crate::delivery::verdict::{Attempt, Form, Verdict};
 use crate::rendering::Part;
 use crate::telegram::{Answer, Button, Failure, MessageId, Method};
 
@@ -19,7 +19,7 @@ pub(super) fn too_late() -> Answer {
 }
 
 /// What became of one message.
-pub(super) enum Said {
+pub enum Said {
     Shown(Option<MessageId>),
     /// The card is gone; it needs a new one.
     CardGone,
@@ -29,7 +29,7 @@ pub(super) enum Said {
 
 /// Where one message goes.
 #[derive(Clone, Copy)]
-pub(super) enum Target {
+pub enum Target {
     New { silent: bool, reply_to: Option<MessageId> },
     Existing(MessageId),
 }
@@ -55,10 +55,10 @@ impl Speaker<'_> {
             // The last resort holds nothing that could be refused.
             let buttons = if form == Form::Minimal { &[] } else { buttons };
             let (method, attempt) = self.method(target, text, buttons, form);
-            match self.call(&method, attempt).await? {
+            match self.voice.call(&method, attempt).await? {
                 Verdict::Delivered(id) => {
                     if matches!(target, Target::New { .. }) {
-                        self.found_topic();
+                        self.voice.found_topic();
                     }
                     return Ok(Said::Shown(id));
                 }
@@ -67,7 +67,7 @@ impl Speaker<'_> {
                     return Ok(Said::Anew);
                 }
                 Verdict::Plainer(plainer) => {
-                    self.delivery.shared.with.metrics.plain_fallbacks.inc();
+                    self.voice.delivery.shared.with.metrics.plain_fallbacks.inc();
                     form = plainer;
                 }
                 Verdict::WithoutReply => {
@@ -86,10 +86,10 @@ impl Speaker<'_> {
                     return Ok(Said::Anew);
                 }
                 Verdict::WithoutTopic { gone } => {
-                    self.lose_topic(gone).await;
+                    self.voice.lose_topic(gone).await;
                     return Ok(Said::Anew);
                 }
-                other => return Err(self.interruption(other)),
+                other => return Err(self.voice.interruption(other)),
             }
         }
     }
@@ -101,8 +101,8 @@ impl Speaker<'_> {
         buttons: &[Vec<Button>],
         form: Form,
     ) -> (Method, Attempt) {
-        let (chat, html) = (self.number, form == Form::Rich);
-        let (topic, has_buttons) = (self.topic, !buttons.is_empty());
+        let (chat, html) = (self.voice.number, form == Form::Rich);
+        let (topic, has_buttons) = (self.voice.topic, !buttons.is_empty());
         let buttons = buttons.to_vec();
         match target {
             Target::New { silent, reply_to } if form == Form::Table => (
@@ -135,132 +135,22 @@ impl Speaker<'_> {
     }
 
     pub(super) async fn delete(&mut self, message: MessageId) -> Result<(), Interruption> {
-        let method = Method::Delete { chat: self.number, message };
-        match self.call(&method, Attempt::Delete).await? {
+        let method = Method::Delete { chat: self.voice.number, message };
+        match self.voice.call(&method, Attempt::Delete).await? {
             Verdict::Delivered(_) => Ok(()),
             Verdict::Overwrite => self.overwrite(message).await,
-            other => Err(self.interruption(other)),
+            other => Err(self.voice.interruption(other)),
         }
     }
 
     /// Has a message say that it counts no longer; Telegram deletes none that is two days old.
     async fn overwrite(&self, message: MessageId) -> Result<(), Interruption> {
-        let text = self.chat.language.say("superseded", &[]);
+        let text = self.voice.chat.language.say("superseded", &[]);
         let (method, attempt) = self.method(Target::Existing(message), text, &[], Form::Minimal);
-        match self.call(&method, attempt).await? {
+        match self.voice.call(&method, attempt).await? {
             // It is gone after all, or not ours to change: nothing more can be done.
             Verdict::Delivered(_) | Verdict::NewCard | Verdict::Refused(_) => Ok(()),
-            other => Err(self.interruption(other)),
-        }
-    }
-
-    /// Waits for the pace, makes the call, counts it.
-    pub(super) async fn call(
-        &self,
-        method: &Method,
-        attempt: Attempt,
-    ) -> Result<Verdict, Interruption> {
-        self.slot().await?;
-        let started = Instant::now();
-        let answer = self.delivery.shared.with.client.load().call(&self.token, method).await;
-        Ok(self.judged(method, attempt, started, &answer))
-    }
-
-    /// Counts a call that came back, and judges its answer.
-    pub(super) fn judged(
-        &self,
-        method: &Method,
-        attempt: Attempt,
-        started: Instant,
-        answer: &Answer,
-    ) -> Verdict {
-        let with = &self.delivery.shared.with;
-        self.pace.arrived(Instant::now());
-        let metrics = &with.metrics;
-        let name = method.name();
-        metrics.telegram_requests.with_label_values(&[name, answer.outcome()]).inc();
-        metrics
-            .telegram_request_duration
-            .with_label_values(&[name])
-            .observe(started.elapsed().as_secs_f64());
-        let verdict = judge(attempt, answer);
-        tracing::debug!(lane = %self.lane, method = name, ?verdict, "Telegram answered");
-        if matches!(verdict, Verdict::Delivered(_)) {
-            metrics
-                .last_success
-                .with_label_values(&[self.lane.chat.as_str()])
-                .set(with.clock.now().as_duration().as_secs_f64());
-        }
-        verdict
-    }
-
-    /// Waits until what is said is durable, and the chat and the bot may send one more.
-    pub(super) async fn slot(&self) -> Result<(), Interruption> {
-        let tasks = &self.delivery.shared.with.tasks;
-        if !self.leased.durable.wait().await {
-            return Err(Interruption::NotStored);
-        }
-        loop {
-            if tasks.is_stopping() {
-                return Err(Interruption::Stopping);
-            }
-            let Err(when) = self.pace.take(Instant::now()) else { break };
-            tokio::select! {
-                () = tokio::time::sleep_until(when) => {}
-                () = tasks.stopping() => {}
-            }
-        }
-        tokio::select! {
-            () = self.delivery.shared.paces.bot_slot() => Ok(()),
-            () = tasks.stopping() => Err(Interruption::Stopping),
-        }
-    }
-
-    pub(super) fn count_rate_limit(&self) {
-        let limited = &self.delivery.shared.with.metrics.telegram_rate_limited;
-        limited.with_label_values(&[self.lane.chat.as_str()]).inc();
-    }
-
-    /// A verdict that ends the message.
-    pub(super) fn interruption(&self, verdict: Verdict) -> Interruption {
-        let with = &self.delivery.shared.with;
-        match verdict {
-            Verdict::Wait(retry_after) => {
-                let wait = self.pace.rate_limited(retry_after, Instant::now());
-                self.count_rate_limit();
-                tracing::warn!(
-                    lane = %self.lane, seconds = wait.as_secs(), slowness = self.pace.slowness(),
-                    "Telegram asked to wait (429); this chat alone does"
-                );
-                Interruption::RateLimited
-            }
-            Verdict::Retry { why, ambiguous, answered } => {
-                if ambiguous {
-                    with.metrics.ambiguous_sends.inc();
-                    tracing::warn!(lane = %self.lane, %why, "it is unknown whether a message arrived; it is sent again");
-                }
-                Interruption::Failed { why, answered }
-            }
-            Verdict::Moved(to) => Interruption::Moved(to),
-            Verdict::Park(why) => Interruption::Unreachable { why },
-            Verdict::PauseBot => {
-                with.bot.was_refused(&self.token);
-                Interruption::TokenRefused
-            }
-            Verdict::Refused(why) => Interruption::Refused { why },
-            Verdict::Delivered(_)
-            | Verdict::Plainer(_)
-            | Verdict::WithoutTables
-            | Verdict::Shorter
-            | Verdict::Overwrite
-            | Verdict::LetBe { .. }
-            | Verdict::NewCard
-            | Verdict::WithoutReply
-            | Verdict::WithoutButtons
-            | Verdict::WithoutTopic { .. } => {
-                let why = "Telegram's answer does not fit what was tried".into();
-                Interruption::Failed { why, answered: true }
-            }
+            other => Err(self.voice.interruption(other)),
         }
     }
 
@@ -268,18 +158,18 @@ impl Speaker<'_> {
     /// spared the attempt for a while.
     fn leave_tables(&mut self, unknown: bool) {
         self.with_table = false;
-        let shared = &self.delivery.shared;
+        let shared = &self.voice.delivery.shared;
         if unknown {
             shared.tables.refused(Instant::now());
         }
         shared.with.metrics.table_fallbacks.inc();
-        tracing::warn!(lane = %self.lane, "the Bot API server refused a rich message; sent as text");
+        tracing::warn!(lane = %self.voice.lane, "the Bot API server refused a rich message; sent as text");
     }
 
     /// Telegram knows better than the check of links: the alert goes out, its links as text.
     fn leave_buttons(&mut self) {
         self.with_buttons = false;
-        self.delivery.shared.with.metrics.button_fallbacks.inc();
-        tracing::warn!(lane = %self.lane, "Telegram refused the buttons; the message goes out without");
+        self.voice.delivery.shared.with.metrics.button_fallbacks.inc();
+        tracing::warn!(lane = %self.voice.lane, "Telegram refused the buttons; the message goes out without");
     }
 }

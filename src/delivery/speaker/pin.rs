@@ -21,7 +21,7 @@ enum Pin {
 impl Speaker<'_> {
     /// Pins a message without a sound.
     pub(super) async fn pin(&self, card: Card, message: MessageId) -> Result<Card, Interruption> {
-        let method = Method::Pin { chat: self.number, message, silent: true };
+        let method = Method::Pin { chat: self.voice.number, message, silent: true };
         match self.change_pin(&method).await? {
             Pin::Done => Ok(Card { pinned: Some(message), ..card }),
             Pin::Refused => Ok(Card { pinned: None, ..card }),
@@ -31,7 +31,7 @@ impl Speaker<'_> {
 
     /// Unpins a message; one that can't be unpinned is not nabat's business any more.
     pub(super) async fn unpin(&self, card: Card, message: MessageId) -> Result<Card, Interruption> {
-        let method = Method::Unpin { chat: self.number, message };
+        let method = Method::Unpin { chat: self.voice.number, message };
         match self.change_pin(&method).await? {
             Pin::Done | Pin::Refused => Ok(Card { pinned: None, ..card }),
             Pin::Failed => Err(Interruption::PinGivenUp(Box::new(card))),
@@ -39,26 +39,26 @@ impl Speaker<'_> {
     }
 
     async fn change_pin(&self, method: &Method) -> Result<Pin, Interruption> {
-        self.slot().await?;
+        self.voice.slot().await?;
         let started = Instant::now();
-        let client = self.delivery.shared.with.client.load();
-        let answer = tokio::time::timeout(PATIENCE, client.call(&self.token, method)).await;
+        let client = self.voice.delivery.shared.with.client.load();
+        let answer = tokio::time::timeout(PATIENCE, client.call(&self.voice.token, method)).await;
         let answer = answer.unwrap_or_else(|_| too_late());
-        let (pin, why) = match self.judged(method, Attempt::Pin, started, &answer) {
+        let (pin, why) = match self.voice.judged(method, Attempt::Pin, started, &answer) {
             Verdict::Delivered(_) => return Ok(Pin::Done),
             Verdict::LetBe { why, forbidden } => {
-                if forbidden && self.delivery.shared.pins_forbidden(self.number) {
+                if forbidden && self.voice.delivery.shared.pins_forbidden(self.voice.number) {
                     tracing::warn!(
-                        lane = %self.lane, %why,
+                        lane = %self.voice.lane, %why,
                         "nabat may not pin messages in this chat; let the bot pin, then reload"
                     );
                 }
                 (Pin::Refused, why)
             }
             Verdict::Retry { why, .. } => (Pin::Failed, why),
-            other => return Err(self.interruption(other)),
+            other => return Err(self.voice.interruption(other)),
         };
-        tracing::debug!(lane = %self.lane, %why, "a pin was given up");
+        tracing::debug!(lane = %self.voice.lane, %why, "a pin was given up");
         Ok(pin)
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Interruption;
 use super::message::{PATIENCE, too_late};
-use super::{Interruption, Speaker};
+use super::voice::Voice;
 use crate::delivery::topics::REFUSAL;
 use crate::delivery::verdict::{Attempt, Verdict};
 use crate::routing::{Topic, TopicName};
@@ -14,9 +15,9 @@ use crate::telegram::{Answer, Method, NewTopic};
 /// Telegram failed at a topic: no chat of it is asked for so long, unless it says how long.
 const FAILURE: Duration = Duration::from_mins(1);
 
-impl Speaker<'_> {
+impl Voice<'_> {
     /// Makes the lane's topic, if it is not there yet, before something new is said in it.
-    pub(super) async fn enter_topic(&mut self) -> Result<(), Interruption> {
+    pub async fn enter_topic(&mut self) -> Result<(), Interruption> {
         let Some(Topic::Named(name)) = self.lane.topic.clone() else { return Ok(()) };
         if self.topic.is_some() || self.lost_topic {
             return Ok(());
@@ -83,7 +84,7 @@ impl Speaker<'_> {
     }
 
     /// A message was taken by the topic.
-    pub(super) fn found_topic(&self) {
+    pub fn found_topic(&self) {
         if let (Some(Topic::Named(name)), Some(_)) = (&self.lane.topic, self.topic) {
             self.delivery.shared.with.topics.found(self.number, name);
         }
@@ -91,7 +92,7 @@ impl Speaker<'_> {
 
     /// The topic takes nothing: the main chat does, with a note. One that is gone for good is
     /// forgotten.
-    pub(super) async fn lose_topic(&mut self, gone: bool) {
+    pub async fn lose_topic(&mut self, gone: bool) {
         let with = &self.delivery.shared.with;
         if let Some(Topic::Named(name)) = &self.lane.topic
             && gone

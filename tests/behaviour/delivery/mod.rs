@@ -4,6 +4,7 @@ mod chats;
 mod pace;
 mod panics;
 mod pins;
+mod storms;
 mod storyboard;
 mod topics;
 mod trouble;

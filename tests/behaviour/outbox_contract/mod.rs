@@ -150,6 +150,7 @@ pub fn card(message: i32, state: &Notification) -> Card {
         told: None,
         shown: None,
         pinned: None,
+        digest: None,
         unfinished: None,
         as_of: at(0),
         updated_at: at(0),

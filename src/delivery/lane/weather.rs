@@ -1,0 +1,104 @@
+//! Whether a lane is in a storm: more waits than the pace can say soon.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Worker;
+use crate::delivery::pace::ChatPace;
+use crate::outbox::{Backlog, Class, StoreError, Storm};
+
+/// The worst are told one by one as long as that takes this share of what makes a storm.
+const WORST_SHARE: u32 = 3;
+/// After a digest that failed for itself, groups are told one by one for so long.
+const ONE_BY_ONE: Duration = Duration::from_mins(5);
+/// What makes a message of its own.
+const MESSAGES: [Class; 3] = [Class::News, Class::Repeat, Class::End];
+
+/// What a lane knows of its storm.
+#[derive(Debug, Default)]
+pub(super) struct Weather {
+    /// Whether the store was asked for a storm that an earlier process left.
+    looked: bool,
+    /// The storm that is not over.
+    pub storm: Option<Ongoing>,
+    /// The last turn told one of the worst: the next is the digest's.
+    told_one: bool,
+    one_by_one_until: Option<Instant>,
+}
+
+/// A storm that is not over.
+#[derive(Debug)]
+pub(super) struct Ongoing {
+    pub began_at: Timestamp,
+    /// The groups that its digests told of, by severity.
+    pub told: BTreeMap<String, u64>,
+    /// When it is over, if nothing comes.
+    pub calm_at: Instant,
+}
+
+impl Ongoing {
+    pub fn of(storm: &Storm, quiet: Duration) -> Self {
+        let mut ongoing = Self {
+            began_at: storm.began_at,
+            told: BTreeMap::new(),
+            calm_at: Instant::now() + quiet,
+        };
+        for (_, glance) in storm.digests.iter().flat_map(|digest| &digest.lines) {
+            *ongoing.told.entry(glance.severity.clone()).or_default() += 1;
+        }
+        ongoing
+    }
+}
+
+impl Weather {
+    /// When the storm is over, if nothing comes.
+    pub fn calm_at(&self) -> Option<Instant> {
+        Some(self.storm.as_ref()?.calm_at)
+    }
+
+    /// Digests are left alone for a while: something about one failed.
+    pub fn tell_one_by_one(&mut self) {
+        self.one_by_one_until = Some(Instant::now() + ONE_BY_ONE);
+    }
+}
+
+/// What to do next, for all that waits.
+pub(super) enum Outlook {
+    /// One thing after another.
+    Fair,
+    Storm(Backlog),
+    /// The storm is over, and nobody was told.
+    Over,
+}
+
+impl Worker {
+    /// Looks at what waits.
+    pub(super) async fn look_out(&mut self, pace: &ChatPace) -> Result<Outlook, StoreError> {
+        let with = &self.delivery.shared.with;
+        if !self.weather.looked {
+            let storm = with.outbox.storm(&self.lane).await?;
+            let quiet = with.options.load().storm_threshold;
+            self.weather.storm = storm.as_ref().map(|storm| Ongoing::of(storm, quiet));
+            self.weather.looked = true;
+        }
+        let backlog = with.outbox.backlog(&self.lane).await?;
+        let now = Instant::now();
+        let threshold = with.options.load().storm_threshold;
+        let one_by_one = self.weather.one_by_one_until.is_some_and(|until| now < until);
+        if pace.time_for(backlog.of(&MESSAGES)) > threshold && !one_by_one {
+            let worst = backlog.worst_news();
+            let few = worst > 0 && pace.time_for(worst) <= threshold / WORST_SHARE;
+            if few && !self.weather.told_one {
+                self.weather.told_one = true;
+                return Ok(Outlook::Fair);
+            }
+            self.weather.told_one = false;
+            return Ok(Outlook::Storm(backlog));
+        }
+        let calm = self.weather.calm_at().is_some_and(|at| at <= now);
+        Ok(if calm && backlog.of(&MESSAGES) == 0 { Outlook::Over } else { Outlook::Fair })
+    }
+}

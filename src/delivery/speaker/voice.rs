@@ -1,0 +1,170 @@
+//! What speaks in a lane's chat, whatever there is to say: its topic, its pace, its calls.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use super::Interruption;
+use crate::delivery::pace::ChatPace;
+use crate::delivery::plan::Ground;
+use crate::delivery::verdict::{Attempt, Verdict, judge};
+use crate::delivery::{Chat, Delivery, DeliveryOptions};
+use crate::outbox::Durable;
+use crate::routing::{LaneId, Topic};
+use crate::telegram::{Answer, ChatId, Method, TopicId};
+
+pub struct Voice<'a> {
+    pub delivery: &'a Delivery,
+    pub lane: &'a LaneId,
+    pub chat: Chat,
+    /// Where the chat is now.
+    pub number: ChatId,
+    pub pace: &'a ChatPace,
+    pub token: Arc<SecretString>,
+    pub topic: Option<TopicId>,
+    /// The topic took nothing, so it holds the card out of reach.
+    pub lost_topic: bool,
+    /// What people must know of where it is said.
+    pub note: Option<String>,
+    /// Nothing is said before.
+    pub durable: Durable,
+}
+
+impl<'a> Voice<'a> {
+    pub fn new(
+        delivery: &'a Delivery,
+        lane: &'a LaneId,
+        chat: Chat,
+        number: ChatId,
+        pace: &'a ChatPace,
+        token: Arc<SecretString>,
+    ) -> Self {
+        let topic = match &lane.topic {
+            Some(Topic::Number(topic)) => Some(*topic),
+            Some(Topic::Named(name)) => delivery.shared.with.topics.number(number, name),
+            None => None,
+        };
+        let (lost_topic, note, durable) = (false, None, Durable::already());
+        Self { delivery, lane, chat, number, pace, token, topic, lost_topic, note, durable }
+    }
+
+    /// Where and when something is said.
+    pub fn ground<'g>(&'g self, options: &'g DeliveryOptions) -> Ground<'g> {
+        let shared = &self.delivery.shared;
+        Ground {
+            chat: self.number,
+            now: shared.with.clock.now().to_zoned_datetime(self.chat.timezone.clone()),
+            new_card_after: options.new_card_after,
+            sound: &self.chat.sound,
+            pin: shared.may_pin(self.number).then_some(&self.chat.pin[..]),
+            severities: &options.severities,
+        }
+    }
+
+    /// Waits for the pace, makes the call, counts it.
+    pub async fn call(&self, method: &Method, attempt: Attempt) -> Result<Verdict, Interruption> {
+        self.slot().await?;
+        let started = Instant::now();
+        let answer = self.delivery.shared.with.client.load().call(&self.token, method).await;
+        Ok(self.judged(method, attempt, started, &answer))
+    }
+
+    /// Counts a call that came back, and judges its answer.
+    pub fn judged(
+        &self,
+        method: &Method,
+        attempt: Attempt,
+        started: Instant,
+        answer: &Answer,
+    ) -> Verdict {
+        let with = &self.delivery.shared.with;
+        self.pace.arrived(Instant::now());
+        let metrics = &with.metrics;
+        let name = method.name();
+        metrics.telegram_requests.with_label_values(&[name, answer.outcome()]).inc();
+        metrics
+            .telegram_request_duration
+            .with_label_values(&[name])
+            .observe(started.elapsed().as_secs_f64());
+        let verdict = judge(attempt, answer);
+        tracing::debug!(lane = %self.lane, method = name, ?verdict, "Telegram answered");
+        if matches!(verdict, Verdict::Delivered(_)) {
+            metrics
+                .last_success
+                .with_label_values(&[self.lane.chat.as_str()])
+                .set(with.clock.now().as_duration().as_secs_f64());
+        }
+        verdict
+    }
+
+    /// Waits until what is said is durable, and the chat and the bot may send one more.
+    pub async fn slot(&self) -> Result<(), Interruption> {
+        let tasks = &self.delivery.shared.with.tasks;
+        if !self.durable.wait().await {
+            return Err(Interruption::NotStored);
+        }
+        loop {
+            if tasks.is_stopping() {
+                return Err(Interruption::Stopping);
+            }
+            let Err(when) = self.pace.take(Instant::now()) else { break };
+            tokio::select! {
+                () = tokio::time::sleep_until(when) => {}
+                () = tasks.stopping() => {}
+            }
+        }
+        tokio::select! {
+            () = self.delivery.shared.paces.bot_slot() => Ok(()),
+            () = tasks.stopping() => Err(Interruption::Stopping),
+        }
+    }
+
+    pub fn count_rate_limit(&self) {
+        let limited = &self.delivery.shared.with.metrics.telegram_rate_limited;
+        limited.with_label_values(&[self.lane.chat.as_str()]).inc();
+    }
+
+    /// A verdict that ends the message.
+    pub fn interruption(&self, verdict: Verdict) -> Interruption {
+        let with = &self.delivery.shared.with;
+        match verdict {
+            Verdict::Wait(retry_after) => {
+                let wait = self.pace.rate_limited(retry_after, Instant::now());
+                self.count_rate_limit();
+                tracing::warn!(
+                    lane = %self.lane, seconds = wait.as_secs(), slowness = self.pace.slowness(),
+                    "Telegram asked to wait (429); this chat alone does"
+                );
+                Interruption::RateLimited
+            }
+            Verdict::Retry { why, ambiguous, answered } => {
+                if ambiguous {
+                    with.metrics.ambiguous_sends.inc();
+                    tracing::warn!(lane = %self.lane, %why, "it is unknown whether a message arrived; it is sent again");
+                }
+                Interruption::Failed { why, answered }
+            }
+            Verdict::Moved(to) => Interruption::Moved(to),
+            Verdict::Park(why) => Interruption::Unreachable { why },
+            Verdict::PauseBot => {
+                with.bot.was_refused(&self.token);
+                Interruption::TokenRefused
+            }
+            Verdict::Refused(why) => Interruption::Refused { why },
+            Verdict::Delivered(_)
+            | Verdict::Plainer(_)
+            | Verdict::WithoutTables
+            | Verdict::Shorter
+            | Verdict::Overwrite
+            | Verdict::LetBe { .. }
+            | Verdict::NewCard
+            | Verdict::WithoutReply
+            | Verdict::WithoutButtons
+            | Verdict::WithoutTopic { .. } => {
+                let why = "Telegram's answer does not fit what was tried".into();
+                Interruption::Failed { why, answered: true }
+            }
+        }
+    }
+}

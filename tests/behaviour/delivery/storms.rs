@@ -1,0 +1,182 @@
+//! Many groups at once: few messages, every group in one of them, the worst first.
+
+use nabat::sandbox::{Shown, Trouble};
+use serde_json::Value;
+
+use super::next_send;
+use crate::support::nabat::client;
+use crate::support::stage::{OPS, Stage, webhook};
+
+/// A shorter storm than people have, so that its end is seen soon.
+const STORM: &str = "delivery: {storm: {threshold: 6s}}";
+
+/// The notification of a group of one alert.
+fn group(number: usize, severity: &str, state: &str) -> Value {
+    let mut body = webhook(&name(number), &[&format!("{state}db{number}")]);
+    body["alerts"][0]["labels"]["severity"] = severity.into();
+    body
+}
+
+fn name(number: usize) -> String {
+    format!("Group{number:03}")
+}
+
+async fn post_all(stage: &Stage, numbers: std::ops::Range<usize>, state: &str) {
+    let (http, url) = (client(), format!("{}/alertmanager/ops", stage.nabat.url));
+    let bodies: Vec<Value> = numbers.map(|number| group(number, "warning", state)).collect();
+    for bodies in bodies.chunks(50) {
+        let sent = bodies.iter().map(|body| http.post(&url).json(body).send());
+        for answer in futures_util::future::join_all(sent).await {
+            assert_eq!(answer.unwrap().status(), 200);
+        }
+    }
+}
+
+fn names_all(shown: &[Shown], numbers: std::ops::Range<usize>) -> bool {
+    numbers.into_iter().all(|number| shown.iter().any(|shown| shown.text.contains(&name(number))))
+}
+
+fn digests(shown: &[Shown]) -> Vec<&Shown> {
+    shown.iter().filter(|shown| shown.text.starts_with('⛈')).collect()
+}
+
+#[tokio::test]
+async fn more_groups_than_the_pace_can_tell_soon_share_messages_and_each_is_named() {
+    let stage = Stage::open(STORM).await;
+    post_all(&stage, 0..150, "").await;
+    let shown = stage.shows(OPS, |shown| names_all(shown, 0..150)).await;
+    assert!(shown.len() <= 8, "{} messages", shown.len());
+    assert!(!digests(&shown).is_empty());
+    stage.drained().await;
+    assert_eq!(stage.sandbox.count_429(), 0);
+    assert!(stage.metric("digests_total").await >= 1);
+    assert!(stage.entries("dead").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_few_groups_have_messages_of_their_own() {
+    let stage = Stage::open(STORM).await;
+    post_all(&stage, 0..3, "").await;
+    let shown = stage.shows(OPS, |shown| names_all(shown, 0..3)).await;
+    assert_eq!(shown.len(), 3);
+    assert_eq!(stage.metric("digests_total").await, 0);
+}
+
+#[tokio::test]
+async fn ends_change_the_digest_and_the_storm_is_closed_by_a_summary() {
+    let stage = Stage::open(STORM).await;
+    post_all(&stage, 0..40, "").await;
+    let shown = stage.shows(OPS, |shown| names_all(shown, 0..40)).await;
+    stage.drained().await;
+    let told_by_digest = |number: usize| {
+        let digests = digests(&shown);
+        digests.iter().any(|digest| digest.text.contains(&name(number)))
+    };
+    let ending: Vec<usize> = (0..40).filter(|number| told_by_digest(*number)).collect();
+    assert!(ending.len() > 30);
+    let before = shown.len();
+    let (ends, fires) = ending.split_at(20);
+    let bodies: Vec<Value> = ends.iter().map(|number| group(*number, "warning", "-")).collect();
+    futures_util::future::join_all(bodies.iter().map(|body| stage.post("ops", body))).await;
+    let ended = |shown: &[Shown]| {
+        ends.iter().all(|number| {
+            let line = |line: &str| line.starts_with('✅') && line.contains(&name(*number));
+            digests(shown).iter().any(|digest| digest.text.lines().any(line))
+        })
+    };
+    let shown = stage.shows(OPS, ended).await;
+    assert!(shown.len() <= before + 1, "nothing but a summary is new: {}", shown.len());
+
+    let over = |shown: &[Shown]| shown.iter().any(|shown| shown.text.starts_with('🌤'));
+    let shown = stage.shows(OPS, over).await;
+    let summary = shown.iter().find(|shown| shown.text.starts_with('🌤')).unwrap();
+    for number in fires {
+        assert!(summary.text.contains(&name(*number)), "{}", summary.text);
+    }
+    for number in ends {
+        assert!(!summary.text.contains(&name(*number)), "{}", summary.text);
+    }
+    assert!(summary.silent);
+    assert_eq!(summary.reply_to, digests(&shown).first().map(|digest| digest.id));
+    assert_eq!(stage.sandbox.count_429(), 0);
+}
+
+#[tokio::test]
+async fn a_critical_alert_in_a_storm_is_the_next_message_and_its_own() {
+    let stage = Stage::open("delivery: {storm: {threshold: 12s}}").await;
+    post_all(&stage, 0..400, "").await;
+    let told = stage.shows(OPS, |shown| !digests(shown).is_empty()).await.len();
+    assert!(!names_all(&stage.sandbox.messages(OPS), 0..400), "the storm goes on");
+    stage.post("ops", &group(999, "critical", "")).await;
+    let shown = stage.shows(OPS, |shown| shown.len() > told).await;
+    assert!(shown[told].text.starts_with("🔴 CRITICAL · Group999"), "{}", shown[told].text);
+    let shown = stage.shows(OPS, |shown| names_all(shown, 0..400)).await;
+    assert!(digests(&shown).len() <= 8, "{}", digests(&shown).len());
+}
+
+#[tokio::test]
+async fn news_of_a_group_in_a_digest_give_it_a_card_of_its_own() {
+    let stage = Stage::open(STORM).await;
+    post_all(&stage, 0..20, "").await;
+    stage.shows(OPS, |shown| names_all(shown, 0..20)).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    let number = (0..20)
+        .find(|number| digests(&shown).iter().any(|digest| digest.text.contains(&name(*number))))
+        .unwrap();
+    stage.post("ops", &webhook(&name(number), &[&format!("db{number}"), "more"])).await;
+    let shown = stage
+        .shows(OPS, |shown| {
+            shown.iter().any(|s| !s.text.starts_with('⛈') && s.text.contains(&name(number)))
+        })
+        .await;
+    let card = shown.last().unwrap();
+    assert!(card.text.contains("more") && !card.silent, "{}", card.text);
+    // Its end is told there, and the digest's line follows.
+    stage.post("ops", &webhook(&name(number), &[&format!("-db{number}"), "-more"])).await;
+    let line = |line: &str| line.starts_with('✅') && line.contains(&name(number));
+    stage.shows(OPS, |shown| digests(shown).iter().any(|d| d.text.lines().any(line))).await;
+}
+
+#[tokio::test]
+async fn a_storm_goes_on_after_a_kill_and_still_ends() {
+    let mut stage = Stage::open(STORM).await;
+    post_all(&stage, 0..120, "").await;
+    stage.shows(OPS, |shown| !digests(shown).is_empty()).await;
+    stage.nabat.process.kill();
+    stage.restart().await;
+    stage.shows(OPS, |shown| names_all(shown, 0..120)).await;
+    stage.shows(OPS, |shown| shown.iter().any(|shown| shown.text.starts_with('🌤'))).await;
+    stage.drained().await;
+    assert!(stage.entries("dead").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_digest_that_telegram_can_not_parse_goes_out_plain() {
+    let stage = Stage::open(STORM).await;
+    post_all(&stage, 0..3, "").await;
+    stage.shows(OPS, |shown| shown.len() == 3).await;
+    stage.sandbox.inject(next_send(Trouble::refusal(
+        400,
+        "Bad Request: can't parse entities: unsupported start tag",
+    )));
+    post_all(&stage, 3..40, "").await;
+    stage.shows(OPS, |shown| names_all(shown, 0..40)).await;
+    assert_eq!(stage.metric("plain_fallbacks_total").await, 1);
+    assert_eq!(stage.metric("digests_total").await, 1);
+}
+
+#[tokio::test]
+async fn a_digest_that_somebody_deleted_is_told_anew_where_it_changed() {
+    let stage = Stage::open(STORM).await;
+    post_all(&stage, 0..20, "").await;
+    stage.shows(OPS, |shown| names_all(shown, 0..20)).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    let digest = digests(&shown)[0].clone();
+    let number = (0..20).find(|number| digest.text.contains(&name(*number))).unwrap();
+    stage.sandbox.delete_message(OPS, digest.id);
+    stage.post("ops", &group(number, "warning", "-")).await;
+    let line = |line: &str| line.starts_with('✅') && line.contains(&name(number));
+    stage.shows(OPS, |shown| digests(shown).iter().any(|d| d.text.lines().any(line))).await;
+}
