@@ -227,11 +227,11 @@ fn sections(glances: &[&Glance], severities: &[String]) -> (Vec<Section>, usize)
         let key = (sign, glance.name.as_str());
         let at = known.get(&key).copied();
         let room = place.chars().count() + 2;
-        let name_takes = |sign: &str| {
+        let for_name = |sign: &str| {
             // Its line end, blanks and the number behind it.
             sign.chars().count() + inert(&glance.name).chars().count() + 12
         };
-        let takes = room + if at.is_none() { name_takes(&key.0) } else { 0 };
+        let takes = room + if at.is_none() { for_name(&key.0) } else { 0 };
         if takes > left && taken > 0 {
             break;
         }
