@@ -19,7 +19,7 @@ use super::report::{Outcome, Report};
 use super::verdict::Form;
 use super::{Chat, Delivery};
 use crate::alert::Notification;
-use crate::outbox::{Card, Entry, Leased, Settlement, ShownPart};
+use crate::outbox::{Card, Class, Entry, Leased, Settlement, ShownPart};
 use crate::rendering::{Kind, Limits, Part, Rendered, Scene};
 use crate::routing::{LaneId, Topic};
 use crate::telegram::{Button, ChatId, MessageId, TopicId};
@@ -135,6 +135,7 @@ impl<'a> Speaker<'a> {
             (_, Some(card)) => card,
         };
         let opens = matches!(plan.next, Some(Step::Open { .. }));
+        let edited = matches!(plan.next, Some(Step::Edit)).then(|| front(&card));
         let news = opens || matches!(plan.next, Some(Step::Reply { .. }));
         if news {
             self.enter_topic().await?;
@@ -162,7 +163,10 @@ impl<'a> Speaker<'a> {
                 self.delivery.attach(new, beneath, &self.token);
             }
         }
-        Ok(match plan.then {
+        // The plan knew nothing of the new card, which may have to be pinned: the next one does.
+        let replaced = edited.is_some_and(|before| before != front(&card));
+        let unplanned = replaced && !self.chat.pin.is_empty();
+        Ok(match plan.then.or(unplanned.then_some(Class::Edit)) {
             Some(class) => Settlement::Partly(card, class),
             None => Settlement::Shown(card),
         })
@@ -204,7 +208,7 @@ impl<'a> Speaker<'a> {
                         }
                     }
                     Said::CardGone => {
-                        card = self.fresh_card(present);
+                        card = Card { pinned: card.pinned, ..self.fresh_card(present) };
                         self.enter_topic().await?;
                         continue 'anew;
                     }
@@ -245,7 +249,7 @@ impl<'a> Speaker<'a> {
         let mut shown = None;
         loop {
             // A reply would follow the card into the topic that takes nothing.
-            let reply_to = card.parts.first().map(|part| part.id).filter(|_| !self.lost_topic);
+            let reply_to = front(&card).filter(|_| !self.lost_topic);
             let Rendered { parts, buttons, .. } = self.render(kind, present, news);
             let Some(part) = parts.get(sent as usize) else { break };
             let buttons = if sent == 0 { &buttons[..] } else { &[] };
@@ -357,6 +361,11 @@ impl<'a> Speaker<'a> {
             outcome: Outcome::Shown { chat: self.number, message },
         });
     }
+}
+
+/// The message that a card begins with.
+fn front(card: &Card) -> Option<MessageId> {
+    card.parts.first().map(|part| part.id)
 }
 
 /// What a part shows, shortly.

@@ -90,6 +90,42 @@ async fn a_pin_that_could_not_be_taken_away_is_taken_away_at_the_next_change() {
 }
 
 #[tokio::test]
+async fn a_card_that_someone_deleted_is_replaced_without_a_sound_and_pinned_again() {
+    for updates in ["thread", "edit"] {
+        let sandbox = sandbox(Limits::None);
+        let chats = "  ops: {id: -1001234567890}\n  boss: {id: 1000042, pin: critical}";
+        let text = configuration(&sandbox, chats, &format!("  updates: {updates}"));
+        let stage = Stage::with(sandbox, text).await;
+        stage.post("boss", &webhook("One", &["a", "b"])).await;
+        stage.drained().await;
+        let card = stage.sandbox.messages(BOSS).remove(0);
+        assert!(card.pinned, "{updates}");
+        stage.sandbox.delete_message(BOSS, card.id);
+        stage.post("boss", &webhook("One", &["a", "-b"])).await;
+        stage.drained().await;
+        let shown = stage.sandbox.messages(BOSS);
+        let [card] = &shown[..] else { panic!("{updates}: {shown:?}") };
+        assert!(card.pinned && card.silent, "{updates}: {card:?}");
+        stage.post("boss", &webhook("One", &["-a", "-b"])).await;
+        stage.drained().await;
+        assert!(!stage.sandbox.messages(BOSS)[0].pinned, "{updates}: it ended");
+    }
+}
+
+#[tokio::test]
+async fn a_card_that_can_not_be_edited_any_more_hands_its_pin_to_the_new_one() {
+    let stage = with("").await;
+    stage.post("boss", &webhook("One", &["a", "b"])).await;
+    stage.drained().await;
+    let refusal = Trouble::refusal(400, "Bad Request: message can't be edited");
+    stage.sandbox.inject(Fault::new(refusal).method("editMessageText"));
+    stage.post("boss", &webhook("One", &["a", "-b"])).await;
+    stage.drained().await;
+    let pinned: Vec<bool> = stage.sandbox.messages(BOSS).iter().map(|shown| shown.pinned).collect();
+    assert_eq!(pinned, [false, true]);
+}
+
+#[tokio::test]
 async fn a_429_of_a_pin_stops_the_chat_as_any_other_and_the_pin_follows() {
     let stage = with("pin: critical").await;
     let limited = Trouble::too_many_requests(Some(2));
