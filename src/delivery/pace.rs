@@ -27,6 +27,11 @@ const RECOVERY: Duration = Duration::from_mins(2);
 const STEP: f64 = 1.5;
 /// A 429 that does not say how long is waited out this long.
 pub const UNSAID_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// After a 429 to something that can wait, nothing of the kind is tried in the chat for so long.
+const SPARE_REST: Duration = Duration::from_mins(10);
+/// Something that can wait is sent to a person only after so long a silence: Telegram allows them
+/// short bursts, and this one and the alert behind it are the shortest.
+const SPARE_SILENCE: Duration = Duration::from_secs(5);
 /// No 429 is believed for longer; waits of hours have been seen, and a day is a mistake.
 const LONGEST_BLOCK: Duration = Duration::from_hours(24);
 
@@ -129,6 +134,10 @@ struct State {
     slowness: f64,
     last_change: Instant,
     blocked_until: Option<Instant>,
+    /// Until when nothing is sent that can wait.
+    spare_rests_until: Option<Instant>,
+    /// When something that can wait was last sent beside the limit.
+    spare_sent: Option<Instant>,
     /// A turn of the even pace that was taken and not used yet.
     reserved: bool,
 }
@@ -148,6 +157,8 @@ impl ChatPace {
                 slowness: 1.0,
                 last_change: now,
                 blocked_until: None,
+                spare_rests_until: None,
+                spare_sent: None,
                 reserved: false,
             }),
         }
@@ -166,6 +177,15 @@ impl ChatPace {
     /// next alert would leave in.
     pub fn take_spare(&self, now: Instant) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
+        state.recover(now);
+        let ahead = |until: Option<Instant>| until.is_some_and(|until| now < until);
+        if ahead(state.blocked_until) || ahead(state.spare_rests_until) {
+            return false;
+        }
+        if state.limit.sends == 1 {
+            return state.take_beside(now);
+        }
         let span = state.limit.span;
         let lately = state.window.sent.iter().filter(|sent| **sent + span > now).count();
         if lately * 2 > state.limit.sends as usize || state.reserve(now).is_err() {
@@ -194,10 +214,21 @@ impl ChatPace {
     /// Telegram said 429: nothing for a while, then slower than before.
     pub fn rate_limited(&self, retry_after: Option<Duration>, now: Instant) -> Duration {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = retry_after.unwrap_or(UNSAID_RETRY_AFTER).min(LONGEST_BLOCK);
+        let wait = believed(retry_after);
         state.blocked_until = Some(now + wait);
         let slowness = (state.slowness * STEP).min(SLOWEST);
         state.change_to(slowness, now + wait);
+        wait
+    }
+
+    /// Telegram said 429 to something that can wait: nothing for a while, then alerts as fast as
+    /// before and nothing else. Whether it keeps the alerts' pace is another question.
+    pub fn spare_rate_limited(&self, retry_after: Option<Duration>, now: Instant) -> Duration {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = believed(retry_after);
+        let until = now + wait;
+        state.blocked_until = state.blocked_until.max(Some(until));
+        state.spare_rests_until = state.spare_rests_until.max(Some(until + SPARE_REST));
         wait
     }
 
@@ -230,6 +261,18 @@ impl State {
         Ok(())
     }
 
+    /// Where the limit leaves one slot alone, that one is the next alert's: what can wait goes
+    /// beside it after a silence, if Telegram has not complained lately.
+    fn take_beside(&mut self, now: Instant) -> bool {
+        let last = self.window.sent.back().max(self.spare_sent.as_ref());
+        let silent = last.is_none_or(|last| *last + SPARE_SILENCE <= now);
+        if !silent || self.slowness > 1.0 {
+            return false;
+        }
+        self.spare_sent = Some(now);
+        true
+    }
+
     fn recover(&mut self, now: Instant) {
         while self.slowness > 1.0 && now.saturating_duration_since(self.last_change) >= RECOVERY {
             let at = self.last_change + RECOVERY;
@@ -247,6 +290,11 @@ impl State {
             let _ = self.even.check();
         }
     }
+}
+
+/// How long a 429 is waited out.
+fn believed(retry_after: Option<Duration>) -> Duration {
+    retry_after.unwrap_or(UNSAID_RETRY_AFTER).min(LONGEST_BLOCK)
 }
 
 fn even(limit: Limit, slowness: f64, clock: &TokioClock) -> Even {

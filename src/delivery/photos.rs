@@ -2,7 +2,9 @@
 //!
 //! The text always goes first, and nothing waits for a picture: it is fetched and sent beside
 //! the lanes, takes a slot of the chat's pace only while half of them are free, and is dropped
-//! when that does not happen soon. It is not stored: a restart loses it.
+//! when that does not happen soon. A private chat has but one slot, which it leaves alone: there
+//! it goes after a silence. A 429 stops the chat, as any does, but leaves the alerts their pace:
+//! it is the pictures that were too many. It is not stored: a restart loses it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use super::Delivery;
 use super::pace::ChatPace;
 use crate::alert::Alert;
 use crate::images::{Image, Images};
+use crate::routing::LaneId;
 use crate::telegram::{Answer, ChatId, Complaint, Failure, MessageId, Method, Photo, TopicId};
 
 /// Pictures of one message.
@@ -24,14 +27,15 @@ const MOST_OF_A_MESSAGE: usize = 3;
 pub const MOST_AT_ONCE: usize = 8;
 /// A picture that could not be sent for so long is of no use any more.
 const KEPT: Duration = Duration::from_mins(2);
-/// How often a picture is tried again when Telegram fails or asks to wait.
+/// How often a picture is tried when Telegram fails.
 const TRIES: u32 = 3;
 /// Between two tries, and between two looks at the pace.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The message that pictures reply to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Beneath {
+    pub lane: LaneId,
     pub chat: ChatId,
     pub topic: Option<TopicId>,
     pub message: MessageId,
@@ -42,7 +46,7 @@ impl Delivery {
     pub(super) fn attach<'a>(
         &self,
         alerts: impl Iterator<Item = &'a Alert>,
-        beneath: Beneath,
+        beneath: &Beneath,
         token: &Arc<SecretString>,
     ) {
         let Some(images) = self.shared.with.options.load().images.clone() else { return };
@@ -56,11 +60,12 @@ impl Delivery {
                 continue;
             };
             let (delivery, images) = (self.clone(), Arc::clone(&images));
+            let beneath = beneath.clone();
             let (tasks, token) = (&self.shared.with.tasks, Arc::clone(token));
             tasks.spawn("photo", async move {
                 let tasks = &delivery.shared.with.tasks;
                 tokio::select! {
-                    () = delivery.show(&images, &address, beneath, &token, room) => {}
+                    () = delivery.show(&images, &address, &beneath, &token, room) => {}
                     () = tasks.stopping() => {}
                 }
             });
@@ -71,7 +76,7 @@ impl Delivery {
         &self,
         images: &Images,
         address: &str,
-        beneath: Beneath,
+        beneath: &Beneath,
         token: &SecretString,
         _room: OwnedSemaphorePermit,
     ) {
@@ -90,22 +95,23 @@ impl Delivery {
     async fn send(
         &self,
         image: Image,
-        beneath: Beneath,
+        beneath: &Beneath,
         token: &SecretString,
         deadline: Instant,
     ) -> &'static str {
         let with = &self.shared.with;
-        let Beneath { chat, topic, message } = beneath;
+        let Beneath { lane, chat, topic, message } = beneath;
+        let chat = *chat;
         let method = Method::SendPhoto {
             chat,
-            topic,
+            topic: *topic,
             photo: Photo {
                 content: image.content,
                 content_type: image.kind.content_type(),
                 name: image.kind.file_name(),
             },
             silent: true,
-            reply_to: Some(message),
+            reply_to: Some(*message),
         };
         let pace = self.shared.paces.chat(chat);
         for _ in 0..TRIES {
@@ -120,7 +126,15 @@ impl Delivery {
                 Answer::Done(_) => return "sent",
                 Answer::Refused(refusal) => match refusal.complaint() {
                     Complaint::TooManyRequests => {
-                        pace.rate_limited(refusal.retry_after, Instant::now());
+                        let wait = pace.spare_rate_limited(refusal.retry_after, Instant::now());
+                        let limited = &with.metrics.telegram_rate_limited;
+                        limited.with_label_values(&[lane.chat.as_str()]).inc();
+                        tracing::warn!(
+                            %lane, seconds = wait.as_secs(),
+                            "Telegram asked to wait (429) with a picture; this chat alone does, and \
+                             gets no pictures for a while"
+                        );
+                        return "dropped";
                     }
                     Complaint::Server => {}
                     _ => {

@@ -155,12 +155,13 @@ impl<'a> Speaker<'a> {
         };
         if let Some(message) = shown {
             self.report(message, news);
-            let beneath = Beneath { chat: self.number, topic: self.topic, message };
+            let (lane, chat) = (self.lane.clone(), self.number);
+            let beneath = Beneath { lane, chat, topic: self.topic, message };
             if opens {
-                self.delivery.attach(plan.present.firing(), beneath, &self.token);
+                self.delivery.attach(plan.present.firing(), &beneath, &self.token);
             } else {
                 let new = told_of.iter().filter_map(|index| plan.present.alerts.get(*index));
-                self.delivery.attach(new, beneath, &self.token);
+                self.delivery.attach(new, &beneath, &self.token);
             }
         }
         // The plan knew nothing of the new card, which may have to be pinned: the next one does.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::eventually;
-use crate::support::stage::{CHATS, OPS, Stage, configuration, sandbox, webhook};
+use crate::support::stage::{BOSS, CHATS, OPS, Stage, configuration, sandbox, webhook};
 use crate::support::tiny::{Tiny, response};
 
 /// The head of a WebP file, which is text by chance.
@@ -119,6 +119,39 @@ async fn a_server_that_never_answers_holds_up_no_alert() {
     stage.post("ops", &webhook("NetDown", &["sw1"])).await;
     stage.shows_text(OPS, "DiskFull").await;
     stage.shows_text(OPS, "NetDown").await;
+}
+
+#[tokio::test]
+async fn a_429_of_a_picture_stops_the_chat_once_and_the_pictures_for_longer() {
+    let server = Tiny::start(|_| image(PICTURE)).await;
+    let stage = Stage::open(&format!("images: {{allow: ['{}']}}", server.address)).await;
+    let limited = Fault::new(Trouble::too_many_requests(Some(2))).method("sendPhoto");
+    stage.sandbox.inject(limited);
+    stage.post("ops", &grafana(&[&format!("http://{}/a.webp", server.address)])).await;
+    let outcome =
+        async |outcome: &str| stage.metric(&format!("images_total{{outcome=\"{outcome}\"}}")).await;
+    eventually("it is dropped", async || outcome("dropped").await == 1).await;
+    stage.post("ops", &webhook("NetDown", &["sw1"])).await;
+    stage.shows_text(OPS, "NetDown").await;
+    let sent = stage.requests(OPS);
+    assert_eq!(sent.len(), 3, "the text, the picture, the other text");
+    assert!(sent[2].0 - sent[1].0 >= 2000, "{sent:?}");
+    assert_eq!(stage.metric("telegram_rate_limited_total{chat=\"ops\"}").await, 1);
+    assert!(photos(&stage.sandbox.messages(OPS)).is_empty());
+}
+
+#[tokio::test]
+async fn a_picture_for_a_person_leaves_the_next_text_its_slot() {
+    let server = Tiny::start(|_| image(PICTURE)).await;
+    let stage = Stage::open(&format!("images: {{allow: ['{}']}}", server.address)).await;
+    stage.post("boss", &grafana(&[&format!("http://{}/a.webp", server.address)])).await;
+    stage.shows(BOSS, |shown| !photos(shown).is_empty()).await;
+    stage.post("boss", &webhook("NetDown", &["sw1"])).await;
+    stage.shows_text(BOSS, "NetDown").await;
+    let sent = stage.requests(BOSS);
+    assert_eq!(sent.len(), 3);
+    assert!(sent[2].0 - sent[1].0 < 900, "the text waits for the picture: {sent:?}");
+    assert_eq!(stage.sandbox.count_429(), 0);
 }
 
 /// A chat that takes tables.

@@ -140,3 +140,52 @@ async fn a_lane_that_has_nothing_to_say_keeps_no_picture_back() {
     assert_eq!(pace.free_at(Instant::now()), None);
     assert!(pace.take_spare(Instant::now()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_in_a_private_chat_waits_for_a_silence_and_leaves_the_slot_to_the_text() {
+    let pace = ChatPace::new(Limit::PRIVATE);
+    assert_eq!(pace.take(Instant::now()), Ok(()));
+    let mut waited = Duration::ZERO;
+    while !pace.take_spare(Instant::now()) {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        waited += Duration::from_secs(1);
+    }
+    assert_eq!(waited, SPARE_SILENCE);
+    assert_eq!(pace.take(Instant::now()), Ok(()), "the text goes in the same moment");
+    tokio::time::advance(SPARE_SILENCE / 2).await;
+    assert!(!pace.take_spare(Instant::now()), "no second one so soon");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_of_a_picture_is_waited_out_and_takes_nothing_of_the_texts_pace() {
+    for limit in [Limit::GROUP, Limit::PRIVATE] {
+        let pace = ChatPace::new(limit);
+        assert!(pace.take_spare(Instant::now()));
+        let asked = Duration::from_secs(35);
+        pace.spare_rate_limited(Some(asked), Instant::now());
+        assert_eq!(pace.free_at(Instant::now()), Some(Instant::now() + asked));
+        tokio::time::advance(asked).await;
+        assert!((pace.slowness() - 1.0).abs() < f64::EPSILON);
+        let sent = greedy(&pace, Duration::from_mins(1)).await.len();
+        let span = u32::try_from(Limit::GROUP.span.as_secs()).unwrap();
+        let most = if limit == Limit::GROUP { limit.sends } else { span };
+        assert!(sent >= most as usize * 9 / 10, "{sent} of {most}");
+        let mut pictures = 0;
+        for _ in 0..8 {
+            tokio::time::advance(Duration::from_mins(1)).await;
+            pictures += u32::from(pace.take_spare(Instant::now()));
+        }
+        assert_eq!(pictures, 0, "none for a while");
+        tokio::time::advance(SPARE_REST).await;
+        assert!(pace.take_spare(Instant::now()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_of_a_picture_shortens_no_longer_wait() {
+    let pace = ChatPace::new(Limit::GROUP);
+    let now = Instant::now();
+    pace.rate_limited(Some(Duration::from_mins(10)), now);
+    pace.spare_rate_limited(Some(Duration::from_secs(1)), now);
+    assert_eq!(pace.take(now), Err(now + Duration::from_mins(10)));
+}
