@@ -13,6 +13,7 @@ use rusqlite::{Connection, params};
 use tokio_util::sync::CancellationToken;
 
 use super::SqliteOptions;
+use super::deaths::Deaths;
 use super::waiters::{Handover, Waiters};
 use crate::outbox::contract::{EntryId, StoreError};
 
@@ -72,6 +73,7 @@ pub(super) struct Desk {
     pub out: HashMap<EntryId, Out>,
     pub counts: HashMap<String, Count>,
     pub waiters: Waiters,
+    pub deaths: Deaths,
     pub cut_sends: u64,
     path: PathBuf,
     bytes: Arc<AtomicU64>,
@@ -106,6 +108,7 @@ impl Desk {
             out: HashMap::new(),
             counts: HashMap::new(),
             waiters: Waiters::default(),
+            deaths: Deaths::default(),
             cut_sends: cut as u64,
             path,
             bytes,
@@ -196,6 +199,7 @@ impl Desk {
             self.finish(durable)
         };
         let failure = committed.as_ref().err().cloned();
+        self.deaths.ended(failure.is_none());
         if let Ok(handovers) = committed {
             self.hand_over(handovers);
         } else {
