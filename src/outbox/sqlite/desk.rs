@@ -364,6 +364,7 @@ impl Desk {
                  (SELECT place FROM cards WHERE updated_at < ? LIMIT 200)",
             )?
             .execute(params![limit(options.keep_cards)])?;
+        self.forget_homes(limit(options.keep_cards))?;
         self.connection.execute_batch("PRAGMA incremental_vacuum(256)")
     }
 

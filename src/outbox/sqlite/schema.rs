@@ -78,6 +78,14 @@ ALTER TABLE entries ADD COLUMN buttons TEXT;  -- the route's, as words; NULL: th
 DROP INDEX entries_order;
 CREATE INDEX entries_order ON entries (state, chat, topic, class, severity, first_at);
 ",
+    "
+CREATE TABLE homes (
+    kin         BLOB PRIMARY KEY,           -- hash of chat and group
+    topic       INTEGER NOT NULL,           -- as of entries
+    at          INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX homes_age ON homes (at);
+",
 ];
 
 /// Files up to this size are checked page by page at every start; bigger ones would hold the
