@@ -112,6 +112,10 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let commits = metrics.outbox_commit_duration.clone();
     let store = SqliteOutbox::open(&options.storage_path, rooms::store_options(&config), commits)?;
     let store = Arc::new(store);
+    let dead_letters = metrics.dead_letters.clone();
+    store.on_death(move |chat, reason| {
+        dead_letters.with_label_values(&[chat.as_str(), reason.as_str()]).inc();
+    });
     let fatal = store.fatal();
     let outbox: Arc<dyn Outbox> = store.clone();
     metrics.ambiguous_sends.inc_by(outbox.cut_sends());

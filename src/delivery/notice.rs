@@ -24,6 +24,7 @@ impl Delivery {
             notification: Arc::new(unreachable(lane, why, status, now, language)),
             destinations: vec![Destination {
                 lane: fallback.clone(),
+                by_label: false,
                 template: "default".into(),
                 updates: Updates::Thread,
                 buttons: None,

@@ -7,6 +7,9 @@ use jiff::{Timestamp, ZonedDateTime};
 use crate::rendering::Kind;
 use crate::routing::Severities;
 
+/// The severity that no quiet hours mute, whatever stands before it in the configured order.
+const NEVER_MUTED: &str = "critical";
+
 /// What a chat wants to hear, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sound {
@@ -14,7 +17,8 @@ pub struct Sound {
     pub silent_severities: Vec<String>,
     /// Kinds of messages that never ring.
     pub silent_kinds: Vec<Kind>,
-    /// In these only the worst severity rings, and what has none that is known.
+    /// In these only the worst severity rings, what is called critical, and what has no severity
+    /// that is known.
     pub quiet_hours: Vec<QuietHours>,
 }
 
@@ -33,8 +37,8 @@ impl Sound {
     /// Whether a message of this kind about alerts of this severity rings at `now`, which is in
     /// the chat's time zone.
     ///
-    /// Quiet hours mute a severity that is in `severities`, but not the first one there: what
-    /// nabat can't tell for less than critical is let through.
+    /// Quiet hours mute a severity that is in `severities`, but not the first one there, and never
+    /// one that is called critical, wherever it stands: what nabat can't tell for less is let through.
     pub fn rings(
         &self,
         kind: Kind,
@@ -43,7 +47,9 @@ impl Sound {
         severities: &Severities,
     ) -> bool {
         let rank = usize::from(severities.rank_of(severity));
-        let minor = rank > 0 && rank < severities.names().len();
+        let minor = rank > 0
+            && rank < severities.names().len()
+            && !severity.eq_ignore_ascii_case(NEVER_MUTED);
         let silent = self.silent_kinds.contains(&kind)
             || self.silent_severities.iter().any(|name| name.eq_ignore_ascii_case(severity))
             || (minor && self.quiet_hours.iter().any(|hours| hours.cover(now)));

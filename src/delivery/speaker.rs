@@ -57,8 +57,6 @@ pub(super) struct Speaker<'a> {
     shrinks: u32,
     /// The richest form worth trying.
     form: Form,
-    /// A new card stands for one that could not be edited any more.
-    replaced: bool,
 }
 
 impl<'a> Speaker<'a> {
@@ -72,7 +70,6 @@ impl<'a> Speaker<'a> {
             with_table,
             shrinks: 0,
             form: Form::Rich,
-            replaced: false,
         }
     }
 
@@ -101,6 +98,7 @@ impl<'a> Speaker<'a> {
             (_, Some(card)) => card,
         };
         let opens = matches!(plan.next, Some(Step::Open { .. }));
+        let edited = matches!(plan.next, Some(Step::Edit)).then(|| front(&card));
         let news = opens || matches!(plan.next, Some(Step::Reply { .. }));
         if news {
             self.voice.enter_topic().await?;
@@ -131,7 +129,8 @@ impl<'a> Speaker<'a> {
             }
         }
         // The plan knew nothing of the new card, which may have to be pinned: the next one does.
-        let unplanned = self.replaced && !self.voice.chat.pin.is_empty();
+        let replaced = edited.is_some_and(|before| before != front(&card));
+        let unplanned = replaced && !self.voice.chat.pin.is_empty();
         Ok(match plan.then.or(unplanned.then_some(Class::Edit)) {
             Some(class) => Settlement::Partly(card, class),
             None => Settlement::Shown(card),
@@ -175,7 +174,6 @@ impl<'a> Speaker<'a> {
                     }
                     Said::CardGone => {
                         card = Card { pinned: card.pinned, ..self.fresh_card(present) };
-                        self.replaced = true;
                         self.voice.enter_topic().await?;
                         continue 'anew;
                     }
@@ -216,8 +214,7 @@ impl<'a> Speaker<'a> {
         let mut shown = None;
         loop {
             // A reply would follow the card into the topic that takes nothing.
-            let reply_to =
-                card.parts.first().map(|part| part.id).filter(|_| !self.voice.lost_topic);
+            let reply_to = front(&card).filter(|_| !self.voice.lost_topic);
             let Rendered { parts, buttons, .. } = self.render(kind, present, news);
             let Some(part) = parts.get(sent as usize) else { break };
             let buttons = if sent == 0 { &buttons[..] } else { &[] };
@@ -330,6 +327,11 @@ impl<'a> Speaker<'a> {
             outcome: Outcome::Shown { chat: self.voice.number, message },
         });
     }
+}
+
+/// The message that a card begins with.
+fn front(card: &Card) -> Option<MessageId> {
+    card.parts.first().map(|part| part.id)
 }
 
 /// What a part shows, shortly.

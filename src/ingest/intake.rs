@@ -170,8 +170,9 @@ impl Drop for Abandoned<'_> {
         let (outbox, wake) = (self.intake.outbox.clone(), self.intake.wake.clone());
         self.intake.tasks.spawn("abandoned", async move {
             // The store works in the order in which it is asked: behind this, the entry is there.
-            let _ = outbox.probe().await;
-            for lane in &lanes {
+            // It may wait in another topic than the one that was chosen, so all lanes are woken.
+            let waiting = outbox.lanes().await.unwrap_or_default();
+            for lane in lanes.iter().chain(&waiting) {
                 wake.wake(lane);
             }
         });

@@ -60,13 +60,15 @@ pub struct Priority {
 #[derive(Debug, Clone)]
 pub struct Submission {
     pub notification: Arc<Notification>,
-    /// At least one; no lane twice.
+    /// At least one; no lane twice. One whose topic a label chose leads to the topic of the chat in
+    /// which the group is open, if there is one: something waits for it there, or a card shows it
+    /// that has not ended.
     pub destinations: Vec<Destination>,
     pub priority: Priority,
     pub at: Timestamp,
 }
 
-/// What became of a submission, lane by lane.
+/// What became of a submission, lane by lane, in the order of its destinations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     pub lanes: Vec<(LaneId, Fate)>,

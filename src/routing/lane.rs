@@ -60,6 +60,9 @@ pub enum Updates {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Destination {
     pub lane: LaneId,
+    /// Whether a label chose the topic by which the group is not grouped: its next notification
+    /// may choose another one. While the group is open in a topic of the chat, it stays there.
+    pub by_label: bool,
     /// The template's name; `default` is built in.
     pub template: String,
     pub updates: Updates,

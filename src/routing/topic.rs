@@ -106,6 +106,15 @@ impl TopicRule {
         named.map(Topic::Named).or(default.map(Topic::Number))
     }
 
+    /// Whether it may choose another topic for the group's next notification: its alerts may stop
+    /// sharing the label, unless they are grouped by it.
+    pub fn may_change(&self, notification: &Notification) -> bool {
+        match self {
+            Self::Fixed(_) => false,
+            Self::ByLabel { label, .. } => !notification.group_labels.contains_key(label),
+        }
+    }
+
     /// Every topic that it names by number.
     pub fn numbers(&self) -> Vec<TopicId> {
         match self {
@@ -208,6 +217,21 @@ mod tests {
         assert_eq!(rule.choose(&notification(&[], &[], "web"), |_| true), None);
         let shared = notification(&[], &[("severity", "warning")], "web");
         assert_eq!(rule.choose(&shared, |_| true), Some(Topic::Number(TopicId(5))));
+    }
+
+    #[test]
+    fn only_a_label_by_which_the_group_is_not_grouped_may_choose_another_topic_later() {
+        let by_team = TopicRule::ByLabel {
+            label: "team".to_owned(),
+            map: [("db".to_owned(), TopicId(5))].into(),
+            default: None,
+            create: false,
+        };
+        let (common, grouped) = (&[("team", "db")][..], &[("team", "db")][..]);
+        assert!(by_team.may_change(&notification(common, &[], "web")));
+        assert!(by_team.may_change(&notification(&[], &[], "web")));
+        assert!(!by_team.may_change(&notification(common, grouped, "web")));
+        assert!(!TopicRule::Fixed(TopicId(7)).may_change(&notification(&[], &[], "web")));
     }
 
     #[test]

@@ -115,12 +115,14 @@ impl Route {
         rule: Option<&TopicRule>,
         topics: &impl Topics,
     ) -> Destination {
-        let topic = [rule, topics.rule(chat)]
-            .into_iter()
-            .flatten()
-            .find_map(|rule| rule.choose(notification, |name| topics.admits(chat, name)));
+        let mut by_label = false;
+        let topic = [rule, topics.rule(chat)].into_iter().flatten().find_map(|rule| {
+            by_label |= rule.may_change(notification);
+            rule.choose(notification, |name| topics.admits(chat, name))
+        });
         Destination {
             lane: LaneId { chat: chat.clone(), topic },
+            by_label,
             template: self.template.clone(),
             updates: self.updates,
             buttons: self.buttons.clone(),

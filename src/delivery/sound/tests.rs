@@ -88,7 +88,7 @@ fn a_message_rings_by_its_kind_its_severity_the_time_and_the_chats_wishes() {
 }
 
 #[test]
-fn the_first_severity_of_the_configuration_is_the_one_that_is_never_muted() {
+fn the_first_severity_of_the_configuration_and_what_is_called_critical_are_never_muted() {
     let sound = Sound { quiet_hours: vec![quiet("00:00", "24:00", &WEEK)], ..Sound::default() };
     let now = at("2026-11-03T03:00+00[UTC]");
     let rings = |severity, severities: &[&str]| {
@@ -98,6 +98,14 @@ fn the_first_severity_of_the_configuration_is_the_one_that_is_never_muted() {
     assert!(rings("PAGE", &["page", "ticket"]));
     assert!(!rings("ticket", &["page", "ticket"]));
     assert!(rings("critical", &["page", "ticket"]), "nobody said that it is less");
+    for name in ["critical", "Critical", "CRITICAL"] {
+        assert!(
+            rings(name, &["page", "critical", "ticket"]),
+            "{name}: the word itself says enough"
+        );
+    }
+    assert!(rings("page", &["page", "critical", "ticket"]));
+    assert!(!rings("ticket", &["page", "critical", "ticket"]));
     assert!(rings("info", &[]), "without an order there is nothing less than the worst");
 }
 

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::desk::{Desk, WAITING, millis};
+use super::homes::Home;
 use super::pack;
 use crate::alert::{GroupId, Notification, Reason};
 use crate::outbox::contract::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
@@ -20,11 +21,13 @@ const EVENTS_A_GROUP: usize = 16;
 /// A submission with all the work done that needs no store, so that it is done in parallel, and
 /// by the thread that made its many small strings and can best let go of them.
 pub(super) struct Parcel {
-    destinations: Vec<Destination>,
+    pub destinations: Vec<Destination>,
     places: Vec<Place>,
+    /// Whose it is; known when a label chose a topic.
+    pub group: Option<GroupId>,
     priority: Priority,
     /// When it was accepted, in milliseconds since 1970.
-    at: i64,
+    pub at: i64,
     /// Hash over (fingerprint, status, startsAt) of every alert.
     event: u64,
     alerts: Vec<u8>,
@@ -42,8 +45,10 @@ impl Parcel {
             .iter()
             .map(|destination| place(&destination.lane, &notification.group))
             .collect();
+        let by_label = destinations.iter().any(|destination| destination.by_label);
         Ok(Self {
             places,
+            group: by_label.then(|| notification.group.clone()),
             event: event(notification),
             alerts: alert_hashes(notification),
             body: pack::pack(notification)?,
@@ -77,38 +82,41 @@ impl Desk {
     /// anything is changed.
     pub fn accept(&mut self, parcel: &Parcel) -> Result<Accepted, StoreError> {
         self.saw(parcel.at);
-        let mut before = Vec::with_capacity(parcel.places.len());
-        for place in &parcel.places {
-            before.push(self.before(parcel, place).map_err(|error| self.judge(&error))?);
+        let mut lanes = Vec::with_capacity(parcel.places.len());
+        for (destination, place) in parcel.destinations.iter().zip(&parcel.places) {
+            let home = self.home(parcel, destination, *place)?;
+            let before = self.before(parcel, &home.place).map_err(|error| self.judge(&error))?;
+            lanes.push((destination, home, before));
         }
-        let new = before.iter().filter(|lane| !lane.duplicate && lane.waiting.is_none()).count();
+        let is_new = |before: &Before| !before.duplicate && before.waiting.is_none();
+        let new = lanes.iter().filter(|(.., before)| is_new(before)).count();
         if new > 0 {
             self.room_for_more(new as u64)?;
         }
-        let mut lanes = Vec::with_capacity(parcel.places.len());
-        let places = parcel.destinations.iter().zip(&parcel.places);
-        for ((destination, place), before) in places.zip(before) {
-            let fate = self.accept_in(parcel, destination, place, before)?;
-            lanes.push((destination.lane.clone(), fate));
+        let mut fates = Vec::with_capacity(lanes.len());
+        for (destination, home, before) in lanes {
+            let fate = self.accept_in(parcel, destination, &home, before)?;
+            fates.push((home.lane, fate));
         }
-        Ok(Accepted { lanes })
+        Ok(Accepted { lanes: fates })
     }
 
     fn accept_in(
         &mut self,
         parcel: &Parcel,
         destination: &Destination,
-        place: &Place,
+        home: &Home,
         before: Before,
     ) -> Result<Fate, StoreError> {
         if before.duplicate {
             return Ok(Fate::Duplicate);
         }
-        self.remember(parcel, place, before.events).map_err(|error| self.judge(&error))?;
+        self.move_in(home, parcel.at)?;
+        self.remember(parcel, &home.place, before.events).map_err(|error| self.judge(&error))?;
         self.newly_remembered += u32::from(!before.known);
         match before.waiting {
             Some(waiting) => self.merge_into(parcel, destination, &waiting),
-            None => self.queue(parcel, destination, place),
+            None => self.queue(parcel, destination, home),
         }
     }
 
@@ -209,10 +217,10 @@ impl Desk {
         &mut self,
         parcel: &Parcel,
         destination: &Destination,
-        place: &Place,
+        home: &Home,
     ) -> Result<Fate, StoreError> {
         let (now, priority) = (parcel.at, parcel.priority);
-        let lane = &destination.lane;
+        let Home { lane, place, .. } = home;
         self.connection
             .prepare_cached(
                 "INSERT INTO entries (place, chat, topic, state, severity, class, first_at, last_at, \
@@ -315,22 +323,26 @@ pub(super) fn buttons_of(column: &str) -> Vec<ButtonKind> {
 
 /// The hash of a lane and a group; 128 bits, so that no two ever meet.
 pub(super) fn place(lane: &LaneId, group: &GroupId) -> Place {
-    let mut hash = Sha256::new();
     let topic = topic_bytes(lane);
-    let words: [&[u8]; 5] = [
+    hash_of(&[
         lane.chat.as_str().as_bytes(),
         &topic,
         group.source.as_str().as_bytes(),
         group.receiver.as_bytes(),
         group.key.as_bytes(),
-    ];
+    ])
+}
+
+/// A hash over words, no two rows of them alike.
+pub(super) fn hash_of(words: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Sha256::new();
     for word in words {
         hash.update((word.len() as u64).to_le_bytes());
         hash.update(word);
     }
-    let mut place = [0; 16];
-    place.copy_from_slice(&hash.finalize()[..16]);
-    place
+    let mut short = [0; 16];
+    short.copy_from_slice(&hash.finalize()[..16]);
+    short
 }
 
 /// What makes an event the same: the set of (fingerprint, status, startsAt), how many alerts

@@ -1,7 +1,6 @@
 //! The store's thread at work: batches, commits, and what is kept in memory beside the file.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use prometheus::Histogram;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::SqliteOptions;
+use super::deaths::Deaths;
 use super::waiters::Waiters;
 use crate::outbox::contract::{EntryId, StoreError};
 
@@ -73,20 +73,21 @@ pub(super) struct Desk {
     pub out: HashMap<EntryId, Out>,
     pub counts: HashMap<String, Count>,
     pub waiters: Waiters,
+    pub deaths: Deaths,
     pub cut_sends: u64,
     path: PathBuf,
     bytes: Arc<AtomicU64>,
     next_token: u64,
     commits: Histogram,
     fatal: CancellationToken,
-    latest: i64,
+    pub latest: i64,
     /// Whether a commit waits for the disk, when that is known.
     flushes: Option<bool>,
-    since_upkeep: u32,
+    pub since_upkeep: u32,
     /// Groups remembered for the first time since the last tidying.
     pub newly_remembered: u32,
     /// How far the tidying has looked through what is remembered.
-    looked_through: Vec<u8>,
+    pub looked_through: Vec<u8>,
 }
 
 impl Desk {
@@ -107,6 +108,7 @@ impl Desk {
             out: HashMap::new(),
             counts: HashMap::new(),
             waiters: Waiters::default(),
+            deaths: Deaths::default(),
             cut_sends: cut as u64,
             path,
             bytes,
@@ -197,6 +199,7 @@ impl Desk {
             self.finish(durable)
         };
         let failure = committed.err();
+        self.deaths.ended(failure.is_none());
         if failure.is_some() {
             let _ = self.connection.execute_batch("ROLLBACK");
             self.out = leases_before;
@@ -243,7 +246,7 @@ impl Desk {
         committed.map_err(|error| self.judge(&error))
     }
 
-    fn statement(&self, sql: &str) -> rusqlite::Result<()> {
+    pub fn statement(&self, sql: &str) -> rusqlite::Result<()> {
         self.connection.prepare_cached(sql)?.execute([]).map(drop)
     }
 
@@ -253,7 +256,7 @@ impl Desk {
     }
 
     /// Whether a commit waits for the disk from now on.
-    fn flush_at_commit(&mut self, flush: bool) -> rusqlite::Result<()> {
+    pub fn flush_at_commit(&mut self, flush: bool) -> rusqlite::Result<()> {
         if self.flushes != Some(flush) {
             self.flushes = None;
             // Never through a cached statement: SQLite may carry a pragma out when it is prepared.
@@ -309,7 +312,7 @@ impl Desk {
     }
 
     /// Notes how many bytes the store takes: pages in use and the write-ahead log.
-    fn measure(&self) {
+    pub fn measure(&self) {
         let pragma =
             |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
         let (Ok(pages), Ok(free), Ok(size)) =
@@ -319,88 +322,13 @@ impl Desk {
         };
         self.bytes.store(pages.saturating_sub(free) * size, Ordering::Relaxed);
     }
-
-    /// Now and then forgets what nobody can ask for any more, a little at a time.
-    fn upkeep(&mut self, durable: bool) {
-        self.since_upkeep += u32::from(durable);
-        if self.since_upkeep % MEASURE_EVERY == 1 {
-            self.measure();
-        }
-        if self.since_upkeep < UPKEEP_EVERY {
-            return;
-        }
-        self.since_upkeep = 0;
-        if let Err(error) = self.forget_old() {
-            tracing::debug!(%error, "the outbox could not be tidied now");
-        }
-    }
-
-    fn forget_old(&mut self) -> rusqlite::Result<()> {
-        if self.latest == 0 {
-            return Ok(());
-        }
-        // What a power loss brings back is forgotten again.
-        self.flush_at_commit(false)?;
-        let options = self.options.load();
-        let latest = self.latest;
-        let limit = |age: std::time::Duration| {
-            latest.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
-        };
-        // What a clock that was ahead for a while left behind is of no use either.
-        let oldest = limit(options.dedup_window);
-        self.forget_events(oldest..=latest.saturating_mul(2).saturating_sub(oldest))?;
-        self.connection
-            .prepare_cached(
-                "DELETE FROM cards WHERE place IN \
-                 (SELECT place FROM cards WHERE updated_at < ? LIMIT 200)",
-            )?
-            .execute(params![limit(options.keep_cards)])?;
-        self.connection
-            .prepare_cached(
-                "DELETE FROM digests WHERE rowid IN \
-                 (SELECT rowid FROM digests WHERE updated_at < ? LIMIT 20)",
-            )?
-            .execute(params![limit(options.keep_cards)])?;
-        self.connection.execute_batch("PRAGMA incremental_vacuum(256)")
-    }
-
-    /// Looks through the next part of the remembered events, at least twice as many groups as
-    /// have come since, and forgets those outside the window: the table stays within a small
-    /// multiple of what the window holds.
-    fn forget_events(&mut self, window: RangeInclusive<i64>) -> rusqlite::Result<()> {
-        let most = LOOKED_THROUGH.max(2 * self.newly_remembered);
-        self.newly_remembered = 0;
-        let connection = &self.connection;
-        let part: Vec<(Vec<u8>, i64)> = connection
-            .prepare_cached(
-                "SELECT place, last_at FROM recent WHERE place > ? ORDER BY place LIMIT ?",
-            )?
-            .query_map(params![self.looked_through, most], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
-        let old = part.iter().filter(|(_, at)| !window.contains(at));
-        let mut forget = connection.prepare_cached("DELETE FROM recent WHERE place = ?")?;
-        // One transaction, or each would be a commit of its own.
-        self.statement("BEGIN")?;
-        let forgotten = old.map(|(place, _)| place).try_for_each(|p| forget.execute([p]).map(drop));
-        self.statement(if forgotten.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-        // Behind the last one it begins anew.
-        self.looked_through = match part.into_iter().last() {
-            Some((place, _)) => place,
-            None => Vec::new(),
-        };
-        forgotten
-    }
 }
 
 pub(super) const WAITING: i64 = 0;
 pub(super) const DEAD: i64 = 1;
 
 /// Durable commits between two looks at the file's size; one adds a few hundred KiB at most.
-const MEASURE_EVERY: u32 = 16;
-/// Remembered groups that one round of tidying looks at, at the least.
-const LOOKED_THROUGH: u32 = 1000;
-/// Durable commits between two rounds of tidying.
-const UPKEEP_EVERY: u32 = 200;
+pub(super) const MEASURE_EVERY: u32 = 16;
 
 /// Milliseconds since 1970, as the tables keep time.
 pub(super) fn millis(at: Timestamp) -> i64 {

@@ -22,6 +22,7 @@ impl Desk {
                     tracing::error!(entry = %entry.id, %error, "dead letter");
                     let (reason, detail) = (DeathReason::Poisonous, error.to_string());
                     self.die(entry.id, lane.chat.as_str(), reason, &detail)?;
+                    self.deaths.note(&lane.chat, reason);
                 }
             }
         }

@@ -7,12 +7,15 @@
 //! to survive only a crash of the process and are committed without an fsync of their own.
 
 mod accept;
+mod deaths;
 mod desk;
+mod homes;
 mod lease;
 mod pack;
 mod queries;
 mod schema;
 mod storm;
+mod upkeep;
 mod waiters;
 
 use std::fs::File;
@@ -29,6 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::accept::Parcel;
+use self::deaths::DeathListener;
 use self::desk::{Desk, End, Job, Ran};
 pub use self::schema::OpenError;
 use self::waiters::Returned;
@@ -37,7 +41,7 @@ use super::contract::{
     Outbox, Rejected, Settlement, StoreError, Storm, Submission, Totals,
 };
 use crate::alert::{GroupId, Notification};
-use crate::routing::{LaneId, TopicName};
+use crate::routing::{ChatAlias, LaneId, TopicName};
 use crate::telegram::{ChatId, MessageId, TopicId};
 
 /// How many pieces of work share a commit at most.
@@ -80,6 +84,7 @@ pub struct SqliteOutbox {
     bytes: Arc<AtomicU64>,
     options: Arc<ArcSwap<SqliteOptions>>,
     returned: Arc<Returned>,
+    death_listener: DeathListener,
 }
 
 impl SqliteOutbox {
@@ -107,7 +112,7 @@ impl SqliteOutbox {
         )
         .map_err(|source| OpenError::Sqlite { path, source })?;
         let cut_sends = desk.cut_sends;
-        let returned = desk.waiters.returned();
+        let (returned, death_listener) = (desk.waiters.returned(), desk.deaths.death_listener());
         let (work, jobs) = mpsc::channel(BACKLOG);
         let closing = CancellationToken::new();
         let (close, done) = (closing.clone(), finished.clone());
@@ -115,12 +120,28 @@ impl SqliteOutbox {
             .name("outbox".into())
             .spawn(move || keep(desk, jobs, lock, &close, done))
             .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
-        Ok(Self { work, cut_sends, fatal, closing, finished, bytes, options, returned })
+        Ok(Self {
+            work,
+            cut_sends,
+            fatal,
+            closing,
+            finished,
+            bytes,
+            options,
+            returned,
+            death_listener,
+        })
     }
 
     /// Changes windows and caps from now on; what is stored already stays.
     pub fn set_options(&self, options: SqliteOptions) {
         self.options.store(Arc::new(options));
+    }
+
+    /// Has `listener` told of every entry that the store itself makes a dead letter, because it does
+    /// not read; whoever settles or buries knows of the others. Only the first listener is told.
+    pub fn on_death(&self, listener: impl Fn(&ChatAlias, DeathReason) + Send + Sync + 'static) {
+        self.death_listener.listen(Box::new(listener));
     }
 
     /// Cancelled when the disk can't be trusted any more (a failed fsync, a damaged page): the

@@ -79,6 +79,14 @@ DROP INDEX entries_order;
 CREATE INDEX entries_order ON entries (state, chat, topic, class, severity, first_at);
 ",
     "
+CREATE TABLE homes (
+    kin         BLOB PRIMARY KEY,           -- hash of chat and group
+    topic       INTEGER NOT NULL,           -- as of entries
+    at          INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX homes_age ON homes (at);
+",
+    "
 CREATE TABLE digests (
     chat        TEXT    NOT NULL,
     topic                NOT NULL,           -- as in entries

@@ -211,3 +211,37 @@ async fn a_card_that_grows_or_was_deleted_stays_in_the_topic_that_was_made() {
     assert!(shown.iter().all(|shown| shown.topic == card.topic), "{shown:?}");
     assert_eq!(asked(&stage), 1);
 }
+
+/// A group by alertname alone: the teams of its alerts differ, or not.
+fn of_teams(alerts: &[(&str, &str)]) -> Value {
+    let names: Vec<&str> = alerts.iter().map(|(name, _)| *name).collect();
+    let mut body = webhook("DiskFull", &names);
+    let teams: Vec<&str> = alerts.iter().map(|(_, team)| *team).collect();
+    for (alert, team) in body["alerts"].as_array_mut().unwrap().iter_mut().zip(&teams) {
+        alert["labels"]["team"] = (*team).into();
+    }
+    if teams.iter().all(|team| *team == teams[0]) {
+        body["commonLabels"] = serde_json::json!({"alertname": "DiskFull", "team": teams[0]});
+    }
+    body
+}
+
+#[tokio::test]
+async fn a_group_whose_alerts_share_the_label_no_more_stays_in_its_topic_until_it_ended() {
+    let mut stage = stage().await;
+    stage.post("ops", &of_teams(&[("db1", "db")])).await;
+    assert_eq!(topic_of(&stage, "DiskFull").await, Some(TopicId(7)));
+    stage.drained().await;
+    stage.post("ops", &of_teams(&[("db1", "db"), ("web1", "web")])).await;
+    stage.drained().await;
+    // It is remembered over a restart.
+    assert_eq!(stage.stop().await, Some(0));
+    stage.restart().await;
+    stage.post("ops", &of_teams(&[("-db1", "db"), ("-web1", "web")])).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    assert!(shown.iter().all(|shown| shown.topic == Some(TopicId(7))), "{shown:?}");
+    assert_eq!(shown.len(), 3, "the card, the news, the end");
+    assert!(shown[1..].iter().all(|reply| reply.reply_to == Some(shown[0].id)));
+    assert_eq!((shown[0].edits, made(&stage).len()), (2, 0));
+}

@@ -79,6 +79,25 @@ async fn text_refused_in_every_form_is_a_dead_letter_that_says_why() {
 }
 
 #[tokio::test]
+async fn an_entry_that_the_disk_garbled_is_a_counted_dead_letter_and_the_others_are_shown() {
+    let mut stage = Stage::open("").await;
+    let failure = Trouble::internal_server_error();
+    stage.sandbox.inject(next_send(failure).always());
+    stage.post("ops", &webhook("Torn", &["db1"])).await;
+    stage.post("ops", &webhook("Whole", &["db1"])).await;
+    assert_eq!(stage.stop().await, Some(0));
+    let file = rusqlite::Connection::open(stage.directory.path().join("data/outbox.sqlite3"));
+    let torn = "UPDATE entries SET body = x'7b' WHERE id = 1 AND state = 0";
+    assert_eq!(file.unwrap().execute(torn, []), Ok(1));
+    stage.sandbox.clear_faults();
+    stage.restart().await;
+    stage.shows_text(OPS, "Whole").await;
+    let died = "dead_letters_total{chat=\"ops\",reason=\"poisonous\"}";
+    assert_eq!(stage.metric(died).await, 1);
+    assert_eq!(stage.entries("dead").await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_message_that_is_too_long_is_split_smaller() {
     // No limits, or the parts would come three seconds apart.
     let sandbox = sandbox(Limits::None);

@@ -89,7 +89,13 @@ pub fn ops() -> LaneId {
 }
 
 pub fn to(lane: LaneId) -> Destination {
-    Destination { lane, template: "default".into(), updates: Updates::Thread, buttons: None }
+    Destination {
+        lane,
+        by_label: false,
+        template: "default".into(),
+        updates: Updates::Thread,
+        buttons: None,
+    }
 }
 
 /// An alert that fires since the beginning.

@@ -44,6 +44,7 @@ struct TwoChats;
 fn destination(chat: &str) -> Destination {
     Destination {
         lane: LaneId { chat: ChatAlias(chat.into()), topic: None },
+        by_label: false,
         template: "default".into(),
         updates: Updates::Thread,
         buttons: None,
