@@ -6,6 +6,7 @@
 //! cargo bench --bench load -- memory     resident memory, idle and over a million webhooks
 //! cargo bench --bench load -- start      start to ready, empty and with 100,000 entries
 //! cargo bench --bench load -- pace       what of the allowed pace is used, and 429s
+//! cargo bench --bench load -- storm      how soon a storm is on the screen
 //! ```
 //!
 //! Everything runs on loopback, bounded in time and count.
@@ -26,6 +27,7 @@ mod pace;
 mod program;
 mod sender;
 mod start;
+mod storm;
 
 /// As in the program, so that what it is measured against has no other one.
 #[cfg(feature = "mimalloc")]
@@ -47,8 +49,9 @@ fn main() {
             ["memory", rest @ ..] => memory::run(rest.first().copied()).await,
             ["start"] => start::run().await,
             ["pace"] => pace::run().await,
+            ["storm"] => storm::run().await,
             // `cargo bench` and `cargo test --benches` start it without a word.
-            _ => println!("say what to measure: ingest, latency, memory, start or pace"),
+            _ => println!("say what to measure: ingest, latency, memory, start, pace or storm"),
         }
     });
 }

@@ -239,6 +239,10 @@ impl Worker {
             }
             Interruption::RateLimited => {
                 self.report(group, Outcome::Waiting { why: "429: Telegram asked to wait".into() });
+                let shared = &self.delivery.shared;
+                let (pace, clock) = (shared.paces.chat(number), shared.with.clock.now());
+                let footprint = pace.footprint(number, Instant::now(), clock);
+                shared.with.outbox.keep_footprint(footprint).await;
                 (quietly, Next::Again)
             }
             Interruption::Moved(to) => {

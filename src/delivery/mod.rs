@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::time::Instant;
 
 pub use self::bot::{AskForToken, Bot};
 pub use self::chats::{Chat, ChatNumber, Chats};
@@ -144,6 +145,9 @@ impl Delivery {
 
     /// Starts a worker for every lane in which something waits from before.
     pub async fn start(&self) -> Result<(), StoreError> {
+        let with = &self.shared.with;
+        let footprints = with.outbox.footprints().await?;
+        self.shared.paces.restore(&footprints, Instant::now(), with.clock.now()).await;
         for lane in self.shared.with.outbox.lanes().await? {
             self.wake(&lane);
         }

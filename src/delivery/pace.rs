@@ -9,12 +9,15 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
+use crate::outbox::Footprint;
 use crate::telegram::ChatId;
 
 /// Added to a window, for requests that travel at different speeds.
@@ -232,6 +235,58 @@ impl ChatPace {
         wait
     }
 
+    /// What a restart must not forget. `clock` is the wall clock's idea of `now`.
+    pub fn footprint(&self, chat: ChatId, now: Instant, clock: Timestamp) -> Footprint {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let wall = |at: Instant| {
+            let (ahead, behind) =
+                (at.saturating_duration_since(now), now.saturating_duration_since(at));
+            clock.saturating_add(ahead).and_then(|clock| clock.saturating_sub(behind))
+        };
+        let span = state.limit.span;
+        let counts = |at: &&Instant| **at + span > now;
+        Footprint {
+            chat,
+            sent: state.window.sent.iter().filter(counts).filter_map(|at| wall(*at).ok()).collect(),
+            blocked_until: state
+                .blocked_until
+                .filter(|until| *until > now)
+                .and_then(|until| wall(until).ok()),
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 8")]
+            slowness: (state.slowness * 1000.0) as u32,
+        }
+    }
+
+    /// Goes on where an earlier process stopped. It may have sent one message more than it could
+    /// note, so one counts as sent just now.
+    pub fn restore(&self, footprint: &Footprint, now: Instant, clock: Timestamp) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let age = |at: Timestamp| Duration::try_from(clock.duration_since(at)).ok();
+        let ages = footprint.sent.iter().filter_map(|at| age(*at));
+        let mut ages: Vec<Duration> = ages.filter(|age| *age < state.limit.span).collect();
+        ages.sort_unstable();
+        if !ages.is_empty() {
+            ages.insert(0, Duration::ZERO);
+        }
+        ages.truncate(state.limit.sends as usize);
+        for sent in ages.iter().rev().filter_map(|age| now.checked_sub(*age)) {
+            state.window.take(sent);
+        }
+        let slowness = (f64::from(footprint.slowness) / 1000.0).clamp(1.0, SLOWEST);
+        if slowness > 1.0 {
+            state.change_to(slowness, now);
+        }
+        // The burst comes back at the even pace.
+        let even = state.limit.time_for(state.limit.burst).mul_f64(slowness);
+        for _ in ages.iter().filter(|age| **age < even) {
+            let _ = state.even.check();
+        }
+        let wait = footprint.blocked_until.map(|until| until.duration_since(clock));
+        if let Some(wait) = wait.and_then(|wait| Duration::try_from(wait).ok()) {
+            state.blocked_until = Some(now + wait.min(LONGEST_BLOCK));
+        }
+    }
+
     /// About how long so many sends take at the present pace, the first of them at once.
     pub fn time_for(&self, sends: u64) -> Duration {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -333,6 +388,23 @@ impl Paces {
     pub fn chat(&self, chat: ChatId) -> Arc<ChatPace> {
         let mut chats = self.chats.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(chats.entry(chat).or_insert_with(|| Arc::new(ChatPace::new(Limit::of(chat)))))
+    }
+
+    /// Goes on where an earlier process stopped.
+    pub async fn restore(&self, footprints: &[Footprint], now: Instant, clock: Timestamp) {
+        let mut bot = self.bot.lock().await;
+        let mut lately: Vec<Duration> = Vec::new();
+        for footprint in footprints {
+            self.chat(footprint.chat).restore(footprint, now, clock);
+            let age = |at: &Timestamp| Duration::try_from(clock.duration_since(*at)).ok();
+            lately.extend(footprint.sent.iter().filter_map(age));
+        }
+        lately.retain(|age| *age < Limit::BOT.span);
+        lately.sort_unstable();
+        lately.truncate(Limit::BOT.sends as usize);
+        for sent in lately.iter().rev().filter_map(|age| now.checked_sub(*age)) {
+            bot.take(sent);
+        }
     }
 
     /// Waits for one of the bot's slots and takes it. Nothing is taken when dropped earlier.

@@ -238,6 +238,18 @@ pub struct Storm {
     pub digests: Vec<Digest>,
 }
 
+/// What a chat was sent lately and how fast it may be spoken to: a restart must not forget it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Footprint {
+    pub chat: ChatId,
+    /// The sends that still count against Telegram's limit, oldest first.
+    pub sent: Vec<Timestamp>,
+    /// Until when Telegram asked to wait.
+    pub blocked_until: Option<Timestamp>,
+    /// How many times slower than allowed it is spoken to, in thousandths.
+    pub slowness: u32,
+}
+
 /// How a lease ends.
 #[derive(Debug, Clone)]
 pub enum Settlement {
@@ -446,6 +458,13 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
         lane: &LaneId,
         group: &GroupId,
     ) -> Result<Option<Notification>, StoreError>;
+
+    /// Keeps what a chat was sent lately. Returns before that is committed: the send it is about
+    /// need not wait, and a lost one costs at most a 429.
+    async fn keep_footprint(&self, footprint: Footprint);
+
+    /// Every footprint kept.
+    async fn footprints(&self) -> Result<Vec<Footprint>, StoreError>;
 
     /// Remembers that a chat moved, durably.
     async fn remember_migration(&self, from: ChatId, to: ChatId) -> Result<(), StoreError>;

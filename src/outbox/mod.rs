@@ -21,7 +21,7 @@ pub mod sqlite;
 
 pub use contract::{
     Accepted, Backlog, Card, ChatTotals, Class, DeathReason, Digest, Durable, Entry, EntryId,
-    EntryState, EntryView, Fate, Lease, Leased, Outbox, Priority, Rejected, Settlement, ShownPart,
-    StoreError, Storm, Submission, Totals,
+    EntryState, EntryView, Fate, Footprint, Lease, Leased, Outbox, Priority, Rejected, Settlement,
+    ShownPart, StoreError, Storm, Submission, Totals,
 };
 pub use merge::merge;

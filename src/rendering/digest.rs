@@ -16,8 +16,14 @@ use crate::telegram::markup;
 /// Characters that say where a group is.
 const MAX_PLACE: usize = 60;
 
+/// The same where there are more groups than fit at their full length.
+const MAX_DENSE_PLACE: usize = 20;
+
 /// Characters of groups in one message; the head and its totals have the rest of 4096.
 const MAX_GROUPS: usize = 3_700;
+
+/// So many groups of a kind whose names are their own share no line.
+const FEW: usize = 8;
 
 /// Names in bold; Telegram takes a hundred entities.
 const MAX_BOLD: usize = 80;
@@ -82,7 +88,10 @@ pub(super) fn digest(
         glances.sort_by_key(|glance| order(glance, severities));
     }
     let mut html = top(head, &glances, severities, language);
-    let (sections, taken) = sections(&glances, severities);
+    let (mut sections, mut taken) = arranged(&glances, severities, false);
+    if taken < glances.len() {
+        (sections, taken) = arranged(&glances, severities, true);
+    }
     for (index, section) in sections.iter().enumerate() {
         html.push('\n');
         section.write(&mut html, index < MAX_BOLD);
@@ -189,9 +198,14 @@ struct Section {
 
 impl Section {
     fn write(&self, html: &mut String, bold: bool) {
+        let sign = markup::escape(&inert(&self.sign));
+        if self.name.is_empty() {
+            let _ = write!(html, "{sign} {}", markup::escape(&self.places.join(", ")));
+            return;
+        }
         let name = markup::escape(&inert(&self.name));
         let (open, close) = if bold { ("<b>", "</b>") } else { ("", "") };
-        let _ = write!(html, "{} {open}{name}{close}", markup::escape(&inert(&self.sign)));
+        let _ = write!(html, "{sign} {open}{name}{close}");
         match &self.places[..] {
             [place] if place.is_empty() => {}
             [place] => {
@@ -209,48 +223,74 @@ impl Section {
     }
 }
 
-/// As many glances as there is room for, by name, the worst first; and how many those are.
-fn sections(glances: &[&Glance], severities: &[String]) -> (Vec<Section>, usize) {
+/// As many glances as there is room for, by name, the worst first; and how many those are. Dense,
+/// places are short, and groups whose names are their own share a line that says only these.
+fn arranged(glances: &[&Glance], severities: &[String], dense: bool) -> (Vec<Section>, usize) {
+    let signs: Vec<String> = glances.iter().map(|glance| standing(glance, severities)).collect();
+    let mut alike: HashMap<(&str, &str), usize> = HashMap::new();
+    for (glance, sign) in glances.iter().zip(&signs) {
+        *alike.entry((sign, &glance.name)).or_default() += 1;
+    }
+    let mut alone: HashMap<&str, usize> = HashMap::new();
+    for ((sign, _), _) in alike.iter().filter(|(_, count)| **count == 1) {
+        *alone.entry(sign).or_default() += 1;
+    }
     let mut sections: Vec<Section> = Vec::new();
-    let mut known: HashMap<(String, &str), usize> = HashMap::new();
+    let mut known: HashMap<(&str, &str), usize> = HashMap::new();
     let (mut left, mut taken) = (MAX_GROUPS, 0);
-    for glance in glances {
-        let sign = if glance.fires() || glance.unlisted == 0 {
-            sign(&glance.severity, glance.fires(), severities)
-        } else {
-            "❔".to_owned()
+    for (glance, sign) in glances.iter().zip(&signs) {
+        let own = dense
+            && alike[&(sign.as_str(), glance.name.as_str())] == 1
+            && alone[sign.as_str()] > FEW;
+        let name = if own { "" } else { glance.name.as_str() };
+        let item = match (own, dense) {
+            (true, _) => inert(&glance.name).into_owned(),
+            (false, true) => inert(&cut(&glance.place, MAX_DENSE_PLACE)).into_owned(),
+            (false, false) => inert(&glance.place).into_owned(),
         };
-        let mut place = inert(&glance.place).into_owned();
-        if glance.firing > 1 {
-            let _ = write!(place, "{}({})", if place.is_empty() { "" } else { " " }, glance.firing);
-        }
-        let key = (sign, glance.name.as_str());
-        let at = known.get(&key).copied();
-        let room = place.chars().count() + 2;
-        let for_name = |sign: &str| {
-            // Its line end, blanks and the number behind it.
-            sign.chars().count() + inert(&glance.name).chars().count() + 12
-        };
-        let takes = room + if at.is_none() { for_name(&key.0) } else { 0 };
+        let count = if glance.firing > 1 { format!("({})", glance.firing) } else { String::new() };
+        let blank = if item.is_empty() || count.is_empty() { "" } else { " " };
+        let item = format!("{item}{blank}{count}");
+        let at = known.get(&(sign.as_str(), name)).copied();
+        // A new line has its end, blanks and the number behind the name.
+        let line = || sign.chars().count() + inert(name).chars().count() + 12;
+        let takes = item.chars().count() + 2 + if at.is_none() { line() } else { 0 };
         if takes > left && taken > 0 {
             break;
         }
         left = left.saturating_sub(takes);
         taken += 1;
         if let Some(at) = at {
-            sections[at].places.push(place);
+            sections[at].places.push(item);
         } else {
+            known.insert((sign, name), sections.len());
             sections.push(Section {
                 order: order(glance, severities),
-                sign: key.0.clone(),
-                name: glance.name.clone(),
-                places: vec![place],
+                sign: sign.clone(),
+                name: name.to_owned(),
+                places: vec![item],
             });
-            known.insert(key, sections.len() - 1);
         }
     }
     sections.sort_by_key(|section| (section.order, std::cmp::Reverse(section.places.len())));
     (sections, taken)
+}
+
+/// How a group stands.
+fn standing(glance: &Glance, severities: &[String]) -> String {
+    if glance.fires() || glance.unlisted == 0 {
+        sign(&glance.severity, glance.fires(), severities)
+    } else {
+        "❔".to_owned()
+    }
+}
+
+/// `text`, or its first characters.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
 }
 
 #[cfg(test)]
@@ -326,6 +366,22 @@ mod tests {
         let (part, taken) = digest(head, &glances, &severities(), Language::EN);
         assert!(taken > 100, "{taken}");
         assert!(part.html.matches("<b>").count() <= 100);
+    }
+
+    #[test]
+    fn more_groups_than_fit_at_full_length_are_named_shortly() {
+        let mut glances: Vec<Glance> = (0..300)
+            .map(|number| {
+                glance(&format!("Rule{number:03}"), "host0.example, host1 +3", "warning", 5)
+            })
+            .collect();
+        glances.push(glance("Down", "db-1.a-long-name.example.org", "warning", 1));
+        glances.push(glance("Down", "db-2", "warning", 1));
+        let (text, taken) = storm(&[("warning", 302)], &glances[50..]);
+        assert_eq!(taken, 252);
+        assert!(text.contains("\n🟡 Rule050 (5), Rule051 (5), "), "{text}");
+        let text = text.replace('\u{2060}', "");
+        assert!(text.contains("\n🟡 Down ×2: db-1.a-long-name.exa…, db-2"), "{text}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::routing::Updates;
 use crate::telegram::MessageId;
 
 /// Groups that one digest is made from; more than one message holds.
-const MOST: u32 = 300;
+const MOST: u32 = 400;
 
 /// A group that a digest is to tell of.
 struct Told {

@@ -189,3 +189,69 @@ async fn a_429_of_a_picture_shortens_no_longer_wait() {
     pace.spare_rate_limited(Some(Duration::from_secs(1)), now);
     assert_eq!(pace.take(now), Err(now + Duration::from_mins(10)));
 }
+
+/// A pace that goes on from what an earlier one left, on a clock that went on by `gap`.
+async fn after_a_restart(pace: &ChatPace, limit: Limit, gap: Duration) -> ChatPace {
+    let clock = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1);
+    let footprint = pace.footprint(ChatId(-1), Instant::now(), clock);
+    tokio::time::advance(gap).await;
+    let next = ChatPace::new(limit);
+    let later = clock + jiff::SignedDuration::try_from(gap).unwrap();
+    next.restore(&footprint, Instant::now(), later);
+    next
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_in_a_full_minute_sends_nothing_before_the_minute_has_room() {
+    let pace = ChatPace::new(Limit::GROUP);
+    let mut sent = Vec::new();
+    while sent.len() < 20 {
+        match pace.take(Instant::now()) {
+            Ok(()) => sent.push(Instant::now()),
+            Err(at) => tokio::time::sleep_until(at).await,
+        }
+    }
+    let next = after_a_restart(&pace, Limit::GROUP, Duration::from_millis(20)).await;
+    for _ in 0..40 {
+        match next.take(Instant::now()) {
+            Ok(()) => sent.push(Instant::now()),
+            Err(at) => tokio::time::sleep_until(at).await,
+        }
+    }
+    for pair in sent.windows(21) {
+        assert!(pair[20] - pair[0] >= Limit::GROUP.span, "{:?}", pair[20] - pair[0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_gives_no_second_burst_and_a_quiet_chat_its_first_message_at_once() {
+    let pace = ChatPace::new(Limit::GROUP);
+    for _ in 0..3 {
+        assert_eq!(pace.take(Instant::now()), Ok(()));
+    }
+    let next = after_a_restart(&pace, Limit::GROUP, Duration::from_secs(1)).await;
+    assert!(next.take(Instant::now()).is_err());
+    let rested = after_a_restart(&pace, Limit::GROUP, Duration::from_mins(2)).await;
+    assert_eq!(rested.take(Instant::now()), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_is_waited_out_over_a_restart_and_the_pace_stays_slow() {
+    let pace = ChatPace::new(Limit::GROUP);
+    pace.rate_limited(Some(Duration::from_secs(100)), Instant::now());
+    let next = after_a_restart(&pace, Limit::GROUP, Duration::from_secs(40)).await;
+    let until = next.take(Instant::now()).unwrap_err();
+    assert_eq!((until - Instant::now()).as_secs(), 60);
+    assert!(next.slowness() > 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_moved_blocks_nobody() {
+    let pace = ChatPace::new(Limit::GROUP);
+    pace.take(Instant::now()).unwrap();
+    let clock = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1);
+    let footprint = pace.footprint(ChatId(-1), Instant::now(), clock);
+    let next = ChatPace::new(Limit::GROUP);
+    next.restore(&footprint, Instant::now(), Timestamp::UNIX_EPOCH);
+    assert_eq!(next.take(Instant::now()), Ok(()));
+}

@@ -115,9 +115,18 @@ impl<'a> Voice<'a> {
             }
         }
         tokio::select! {
-            () = self.delivery.shared.paces.bot_slot() => Ok(()),
-            () = tasks.stopping() => Err(Interruption::Stopping),
+            () = self.delivery.shared.paces.bot_slot() => {}
+            () = tasks.stopping() => return Err(Interruption::Stopping),
         }
+        self.note_pace().await;
+        Ok(())
+    }
+
+    /// Has the store keep how the chat's limit is used up, so that a restart knows it.
+    async fn note_pace(&self) {
+        let with = &self.delivery.shared.with;
+        let footprint = self.pace.footprint(self.number, Instant::now(), with.clock.now());
+        with.outbox.keep_footprint(footprint).await;
     }
 
     pub fn count_rate_limit(&self) {

@@ -37,8 +37,8 @@ use self::desk::{Desk, End, Job, Ran};
 pub use self::schema::OpenError;
 use self::waiters::Returned;
 use super::contract::{
-    Accepted, Backlog, Card, DeathReason, Digest, EntryId, EntryState, EntryView, Lease, Leased,
-    Outbox, Rejected, Settlement, StoreError, Storm, Submission, Totals,
+    Accepted, Backlog, Card, DeathReason, Digest, EntryId, EntryState, EntryView, Footprint, Lease,
+    Leased, Outbox, Rejected, Settlement, StoreError, Storm, Submission, Totals,
 };
 use crate::alert::{GroupId, Notification};
 use crate::routing::{ChatAlias, LaneId, TopicName};
@@ -360,6 +360,23 @@ impl Outbox for SqliteOutbox {
     ) -> Result<Option<Notification>, StoreError> {
         let (lane, group) = (lane.clone(), group.clone());
         self.ask(false, move |desk| desk.latest(&lane, &group)).await
+    }
+
+    async fn keep_footprint(&self, footprint: Footprint) {
+        let job = Job {
+            durable: false,
+            run: Box::new(move |desk| {
+                let kept = desk.and_then(|desk| desk.keep_footprint(&footprint));
+                let end = if kept.is_ok() { End::Done } else { End::Failed };
+                Ran { end, reply: Box::new(|_| {}) }
+            }),
+        };
+        // A closed store has a stopped nabat around it.
+        let _ = self.work.send(job).await;
+    }
+
+    async fn footprints(&self) -> Result<Vec<Footprint>, StoreError> {
+        self.ask(false, Desk::footprints).await
     }
 
     async fn remember_migration(&self, from: ChatId, to: ChatId) -> Result<(), StoreError> {

@@ -103,6 +103,10 @@ CREATE TABLE storms (
     began_at    INTEGER NOT NULL,
     PRIMARY KEY (chat, topic)
 );
+CREATE TABLE footprints (
+    chat        INTEGER PRIMARY KEY,
+    body        BLOB    NOT NULL
+);
 ",
 ];
 

@@ -93,3 +93,23 @@ async fn sixty_groups_at_once_are_all_shown_without_one_429() {
     }
     assert_eq!(stage.sandbox.count_429(), 0);
 }
+
+#[tokio::test]
+async fn a_restart_gives_a_busy_chat_no_second_burst() {
+    let mut stage = Stage::open("").await;
+    for group in ["One", "Two", "Three"] {
+        stage.post("ops", &webhook(group, &["db1"])).await;
+    }
+    stage.shows(OPS, |shown| shown.len() == 3).await;
+    stage.nabat.process.kill();
+    stage.restart().await;
+    for group in ["Four", "Five", "Six"] {
+        stage.post("ops", &webhook(group, &["db1"])).await;
+    }
+    stage.shows(OPS, |shown| shown.len() == 6).await;
+    let at: Vec<u64> = stage.requests(OPS).iter().map(|(at, _)| *at).collect();
+    for pair in at[3..].windows(2) {
+        assert!(pair[1] - pair[0] >= 2_900, "{at:?}");
+    }
+    assert_eq!(stage.sandbox.count_429(), 0);
+}
