@@ -25,8 +25,11 @@ const MAX_GROUPS: usize = 3_700;
 /// So many groups of a kind whose names are their own share no line.
 const FEW: usize = 8;
 
-/// Names in bold; Telegram takes a hundred entities.
-const MAX_BOLD: usize = 80;
+/// Names in bold and lists that unfold; Telegram takes a hundred entities, and the head has one.
+const MAX_ENTITIES: usize = 90;
+
+/// A list of more characters is folded: people see what and how much at a glance.
+const LONG_LIST: usize = 100;
 
 /// Severities whose totals stand in the head.
 const MAX_TOTALS: usize = 8;
@@ -92,9 +95,10 @@ pub(super) fn digest(
     if taken < glances.len() {
         (sections, taken) = arranged(&glances, severities, true);
     }
-    for (index, section) in sections.iter().enumerate() {
+    let mut entities = MAX_ENTITIES;
+    for section in &sections {
         html.push('\n');
-        section.write(&mut html, index < MAX_BOLD);
+        section.write(&mut html, &mut entities);
     }
     if !matches!(head, Head::Storm(_)) && taken < glances.len() {
         let left = (glances.len() - taken).to_string();
@@ -197,28 +201,38 @@ struct Section {
 }
 
 impl Section {
-    fn write(&self, html: &mut String, bold: bool) {
-        let sign = markup::escape(&inert(&self.sign));
-        if self.name.is_empty() {
-            let _ = write!(html, "{sign} {}", markup::escape(&self.places.join(", ")));
-            return;
-        }
+    /// `entities` are those left.
+    fn write(&self, html: &mut String, entities: &mut usize) {
+        let mut take = || {
+            let left = *entities > 0;
+            *entities = entities.saturating_sub(1);
+            left
+        };
+        html.push_str(&markup::escape(&inert(&self.sign)));
+        let bold = !self.name.is_empty() && take();
         let name = markup::escape(&inert(&self.name));
-        let (open, close) = if bold { ("<b>", "</b>") } else { ("", "") };
-        let _ = write!(html, "{sign} {open}{name}{close}");
-        match &self.places[..] {
-            [place] if place.is_empty() => {}
-            [place] => {
+        let _ = match (bold, self.name.is_empty()) {
+            (true, _) => write!(html, " <b>{name}</b>"),
+            (false, false) => write!(html, " {name}"),
+            (false, true) => Ok(()),
+        };
+        if let [place] = &self.places[..]
+            && !self.name.is_empty()
+        {
+            if !place.is_empty() {
                 let _ = write!(html, " · {}", markup::escape(place));
             }
-            places => {
-                let named: Vec<&str> =
-                    places.iter().map(String::as_str).filter(|place| !place.is_empty()).collect();
-                let _ = write!(html, " ×{}", places.len());
-                if !named.is_empty() {
-                    let _ = write!(html, ": {}", markup::escape(&named.join(", ")));
-                }
-            }
+            return;
+        }
+        let _ = write!(html, " ×{}", self.places.len());
+        let named: Vec<&str> =
+            self.places.iter().map(String::as_str).filter(|place| !place.is_empty()).collect();
+        let list = named.join(", ");
+        if list.chars().count() > LONG_LIST && take() {
+            let list = markup::escape(&list);
+            let _ = write!(html, "\n<blockquote expandable>{list}</blockquote>");
+        } else if !list.is_empty() {
+            let _ = write!(html, ": {}", markup::escape(&list));
         }
     }
 }
@@ -366,6 +380,12 @@ mod tests {
         let (part, taken) = digest(head, &glances, &severities(), Language::EN);
         assert!(taken > 100, "{taken}");
         assert!(part.html.matches("<b>").count() <= 100);
+        let many: Vec<Glance> = (0..400)
+            .map(|n| glance(&format!("A{}", n / 4), &"p".repeat(19), "warning", 1))
+            .collect();
+        let (part, _) = digest(head, &many, &severities(), Language::EN);
+        let entities = part.html.matches("<b>").count() + part.html.matches("<blockquote").count();
+        assert!(entities <= 100, "{entities}");
     }
 
     #[test]
@@ -379,7 +399,7 @@ mod tests {
         glances.push(glance("Down", "db-2", "warning", 1));
         let (text, taken) = storm(&[("warning", 302)], &glances[50..]);
         assert_eq!(taken, 252);
-        assert!(text.contains("\n🟡 Rule050 (5), Rule051 (5), "), "{text}");
+        assert!(text.contains("\n🟡 ×250\nRule050 (5), Rule051 (5), "), "{text}");
         let text = text.replace('\u{2060}', "");
         assert!(text.contains("\n🟡 Down ×2: db-1.a-long-name.exa…, db-2"), "{text}");
     }

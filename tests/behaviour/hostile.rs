@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use nabat::alert::Notification;
-use nabat::rendering::{Kind, Limits, Part, Renderer, Scene, TemplateSource};
+use nabat::rendering::{
+    Glance, Head, Kind, Language, Limits, Part, Renderer, Scene, TemplateSource,
+};
 use nabat::telegram::markup::{EntityKind, FormattedText};
 use proptest::prelude::*;
 
@@ -141,6 +143,33 @@ fn a_value_can_stand_in_a_link_and_in_code_as_it_is() {
         message.parts[0].html,
         "<a href=\"https://a.b.example/c.d?e=@f\">x</a> <code>https://a.b.example/c.d?e=@f</code>"
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Of a digest, too, whose groups are told as a scene shows them.
+    #[test]
+    fn no_bait_is_taken_in_a_digest(texts in prop::collection::vec(bait(), 1..30), alike in 1..9usize) {
+        let glances: Vec<Glance> = texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| {
+                let mut state = all_of(text);
+                // Some have a name in common.
+                for alert in &mut state.alerts {
+                    alert.labels.insert("alertname".into(), texts[index / alike].clone());
+                }
+                renderer().glance(&card(&state, "default"))
+            })
+            .collect();
+        let totals: Vec<(String, u64)> = texts.iter().map(|text| (text.clone(), 3)).collect();
+        for head in [Head::Storm(&totals), Head::Standing, Head::Over { seconds: 61, groups: 9 }] {
+            let (part, _) = renderer().digest(head, &glances, Language::EN);
+            let found = finds(&part);
+            prop_assert!(found.as_ref().is_ok_and(Vec::is_empty), "{found:?} in {part:?}");
+        }
+    }
 }
 
 proptest! {
