@@ -187,7 +187,8 @@ fn sign(severity: &str, fires: bool, severities: &[String]) -> String {
     }
     let colour = subject::colour(severity, severities);
     match Subject::named_severity(severity) {
-        Some(name) => format!("{colour} {name}"),
+        // A sign behind it, or two numbers side by side could make the number of a card.
+        Some(name) => format!("{colour} {name}:"),
         None => colour.to_owned(),
     }
 }
@@ -353,8 +354,8 @@ mod tests {
     #[test]
     fn severities_of_ones_own_are_named() {
         let (text, _) = storm(&[("sev0", 1)], &[glance("Down", "a", "sev0", 1)]);
-        assert!(text.contains("🔥 sev0 1"), "{text}");
-        assert!(text.ends_with("🔥 sev0 Down · a"), "{text}");
+        assert!(text.contains("🔥 sev0: 1"), "{text}");
+        assert!(text.ends_with("🔥 sev0: Down · a"), "{text}");
     }
 
     #[test]

@@ -94,9 +94,11 @@ impl Watch {
 
     fn starts_command(&self, rest: &str) -> bool {
         let end = rest.bytes().position(|byte| !is_word(byte)).unwrap_or(rest.len());
+        // A word of many digits is parted, and ends where that happens.
+        let parted = rest[..end].bytes().filter(u8::is_ascii_digit).count() >= CARD_DIGITS - 1;
         !matches!(self.previous, b'/' | b'<' | b'>')
             && end > 0
-            && !rest[end..].starts_with(['/', '<', '>'])
+            && (parted || !rest[end..].starts_with(['/', '<', '>']))
     }
 
     /// Whether a dot could stand in the name of a host, or be the last one of an IPv4 address.

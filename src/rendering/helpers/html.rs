@@ -48,7 +48,10 @@ fn linked(text: &str) -> String {
     let mut written = 0;
     for found in ADDRESS.find_iter(text) {
         let address = without_punctuation(found.as_str());
-        if link_target(address).is_some() {
+        // Right behind other signs Telegram may make something else of it: `/http` a command.
+        let before = text[..found.start()].chars().next_back();
+        let stands_free = before.is_none_or(|c| c.is_whitespace() || "([{\"'«<>=:,;|".contains(c));
+        if stands_free && link_target(address).is_some() {
             html.push_str(&safe(&text[written..found.start()]));
             html.push_str(&anchor(address, &escape(address)));
             written = found.start() + address.len();
@@ -87,6 +90,7 @@ mod tests {
                 "(http://a.example/w_(x)).",
                 "(<a href=\"http://a.example/w_(x)\">http://a.example/w_(x)</a>).",
             ),
+            ("/http://a.example", "/\u{2060}http://\u{2060}a.\u{2060}example"),
             ("http://prometheus:9090", "http://\u{2060}prometheus:9090"),
             ("tg://user?id=7", "tg://\u{2060}user?id=7"),
         ] {
