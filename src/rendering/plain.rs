@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use url::Url;
 
 use super::Limits;
-use super::inert::{inert, inert_wide};
+use super::inert::{JOINER, inert, inert_wide};
 use crate::telegram::markup::{EntityKind, FormattedText};
 
 /// The text of `piece`. Links keep their targets where there is room; what was code is kept from
@@ -29,7 +29,13 @@ fn unformatted(piece: &FormattedText, targets: bool, tame: fn(&str) -> Cow<'_, s
                 plain.push_str(text.up_to(entity.offset));
                 let shown = text.up_to(entity.end());
                 match (written_out(url), is_address(shown)) {
-                    (Some(url), true) => plain.push_str(&url),
+                    (Some(url), true) => {
+                        plain.push_str(&url);
+                        // What stands close behind would become a part of it.
+                        if text.rest.starts_with(|next: char| !next.is_whitespace()) {
+                            plain.push(JOINER);
+                        }
+                    }
                     (Some(url), false) => {
                         let _ = write!(plain, "{shown} ({url})");
                     }
@@ -113,6 +119,12 @@ mod tests {
     fn links_name_their_targets_and_code_is_inert() {
         let html = "🔥 <b>x <a href=\"https://a.b/c\">graph</a></b> <code>@all</code> y";
         assert_eq!(within(90, html), "🔥 x graph (https://a.b/c) @\u{2060}all y");
+    }
+
+    #[test]
+    fn an_address_ends_where_its_link_does() {
+        let html = "<a href=\"http://a.b/\">http://a.b</a>⟨U+200D⟩ <a href=\"http://a.b/\">http://a.b</a> x";
+        assert_eq!(within(90, html), "http://a.b/\u{2060}⟨U+200D⟩ http://a.b/ x");
     }
 
     #[test]
