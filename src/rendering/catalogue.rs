@@ -12,7 +12,7 @@ use super::load::{Includes, TemplateError, TemplateSource, registry};
 use super::names::{self, Shape};
 use super::subject::Subject;
 use super::view::View;
-use super::{Kind, Language, Scene, budget};
+use super::{Kind, Language, Scene, budget, compile};
 use crate::alert::{Alert, GroupId, Notification, Reason, Source, Status};
 use crate::telegram::markup::{self, MarkupError};
 
@@ -100,6 +100,9 @@ fn compile(
         faults.extend(sources.iter().filter_map(|source| includes.check(source).err()));
     }
     let user = || user.iter().filter(|source| source.language.is_none_or(|of| of == language));
+    if faults.is_empty() {
+        faults.extend(user().filter_map(|source| compile::check_depth(&registry, source).err()));
+    }
     if faults.is_empty() {
         let whole = user().filter(|source| !includes.has_includer(&source.name));
         faults.extend(whole.filter_map(|source| try_out(&registry, source, language).err()));

@@ -1,3 +1,4 @@
+mod adversarial;
 mod buttons;
 mod card;
 mod counts;
