@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use nabat::alert::Notification;
 use nabat::ingest;
 use nabat::rendering::{ButtonKind, Kind, Language, Limits, Part, Renderer, Scene, TemplateSource};
+use nabat::sandbox::{self, Block, Cell};
 use nabat::telegram::markup::{self, MarkupError};
 
 /// The line between a template and the body it is rendered with.
@@ -24,7 +25,7 @@ const BODY: &str = r#"{"version":"4","status":"firing","receiver":"r","groupKey"
      "startsAt":"2026-11-03T08:00:00Z","endsAt":"2026-11-03T08:30:00Z"}]}"#;
 
 /// A body that is taken at all becomes messages within the limits, in every kind and language,
-/// by the built-in templates alone.
+/// by the built-in templates alone; and a table where it is big enough for one.
 ///
 /// # Panics
 /// When it does not; so do all checks.
@@ -38,8 +39,30 @@ pub fn payload(data: &[u8]) {
                 let fell_back = within_limits(&RENDERER, &scene, limits);
                 assert_eq!(fell_back, None, "the built-in templates render everything");
             }
+            let wanted = Scene { table: true, tg_time: true, ..scene };
+            if let Some(html) = RENDERER.render(&wanted).table {
+                assert_eq!(kind, Kind::Card, "only a card is a table");
+                table(&html, state.alerts.len());
+            }
         }
     }
+}
+
+/// The sandbox, which keeps the documented limits, reads a table, and every one of the `alerts` is
+/// in it or counted below it.
+fn table(html: &str, alerts: usize) {
+    let blocks = sandbox::read_rich(html).unwrap_or_else(|error| panic!("{error}: {html}"));
+    let mut tables = blocks.iter().filter_map(|block| match block {
+        Block::Table(rows) => Some(rows),
+        _ => None,
+    });
+    let (rows, more) = (tables.next().expect("a table"), tables.next());
+    assert_eq!(more, None, "one table: {html}");
+    let is_head = |cells: &Vec<Cell>| cells.iter().all(|cell| cell.header);
+    assert!(is_head(&rows[0]) && !rows[1..].iter().any(is_head), "{html}");
+    assert!(rows.iter().all(|cells| cells.len() == rows[0].len()), "{html}");
+    let counted = blocks.iter().any(|block| matches!(block, Block::Footer(_)));
+    assert_eq!(counted, rows.len() - 1 < alerts, "{alerts} alerts: {html}");
 }
 
 /// A template that compiles renders, or is replaced; either way the message is within the limits.

@@ -12,7 +12,7 @@ use super::load::{Includes, TemplateError, TemplateSource, registry};
 use super::names::{self, Shape};
 use super::subject::Subject;
 use super::view::View;
-use super::{Kind, Language, Scene, budget};
+use super::{Kind, Language, Scene, budget, compile};
 use crate::alert::{Alert, GroupId, Notification, Reason, Source, Status};
 use crate::telegram::markup::{self, MarkupError};
 
@@ -103,6 +103,9 @@ fn compile(
     if faults.is_empty() {
         let is_users = |name: &str| user().any(|source| source.name == name);
         includes.register(&mut registry, |name| is_built_in(name) && !is_users(name));
+        faults.extend(user().filter_map(|source| compile::check_depth(&registry, source).err()));
+    }
+    if faults.is_empty() {
         let whole = user().filter(|source| !includes.has_includer(&source.name));
         faults.extend(whole.filter_map(|source| try_out(&registry, source, language).err()));
     }

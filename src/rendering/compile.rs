@@ -3,12 +3,14 @@
 //! with a stack of its own: pest, handlebars' parser, stops where that nears its end, and what was
 //! read is measured before it goes anywhere else.
 
+use std::collections::HashMap;
 use std::thread;
 
+use handlebars::Handlebars;
 use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
 use serde_json::Value;
 
-use super::load::{TemplateError, TemplateSource};
+use super::load::{TemplateError, TemplateSource, partial_name};
 
 /// The largest template, in bytes.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
@@ -16,6 +18,10 @@ pub(super) const MAX_BYTES: usize = 64 * 1024;
 /// Blocks may nest this deep, and so may calls in calls and lists in lists; an `{{else if}}` is a
 /// block in the one before.
 pub(super) const MAX_DEPTH: usize = 32;
+
+/// Blocks and includes may nest this deep with all that a template includes: rendering is
+/// recursive, too, and a level of it takes some 10 KiB of the stack in a debug build.
+const MAX_DEPTH_IN_ALL: usize = 96;
 
 /// Bytes of the stack. A chain of `{{else if}}` as long as [`MAX_BYTES`] allows nests some 5,000
 /// deep without asking the parser; a debug build drops it within half of this.
@@ -102,6 +108,55 @@ fn first_too_deep(
             _ => None,
         }
     })
+}
+
+/// Checks that `source`, which `registry` holds with all that it includes, and free of circles,
+/// leaves the stack of who renders it whole.
+pub(super) fn check_depth(
+    registry: &Handlebars<'static>,
+    source: &TemplateSource,
+) -> Result<(), TemplateError> {
+    if depth_in_all(registry, &source.name, &mut HashMap::new()) <= MAX_DEPTH_IN_ALL {
+        return Ok(());
+    }
+    let message = format!(
+        "blocks and includes are nested more than {MAX_DEPTH_IN_ALL} deep, with those in what the \
+         template includes"
+    );
+    Err(TemplateError::new(source, (1, 1), message))
+}
+
+/// How deep the template of that name nests.
+fn depth_in_all(
+    registry: &Handlebars<'static>,
+    name: &str,
+    known: &mut HashMap<String, usize>,
+) -> usize {
+    if let Some(depth) = known.get(name) {
+        return *depth;
+    }
+    let depth = registry.get_template(name).map_or(0, |template| depth(template, registry, known));
+    known.insert(name.to_owned(), depth);
+    depth
+}
+
+fn depth(
+    template: &Template,
+    registry: &Handlebars<'static>,
+    known: &mut HashMap<String, usize>,
+) -> usize {
+    let depths = template.elements.iter().map(|element| match element {
+        TemplateElement::HelperBlock(call) => {
+            let inner = [&call.template, &call.inverse].into_iter().flatten();
+            1 + inner.map(|inner| depth(inner, registry, known)).max().unwrap_or_default()
+        }
+        TemplateElement::PartialExpression(include) => {
+            let name = partial_name(&include.name).unwrap_or_default();
+            1 + depth_in_all(registry, &name, known)
+        }
+        _ => 0,
+    });
+    depths.max().unwrap_or_default()
 }
 
 fn is_call_too_deep(call: &HelperTemplate, left: usize) -> bool {

@@ -18,8 +18,18 @@ pub const MAX_TEXT: usize = 1_000;
 /// Labels of one alert shown in its line; the rest is counted.
 const MAX_LABELS: usize = 16;
 
+/// Labels of one alert that templates are given. Each is copied wherever a template goes, and
+/// nobody has so many.
+const MOST_KNOWN: usize = 1_000;
+
+/// Bytes of a label's name that templates are given: names are copied at every step in a loop.
+const MAX_KNOWN_NAME: usize = 1_000;
+
+/// What templates are given of labels or annotations.
 pub fn capped(map: &Labels) -> BTreeMap<&str, String> {
-    map.iter().map(|(name, value)| (name.as_str(), cut(value, MAX_VALUE))).collect()
+    let name = |name: &'_ str| name.floor_char_boundary(MAX_KNOWN_NAME);
+    let known = map.iter().take(MOST_KNOWN);
+    known.map(|(said, value)| (&said[..name(said)], cut(value, MAX_VALUE))).collect()
 }
 
 /// `name=value` pairs on one line.

@@ -8,7 +8,7 @@ use crate::telegram::markup::{EntityKind, FormattedText};
 
 /// Parts what belongs together without being seen. In foreign text it is always one of ours:
 /// one that was there before is shown (`⟨U+2060⟩`).
-const JOINER: char = '\u{2060}';
+pub const JOINER: char = '\u{2060}';
 
 /// Around a text that runs from right to left: what stands behind it keeps its place.
 const ISOLATE: char = '\u{2068}';

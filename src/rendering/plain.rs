@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use url::Url;
 
 use super::Limits;
-use super::inert::{inert, inert_wide};
+use super::inert::{JOINER, inert, inert_wide};
 use crate::telegram::markup::{EntityKind, FormattedText};
 
 /// The text of `piece`. Links keep their targets where there is room; what was code is kept from
@@ -31,9 +31,9 @@ fn unformatted(piece: &FormattedText, targets: bool, tame: fn(&str) -> Cow<'_, s
                 match (written_out(url), is_address(shown)) {
                     (Some(url), true) => {
                         plain.push_str(&url);
-                        // What stands behind it would be taken for a part of it.
+                        // What stands close behind would become a part of it.
                         if text.rest.starts_with(|next: char| !next.is_whitespace()) {
-                            plain.push(' ');
+                            plain.push(JOINER);
                         }
                     }
                     (Some(url), false) => {
@@ -123,9 +123,8 @@ mod tests {
 
     #[test]
     fn an_address_ends_where_its_link_does() {
-        let html =
-            "<a href=\"http://a.b\">http://a.b</a>⟨U+200D⟩ <a href=\"http://c.d\">http://c.d</a>";
-        assert_eq!(within(90, html), "http://a.b/ ⟨U+200D⟩ http://c.d/");
+        let html = "<a href=\"http://a.b/\">http://a.b</a>⟨U+200D⟩ <a href=\"http://a.b/\">http://a.b</a> x";
+        assert_eq!(within(90, html), "http://a.b/\u{2060}⟨U+200D⟩ http://a.b/ x");
     }
 
     #[test]

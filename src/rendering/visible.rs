@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use regex::{Captures, Regex};
+use regex::Regex;
 
 use super::inert::{inert, isolated};
 use crate::telegram::markup;
@@ -69,12 +69,14 @@ pub fn visible_line(text: &str) -> String {
     if shown.contains('\n') { shown.replace('\n', "⏎ ") } else { shown.into_owned() }
 }
 
-/// `text` with at most five marks on one letter, more than any language has: marks are piled up
-/// to cover the lines above and below.
+/// Marks on one letter, more than any language has.
+const MOST_MARKS: usize = 5;
+
+/// `text` with at most so many marks on one letter: they are piled up to cover the lines above
+/// and below.
 fn flattened(text: &str) -> Cow<'_, str> {
-    static PILE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(\p{M}{5})(\p{M}+)").expect("the pattern of marks is a regex")
-    });
+    static PILE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\p{M}{6,}").expect("the pattern of marks is a regex"));
     // Latin, Greek and Cyrillic letters and the punctuation around them are no marks.
     let may_hold_marks = |c: char| {
         !matches!(c, '\0'..='\u{2ff}' | '\u{370}'..='\u{482}' | '\u{48a}'..='\u{52f}'
@@ -83,9 +85,19 @@ fn flattened(text: &str) -> Cow<'_, str> {
     if !text.contains(may_hold_marks) {
         return Cow::Borrowed(text);
     }
-    PILE.replace_all(text, |pile: &Captures<'_>| {
-        format!("{}⟨◌×{}⟩", &pile[1], pile[2].chars().count())
-    })
+    let mut kept = String::new();
+    let mut copied = 0;
+    for pile in PILE.find_iter(text) {
+        let most = pile.as_str().char_indices().nth(MOST_MARKS).map_or(0, |(end, _)| end);
+        kept.push_str(&text[copied..pile.start() + most]);
+        let _ = write!(kept, "⟨◌×{}⟩", pile.as_str()[most..].chars().count());
+        copied = pile.end();
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    kept.push_str(&text[copied..]);
+    Cow::Owned(kept)
 }
 
 /// Letters of scripts that use joiners, and what emoji are made of.

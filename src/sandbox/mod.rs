@@ -34,7 +34,7 @@ pub use keyboard::{Button, ButtonAction};
 pub use limits::Limits;
 pub use picture::Picture;
 pub use remote::Act;
-pub use rich::{Block, Cell};
+pub use rich::{Block, Cell, read_rich};
 pub use state::Seen;
 
 use crate::clock::Clock;

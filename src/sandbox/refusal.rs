@@ -39,7 +39,7 @@ impl Refusal {
         }
     }
 
-    fn description(&self) -> String {
+    pub(super) fn description(&self) -> String {
         match self {
             Self::BadRequest(text) => format!("Bad Request: {text}"),
             Self::Migrated(_) => {

@@ -4,11 +4,11 @@
 
 use serde_json::{Value, json};
 
-use super::TextParser;
 use super::chat::Content;
 use super::params::Params;
 use super::refusal::Refusal;
 use super::text::entities_json;
+use super::{OwnParser, TextParser};
 use crate::telegram::markup::{self, FormattedText, MarkupError};
 
 /// Characters of the whole text.
@@ -42,6 +42,23 @@ pub(super) fn content(parser: &dyn TextParser, params: &Params) -> Result<Conten
         _ => return Err(Refusal::bad("can't parse rich message JSON object")),
     };
     let html = message.get("html").and_then(Value::as_str).unwrap_or_default();
+    let (blocks, text) = read(parser, html)?;
+    Ok(Content { text, source: html.to_owned(), rich: Some(blocks), ..Content::default() })
+}
+
+/// Reads the HTML of a rich message as the sandbox does when it is sent one.
+///
+/// # Errors
+/// Why the sandbox would refuse it.
+pub fn read_rich(html: &str) -> Result<Vec<Block>, String> {
+    match read(&OwnParser, html) {
+        Ok((blocks, _)) => Ok(blocks),
+        Err(refusal) => Err(refusal.description()),
+    }
+}
+
+/// The blocks, and their text.
+fn read(parser: &dyn TextParser, html: &str) -> Result<(Vec<Block>, String), Refusal> {
     let blocks = Reader { parser, rest: html }.blocks()?;
     if blocks.is_empty() {
         return Err(Refusal::bad("RICH_MESSAGE_CONTENT_REQUIRED"));
@@ -51,7 +68,7 @@ pub(super) fn content(parser: &dyn TextParser, params: &Params) -> Result<Conten
     if count > BLOCKS || text.chars().count() > CHARACTERS {
         return Err(Refusal::bad("RICH_MESSAGE_TOO_LONG"));
     }
-    Ok(Content { text, source: html.to_owned(), rich: Some(blocks), ..Content::default() })
+    Ok((blocks, text))
 }
 
 impl Block {
@@ -182,7 +199,6 @@ fn unparsed(why: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::OwnParser;
 
     fn read(html: &str) -> Result<Content, Refusal> {
         let body = json!({"rich_message": {"html": html}}).to_string();

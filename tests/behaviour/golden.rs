@@ -4,39 +4,49 @@
 //! difference.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use nabat::alert::Notification;
-use nabat::rendering::{ButtonKind, Kind, Language, Renderer, Scene};
+use nabat::rendering::{ButtonKind, Kind, Language, Rendered, Renderer, Scene};
+use nabat::sandbox;
 
 use crate::support::fleet::{ended, fleet, mixed, now};
 
 const SIZES: [usize; 4] = [1, 5, 60, 500];
 
+/// Four are too few for a table, and five hundred too many to be all in it.
+const SIZES_OF_TABLES: [usize; 3] = [4, 5, 500];
+
+/// What is made of a group for a chat in `language`.
+fn rendered(kind: Kind, language: Language, state: &Notification, table: bool) -> Rendered {
+    static RENDERER: LazyLock<Renderer> = LazyLock::new(Renderer::default);
+    let zone = TimeZone::get("Asia/Almaty").unwrap();
+    let news: Vec<usize> = (0..state.alerts.len().div_ceil(2)).collect();
+    let message = RENDERER.render(&Scene {
+        kind,
+        state,
+        news: &news,
+        merged: 1,
+        accepted_at: now(),
+        now: now(),
+        note: None,
+        template: "default",
+        language,
+        timezone: &zone,
+        tg_time: false,
+        buttons: &ButtonKind::ALL,
+        table,
+    });
+    assert_eq!(message.fell_back, None);
+    message
+}
+
 /// Every message of one kind in one language, all sizes in one text.
 fn messages(kind: Kind, language: Language, state: fn(usize) -> Notification) -> String {
-    let renderer = Renderer::default();
-    let zone = TimeZone::get("Asia/Almaty").unwrap();
     let mut shown = String::new();
     for size in SIZES {
-        let state = state(size);
-        let news: Vec<usize> = (0..size.div_ceil(2)).collect();
-        let message = renderer.render(&Scene {
-            kind,
-            state: &state,
-            news: &news,
-            merged: 1,
-            accepted_at: now(),
-            now: now(),
-            note: None,
-            template: "default",
-            language,
-            timezone: &zone,
-            tg_time: false,
-            buttons: &ButtonKind::ALL,
-            table: false,
-        });
-        assert_eq!(message.fell_back, None);
+        let message = rendered(kind, language, &state(size), false);
         for (index, part) in message.parts.iter().enumerate() {
             let count = message.parts.len();
             writeln!(shown, "═══ {size} alerts, message {} of {count}", index + 1).unwrap();
@@ -53,6 +63,33 @@ fn messages(kind: Kind, language: Language, state: fn(usize) -> Notification) ->
     shown
 }
 
+/// The tables of all sizes in one language, a line a block and a row.
+fn tables(language: Language) -> String {
+    let mut shown = String::new();
+    for size in SIZES_OF_TABLES {
+        let message = rendered(Kind::Card, language, &mixed(size), true);
+        writeln!(shown, "═══ {size} alerts").unwrap();
+        let Some(html) = message.table else {
+            writeln!(shown, "no table\n").unwrap();
+            continue;
+        };
+        sandbox::read_rich(&html).unwrap();
+        let ends = ["</h3>", "</p>", "</tr>", "</table>", "</footer>"];
+        let lines = ends.iter().fold(html, |html, end| html.replace(end, &format!("{end}\n")));
+        writeln!(shown, "{lines}").unwrap();
+    }
+    shown
+}
+
+fn assert_as_reviewed(name: &str, language: Language, shown: &str) {
+    let name = format!("{name}.{}", language.code());
+    insta::with_settings!({
+        snapshot_path => "golden", prepend_module_to_snapshot => false, omit_expression => true,
+    }, {
+        insta::assert_snapshot!(name, shown);
+    });
+}
+
 /// What a chat is shown in each mode of updates: `thread` all of it, `edit` and `new` the cards.
 #[test]
 fn messages_look_as_reviewed() {
@@ -66,12 +103,15 @@ fn messages_look_as_reviewed() {
             ("reply_reminder", Kind::Reminder, mixed),
             ("reply_ended", Kind::Ended, ended),
         ] {
-            let name = format!("{name}.{}", language.code());
-            insta::with_settings!({
-                snapshot_path => "golden", prepend_module_to_snapshot => false, omit_expression => true,
-            }, {
-                insta::assert_snapshot!(name, messages(kind, language, state));
-            });
+            assert_as_reviewed(name, language, &messages(kind, language, state));
         }
+    }
+}
+
+/// What a chat of rich messages is shown of a big group.
+#[test]
+fn tables_look_as_reviewed() {
+    for language in Language::all() {
+        assert_as_reviewed("card_table", language, &tables(language));
     }
 }

@@ -63,11 +63,14 @@ fn linked(text: &str) -> String {
 
 /// An address without the sentence's own full stop and bracket.
 fn without_punctuation(mut address: &str) -> &str {
-    let count = |text: &str, sign: char| text.matches(sign).count();
+    let opened = address.matches('(').count();
+    // Counted once: an address may end in thousands of them.
+    let mut closed = address.matches(')').count();
     while let Some(last) = address.chars().next_back() {
-        let closes = last == ')' && count(address, ')') > count(address, '(');
-        if !closes && !".,:;!?'`…".contains(last) {
-            break;
+        match last {
+            ')' if closed > opened => closed -= 1,
+            '.' | ',' | ':' | ';' | '!' | '?' | '\'' | '`' | '…' => {}
+            _ => break,
         }
         address = &address[..address.len() - last.len_utf8()];
     }
@@ -91,10 +94,23 @@ mod tests {
                 "(<a href=\"http://a.example/w_(x)\">http://a.example/w_(x)</a>).",
             ),
             ("/http://a.example", "/\u{2060}http://\u{2060}a.\u{2060}example"),
+            (
+                "x http://a.example/))...",
+                "x <a href=\"http://a.example/\">http://a.example/</a>))...",
+            ),
             ("http://prometheus:9090", "http://\u{2060}prometheus:9090"),
             ("tg://user?id=7", "tg://\u{2060}user?id=7"),
         ] {
             assert_eq!(linked(text), html);
         }
+    }
+    #[test]
+    fn an_address_with_many_brackets_takes_no_longer_than_its_length() {
+        let brackets = ")".repeat(500_000);
+        let html = linked(&format!("https://a.example/{brackets}"));
+        assert_eq!(
+            html,
+            format!("<a href=\"https://a.example/\">https://a.example/</a>{brackets}")
+        );
     }
 }

@@ -154,6 +154,9 @@ fn text_of(value: &Value) -> String {
     }
 }
 
+/// Bytes of what is said about a fault, at each of its ends: between them it may name a long value.
+const ENDS_OF_A_FAULT: usize = 400;
+
 /// Why a helper gave up.
 struct Fault(String);
 
@@ -165,7 +168,13 @@ impl From<RenderError> for Fault {
 
 impl From<Fault> for RenderError {
     fn from(fault: Fault) -> Self {
-        RenderErrorReason::Other(fault.0).into()
+        let Fault(mut said) = fault;
+        let start = said.floor_char_boundary(ENDS_OF_A_FAULT);
+        let end = said.ceil_char_boundary(said.len().saturating_sub(ENDS_OF_A_FAULT));
+        if start < end {
+            said.replace_range(start..end, "…");
+        }
+        RenderErrorReason::Other(said).into()
     }
 }
 

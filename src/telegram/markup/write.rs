@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::entity::{Entity, EntityKind, FormattedText};
+use super::link;
 
 /// `text` with `&`, `<`, `>` and `"` escaped: safe between tags and in a quoted attribute.
 pub fn escape(text: &str) -> String {
@@ -87,6 +88,10 @@ fn open_tag(html: &mut String, kind: &EntityKind) {
         }
         EntityKind::Blockquote => html.push_str("<blockquote>"),
         EntityKind::ExpandableBlockquote => html.push_str("<blockquote expandable>"),
+        // With a blank behind it Telegram takes for a link what else would call that person.
+        EntityKind::TextLink { url } if link::user_id(url).is_some() => {
+            push_with(html, "<a href=\"", &format!("{url} "));
+        }
         EntityKind::TextLink { url } => push_with(html, "<a href=\"", url),
         EntityKind::TextMention { user_id } => {
             push_with(html, "<a href=\"tg://user?id=", &user_id.to_string());
