@@ -201,9 +201,11 @@ impl Worker {
             if let Some(Step::Line(digest)) =
                 plan(&leased.entry, leased.card.as_ref(), &ground).next
             {
+                let voice = Voice { durable: leased.durable.clone(), ..voice };
                 return self.tell_lines(voice, leased, digest).await;
             }
         }
+        self.note_alone(&voice, &leased);
         let group = leased.entry.state.group.clone();
         let lease = leased.lease.clone();
         let accepted_at = leased.entry.first_accepted_at;

@@ -247,6 +247,7 @@ impl ChatPace {
         let counts = |at: &&Instant| **at + span > now;
         Footprint {
             chat,
+            noted_at: clock,
             sent: state.window.sent.iter().filter(counts).filter_map(|at| wall(*at).ok()).collect(),
             blocked_until: state
                 .blocked_until
@@ -261,8 +262,12 @@ impl ChatPace {
     /// note, so one counts as sent just now.
     pub fn restore(&self, footprint: &Footprint, now: Instant, clock: Timestamp) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let age = |at: Timestamp| Duration::try_from(clock.duration_since(at)).ok();
-        let ages = footprint.sent.iter().filter_map(|at| age(*at));
+        // A clock that was moved back says nothing about what came in between: then all was sent
+        // just now, and what is left to wait is no more than it was.
+        let gone = |since: Timestamp| {
+            Duration::try_from(clock.duration_since(since)).unwrap_or(Duration::ZERO)
+        };
+        let ages = footprint.sent.iter().map(|at| gone(*at));
         let mut ages: Vec<Duration> = ages.filter(|age| *age < state.limit.span).collect();
         ages.sort_unstable();
         if !ages.is_empty() {
@@ -272,7 +277,12 @@ impl ChatPace {
         for sent in ages.iter().rev().filter_map(|age| now.checked_sub(*age)) {
             state.window.take(sent);
         }
-        let slowness = (f64::from(footprint.slowness) / 1000.0).clamp(1.0, SLOWEST);
+        let mut slowness = (f64::from(footprint.slowness) / 1000.0).clamp(1.0, SLOWEST);
+        let mut rested = gone(footprint.noted_at);
+        while slowness > 1.0 && rested >= RECOVERY {
+            slowness = (slowness / STEP).max(1.0);
+            rested = rested.saturating_sub(RECOVERY);
+        }
         if slowness > 1.0 {
             state.change_to(slowness, now);
         }
@@ -281,8 +291,12 @@ impl ChatPace {
         for _ in ages.iter().filter(|age| **age < even) {
             let _ = state.even.check();
         }
-        let wait = footprint.blocked_until.map(|until| until.duration_since(clock));
-        if let Some(wait) = wait.and_then(|wait| Duration::try_from(wait).ok()) {
+        let wait = footprint.blocked_until.and_then(|until| {
+            let (then, now) =
+                (until.duration_since(footprint.noted_at), until.duration_since(clock));
+            Duration::try_from(then.min(now)).ok()
+        });
+        if let Some(wait) = wait {
             state.blocked_until = Some(now + wait.min(LONGEST_BLOCK));
         }
     }

@@ -137,7 +137,10 @@ fn shown_in(
     ground: &Ground<'_>,
 ) -> Plan {
     if told_now {
-        return Plan { present, next: line.map(Step::Line), then: None };
+        // What was pinned when it had a card of its own.
+        let unpin = ground.pin_step(card.pinned, None, &present);
+        let then = unpin.as_ref().and(line).map(|_| Class::Edit);
+        return Plan { present, next: unpin.or(line.map(Step::Line)), then };
     }
     match change(card, before, &present) {
         Some((kind @ (Kind::News | Kind::Reminder), news)) => {

@@ -173,7 +173,11 @@ impl<'a> Speaker<'a> {
                         }
                     }
                     Said::CardGone => {
-                        card = Card { pinned: card.pinned, ..self.fresh_card(present) };
+                        card = Card {
+                            digest: card.digest,
+                            pinned: card.pinned,
+                            ..self.fresh_card(present)
+                        };
                         self.voice.enter_topic().await?;
                         continue 'anew;
                     }

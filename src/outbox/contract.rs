@@ -242,6 +242,7 @@ pub struct Storm {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footprint {
     pub chat: ChatId,
+    pub noted_at: Timestamp,
     /// The sends that still count against Telegram's limit, oldest first.
     pub sent: Vec<Timestamp>,
     /// Until when Telegram asked to wait.

@@ -7,6 +7,7 @@ use handlebars::{Handlebars, RenderError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::budget::Author;
 use super::lists::RESTS;
 use super::load::{Includes, TemplateError, TemplateSource, registry};
 use super::names::{self, Shape};
@@ -102,7 +103,8 @@ fn compile(
     let user = || user.iter().filter(|source| source.language.is_none_or(|of| of == language));
     if faults.is_empty() {
         let is_users = |name: &str| user().any(|source| source.name == name);
-        includes.register(&mut registry, |name| is_built_in(name) && !is_users(name));
+        let author = if user().next().is_some() { Author::User } else { Author::Nabat };
+        includes.register(&mut registry, author, |name| is_built_in(name) && !is_users(name));
         faults.extend(user().filter_map(|source| compile::check_depth(&registry, source).err()));
     }
     if faults.is_empty() {

@@ -23,8 +23,8 @@ pub(super) const MAX_DEPTH: usize = 32;
 /// recursive, too, and a level of it takes some 10 KiB of the stack in a debug build.
 const MAX_DEPTH_IN_ALL: usize = 96;
 
-/// Bytes of the stack. A chain of `{{else if}}` as long as [`MAX_BYTES`] allows nests some 5,000
-/// deep without asking the parser; a debug build drops it within half of this.
+/// Bytes of the stack. A chain of `{{else if}}` as long as [`MAX_BYTES`] allows nests some 11,000
+/// deep without asking the parser; a debug build drops it within this.
 const STACK: usize = 16 * 1024 * 1024;
 
 /// Compiles `source`.

@@ -121,15 +121,18 @@ impl Includes {
 
     /// Puts the templates into `registry`. Those that are nabat's own have what they include of
     /// nabat's own written out. They must have been checked.
-    pub fn register(&self, registry: &mut Handlebars<'static>, is_own: impl Fn(&str) -> bool) {
+    /// `author` is the user as soon as one template is: what it names reaches into nabat's own.
+    pub fn register(
+        &self,
+        registry: &mut Handlebars<'static>,
+        author: Author,
+        is_own: impl Fn(&str) -> bool,
+    ) {
         let own = self.0.iter().filter(|(name, _)| is_own(name));
         let own = own.map(|(name, known)| (name.as_str(), &known.template)).collect();
         for (name, Known { template, .. }) in &self.0 {
-            let template = if is_own(name) {
-                budget::metered(inlined(template, &own), Author::Nabat)
-            } else {
-                budget::metered(template.clone(), Author::User)
-            };
+            let own_text = if is_own(name) { inlined(template, &own) } else { template.clone() };
+            let template = budget::metered(own_text, author);
             registry.register_template(name, template);
         }
     }

@@ -13,7 +13,7 @@ use super::{Kind, words};
 use crate::alert::{Alert, Labels, Reason, Source};
 
 /// After this many seconds a notification is late enough to say so.
-const LATE_AFTER: i64 = 60;
+pub(super) const LATE_AFTER: i64 = 60;
 
 /// An alert that started so many seconds apart from its group says when.
 const APART: i64 = 300;

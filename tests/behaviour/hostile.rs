@@ -164,7 +164,7 @@ proptest! {
             })
             .collect();
         let totals: Vec<(String, u64)> = texts.iter().map(|text| (text.clone(), 3)).collect();
-        for head in [Head::Storm(&totals), Head::Standing, Head::Over { seconds: 61, groups: 9 }] {
+        for head in [Head::Storm { totals: &totals, late: 90 }, Head::Standing, Head::Over { seconds: 61, groups: 9 }] {
             let (part, _) = renderer().digest(head, &glances, Language::EN);
             let found = finds(&part);
             prop_assert!(found.as_ref().is_ok_and(Vec::is_empty), "{found:?} in {part:?}");

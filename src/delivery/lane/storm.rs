@@ -24,17 +24,27 @@ use crate::outbox::{
 };
 use crate::rendering::{Glance, Head, Kind, Part, Scene};
 use crate::routing::Updates;
-use crate::telegram::MessageId;
+use crate::telegram::{ChatId, MessageId};
 
 /// Groups that one digest is made from; more than one message holds.
 const MOST: u32 = 400;
+/// After so many failures of Telegram a storm ends without a summary.
+const SUMMARY_TRIES: u32 = 3;
 
 /// A group that a digest is to tell of.
 struct Told {
     leased: Leased,
     present: Notification,
+    /// Whether it would have opened a card: one that it has is of the past.
+    opens: bool,
     silent: bool,
     glance: Glance,
+}
+
+impl Told {
+    fn line(&self) -> (GroupId, Glance) {
+        (self.leased.entry.state.group.clone(), self.glance.clone())
+    }
 }
 
 impl Worker {
@@ -50,45 +60,73 @@ impl Worker {
             }
         };
         let (renderer, options) = (with.renderer.load_full(), with.options.load_full());
-        let (mut told, mut rest) = (Vec::new(), Vec::new());
-        for leased in leased {
+        let (mut told, mut rest, mut settled) = (Vec::new(), Vec::new(), Vec::new());
+        let mut unfinished = None;
+        for (index, leased) in leased.into_iter().enumerate() {
             let plan = plan(&leased.entry, leased.card.as_ref(), &voice.ground(&options));
-            let unfinished = leased.card.as_ref().is_some_and(|card| {
+            let is_unfinished = leased.card.as_ref().is_some_and(|card| {
                 card.told.is_none() && !card.parts.is_empty() && card.chat == voice.number
             });
-            match plan.next {
-                Some(Step::Open { silent } | Step::Reply { silent, .. }) if !unfinished => {
-                    let glance = renderer.glance(&scene(&voice, &leased.entry, &plan.present));
-                    told.push(Told { leased, present: plan.present, silent, glance });
+            match (plan.next, leased.card.clone()) {
+                (Some(Step::Open { .. }), _) if is_unfinished => {
+                    if index == 0 {
+                        unfinished = Some(leased);
+                    } else {
+                        rest.push(leased);
+                    }
                 }
-                _ => rest.push(leased),
+                (Some(step @ (Step::Open { silent } | Step::Reply { silent, .. })), _) => {
+                    let glance = renderer.glance(&scene(&voice, &leased.entry, &plan.present));
+                    let opens = matches!(step, Step::Open { .. });
+                    told.push(Told { leased, present: plan.present, opens, silent, glance });
+                }
+                // What only has to be brought up to date is no message, and waits behind them.
+                (Some(_), Some(card)) => {
+                    settled.push((leased.lease, Settlement::Partly(card, Class::Edit)));
+                }
+                (None, Some(card)) => settled.push((leased.lease, Settlement::Shown(card))),
+                (_, None) => rest.push(leased),
             }
         }
-        if told.is_empty() {
-            // Nothing but lines and cards to bring up to date.
-            let first = (!rest.is_empty()).then(|| rest.remove(0));
-            self.give_back_all(rest).await;
-            return match first {
-                Some(first) => self.say_one(voice, first).await,
-                None => Next::Idle,
-            };
-        }
         self.give_back_all(rest).await;
-        let glances: Vec<Glance> = told.iter().map(|told| told.glance.clone()).collect();
-        let mut totals =
-            self.weather.storm.as_ref().map(|storm| storm.told.clone()).unwrap_or_default();
-        for (priority, count) in backlog.news() {
-            let name = options.severities.names().get(usize::from(priority.severity));
-            *totals.entry(name.cloned().unwrap_or_default()).or_default() += count;
+        self.settle_all(settled).await;
+        // A message that is begun, or the only one there is, is said as ever.
+        let only = if told.len() == 1 { told.pop().map(|told| told.leased) } else { None };
+        if let Some(leased) = unfinished.or(only) {
+            self.give_back_all(told.into_iter().map(|told| told.leased)).await;
+            return self.say_one(voice, leased).await;
         }
-        let totals: Vec<(String, u64)> = totals.into_iter().collect();
+        if told.is_empty() {
+            return Next::Again;
+        }
+        let glances: Vec<Glance> = told.iter().map(|told| told.glance.clone()).collect();
+        if let Err(error) = self.begin_storm().await {
+            self.give_back_all(told.into_iter().map(|told| told.leased)).await;
+            self.store_failed(&error).await;
+            return Next::Again;
+        }
+        let Some(storm) = &self.weather.storm else { return Next::Again };
+        let began_at = storm.began_at;
+        let waiting = backlog.news().map(|(priority, count)| {
+            let severity = priority.severity;
+            let is_told =
+                |told: &&Told| options.severities.rank_of(&told.glance.severity) == severity;
+            let name = options.severities.names().get(usize::from(severity)).cloned();
+            let behind = count.saturating_sub(told.iter().filter(is_told).count() as u64);
+            (name.unwrap_or_default(), behind)
+        });
+        let totals = storm.totals(told.iter().map(Told::line), waiting);
+        let oldest = told.iter().map(|told| told.leased.entry.first_accepted_at).min();
+        let late = oldest.map_or(0, |at| with.clock.now().duration_since(at).as_secs());
         let language = voice.chat.language;
-        let (part, taken) = renderer.digest(Head::Storm(&totals), &glances, language);
+        let (part, taken) =
+            renderer.digest(Head::Storm { totals: &totals, late }, &glances, language);
         let not_taken = told.split_off(taken);
         self.give_back_all(not_taken.into_iter().map(|told| told.leased)).await;
         let silent = told.iter().all(|told| told.silent);
+        let lines = told.iter().map(Told::line).collect();
         let target = Target::New { silent, reply_to: None };
-        self.show_lines(&mut voice, &part, target, None, told).await
+        self.show_lines(&mut voice, &part, target, (began_at, lines), told).await
     }
 
     /// Brings the lines of a digest up to date: those of `first` and of all that wait for the same.
@@ -109,9 +147,11 @@ impl Worker {
             }
         };
         let mut leased = vec![first];
-        match self.lease_some(MOST).await {
-            Ok(more) => leased.extend(more),
-            Err(error) => tracing::debug!(lane = %self.lane, %error, "one line is changed alone"),
+        if !self.weather.is_one_by_one() {
+            match self.lease_some(MOST).await {
+                Ok(more) => leased.extend(more),
+                Err(error) => tracing::debug!(lane = %self.lane, %error, "one line changes alone"),
+            }
         }
         let (renderer, options) = (with.renderer.load_full(), with.options.load_full());
         let (mut told, mut rest) = (Vec::new(), Vec::new());
@@ -119,56 +159,55 @@ impl Worker {
             let plan = plan(&leased.entry, leased.card.as_ref(), &voice.ground(&options));
             if plan.next == Some(Step::Line(message)) {
                 let glance = renderer.glance(&scene(&voice, &leased.entry, &plan.present));
-                told.push(Told { leased, present: plan.present, silent: true, glance });
+                let (opens, silent) = (false, true);
+                told.push(Told { leased, present: plan.present, opens, silent, glance });
             } else {
                 rest.push(leased);
             }
         }
         self.give_back_all(rest).await;
-        // Of a digest that is not known any more the other lines are not, either.
-        let known = digest.is_some();
-        let lines = digest.map(|digest| digest.lines).unwrap_or_default();
-        let mut at: HashMap<GroupId, Glance> = lines.iter().cloned().collect();
-        at.extend(told.iter().map(|t| (t.leased.entry.state.group.clone(), t.glance.clone())));
-        let mut order: Vec<GroupId> = lines.into_iter().map(|(group, _)| group).collect();
-        for told in &told {
-            let group = &told.leased.entry.state.group;
-            if !order.contains(group) {
-                order.push(group.clone());
+        if told.is_empty() {
+            return Next::Again;
+        }
+        let Some(Digest { storm, mut lines, .. }) = digest else {
+            return self.leave_digest(told).await;
+        };
+        let at: HashMap<GroupId, usize> =
+            lines.iter().enumerate().map(|(at, (group, _))| (group.clone(), at)).collect();
+        for (group, glance) in told.iter().map(Told::line) {
+            match at.get(&group) {
+                Some(at) => lines[*at].1 = glance,
+                None => lines.push((group, glance)),
             }
         }
-        let lines: Vec<(GroupId, Glance)> =
-            order.into_iter().filter_map(|group| at.remove_entry(&group)).collect();
         let glances: Vec<Glance> = lines.iter().map(|(_, glance)| glance.clone()).collect();
         let (part, _) = renderer.digest(Head::Standing, &glances, voice.chat.language);
-        let target = if known {
-            Target::Existing(message)
-        } else {
-            Target::New { silent: true, reply_to: None }
-        };
-        self.show_lines(&mut voice, &part, target, Some(lines), told).await
+        self.show_lines(&mut voice, &part, Target::Existing(message), (storm, lines), told).await
     }
 
-    /// Shows a digest and settles what it told of. `lines` are those of one that stands already.
+    /// Nobody sees the digest any more, or Telegram will not change it: what there is to say of its
+    /// groups is said as if it had never been.
+    async fn leave_digest(&self, told: Vec<Told>) -> Next {
+        let settled = told.into_iter().filter_map(|told| {
+            let card = Card { digest: None, ..told.leased.card? };
+            Some((told.leased.lease, Settlement::Partly(card, Class::End)))
+        });
+        self.settle_all(settled.collect()).await;
+        Next::Again
+    }
+
+    /// Shows a digest and settles what it told of; with it go its storm's beginning and its lines.
     async fn show_lines(
         &mut self,
         voice: &mut Voice<'_>,
         part: &Part,
         target: Target,
-        lines: Option<Vec<(GroupId, Glance)>>,
+        (storm, lines): (Timestamp, Vec<(GroupId, Glance)>),
         told: Vec<Told>,
     ) -> Next {
         let delivery = self.delivery.clone();
         let with = &delivery.shared.with;
         let first = told[0].leased.clone();
-        let began_at = match self.storm_began().await {
-            Ok(began_at) => began_at,
-            Err(error) => {
-                self.give_back_all(told.into_iter().map(|told| told.leased)).await;
-                self.store_failed(&error).await;
-                return Next::Again;
-            }
-        };
         // A text that Telegram itself fails on again and again is not worth the groups' time.
         let stubborn = self.trouble.form(first.entry.id) != Form::Rich;
         let said = if stubborn {
@@ -176,20 +215,15 @@ impl Worker {
         } else {
             voice.say_digest(part, target).await
         };
-        let (said, message) = match (said, target) {
-            // Somebody deleted it: what changed is said anew.
-            (Ok(Said::CardGone), _) => {
-                let target = Target::New { silent: true, reply_to: None };
-                (voice.say_digest(part, target).await, None)
-            }
-            (said, Target::Existing(message)) => (said, Some(message)),
-            (said, Target::New { .. }) => (said, None),
-        };
+        let edited = matches!(target, Target::Existing(_));
         let sent = match said {
             Ok(Said::Shown(id)) => id,
-            Ok(Said::CardGone | Said::Anew) => None,
+            Ok(Said::CardGone | Said::Anew) => return self.leave_digest(told).await,
             Err(Interruption::Refused { why }) => {
-                tracing::warn!(lane = %self.lane, %why, "no digest for a while; told one by one");
+                tracing::warn!(lane = %self.lane, %why, "a digest is given up; told one by one");
+                if edited {
+                    return self.leave_digest(told).await;
+                }
                 self.weather.tell_one_by_one();
                 self.give_back_all(told.into_iter().map(|told| told.leased)).await;
                 return Next::Again;
@@ -203,24 +237,21 @@ impl Worker {
                 return next.1;
             }
         };
-        let edited = message.is_some();
-        let message = message.or(sent).unwrap_or(MessageId(0));
+        let message = match target {
+            Target::Existing(message) => message,
+            Target::New { .. } => sent.unwrap_or(MessageId(0)),
+        };
         if !edited {
             with.metrics.digests.inc();
         }
         let now = with.clock.now();
-        let lines = lines.unwrap_or_else(|| {
-            let line = |told: &Told| (told.leased.entry.state.group.clone(), told.glance.clone());
-            told.iter().map(line).collect()
-        });
-        let digest =
-            Digest { message, chat: voice.number, storm: began_at, updated_at: now, lines };
-        if let Some(ongoing) = self.weather.storm.as_mut() {
-            ongoing.calm_at = Instant::now() + with.options.load().storm_threshold;
-            for told in told.iter().filter(|told| !edited && !was_told(told, &digest)) {
-                *ongoing.told.entry(told.glance.severity.clone()).or_default() += 1;
+        if let Some(ongoing) = &mut self.weather.storm {
+            ongoing.told.extend(told.iter().map(Told::line));
+            if !edited {
+                ongoing.calm_at = Instant::now() + with.options.load().storm_threshold;
             }
         }
+        let digest = Digest { message, chat: voice.number, storm, updated_at: now, lines };
         let mut settled = Vec::with_capacity(told.len());
         for told in told {
             let entry = &told.leased.entry;
@@ -240,19 +271,30 @@ impl Worker {
         Next::Again
     }
 
-    /// When the storm began; it begins now, if none has.
-    async fn storm_began(&mut self) -> Result<Timestamp, StoreError> {
-        let with = &self.delivery.shared.with;
-        if let Some(ongoing) = &self.weather.storm {
-            return Ok(ongoing.began_at);
+    /// A storm begins, if none has.
+    async fn begin_storm(&mut self) -> Result<(), StoreError> {
+        if self.weather.storm.is_some() {
+            return Ok(());
         }
+        let with = &self.delivery.shared.with;
         let now = with.clock.now();
         with.outbox.begin_storm(&self.lane, now).await?;
         tracing::info!(lane = %self.lane, "a storm: groups are told in digests");
         let storm = Storm { began_at: now, digests: Vec::new() };
         let quiet = with.options.load().storm_threshold;
         self.weather.storm = Some(Ongoing::of(&storm, quiet));
-        Ok(now)
+        Ok(())
+    }
+
+    /// Notes how a group stands that is told alone while a storm is on.
+    pub(super) fn note_alone(&mut self, voice: &Voice<'_>, leased: &Leased) {
+        if let Some(ongoing) = &mut self.weather.storm {
+            let renderer = voice.delivery.shared.with.renderer.load();
+            let entry = &leased.entry;
+            let glance = renderer.glance(&scene(voice, entry, &entry.state));
+            ongoing.told.insert(entry.state.group.clone(), glance);
+            ongoing.alone.insert(entry.state.group.clone());
+        }
     }
 
     /// The storm is over: says how long it took and what still fires.
@@ -267,11 +309,18 @@ impl Worker {
             }
         };
         if let Some(storm) = storm.filter(|storm| !storm.digests.is_empty()) {
-            let (part, reply_to) = self.summary(&storm, voice.chat.language);
+            let (part, first) = self.summary(&storm, voice.chat.language);
+            let here = first.filter(|(chat, _)| *chat == voice.number);
+            let reply_to = here.map(|(_, message)| message);
             let target = Target::New { silent: true, reply_to };
             match voice.say_digest(&part, target).await {
                 Ok(_) => self.recovered().await,
-                Err(Interruption::Failed { why, .. }) => {
+                Err(Interruption::Failed { why, answered }) => {
+                    self.weather.summary_failures += u32::from(answered);
+                    if self.weather.summary_failures >= SUMMARY_TRIES {
+                        tracing::warn!(lane = %self.lane, %why, "a storm ended without a summary");
+                        return self.close_storm().await;
+                    }
                     self.fail(&why, FIRST_BACKOFF, LONGEST_BACKOFF);
                     return Next::Again;
                 }
@@ -286,37 +335,44 @@ impl Worker {
                 Err(_) => return Next::Again,
             }
         }
-        if let Err(error) = with.outbox.end_storm(&self.lane).await {
+        self.close_storm().await
+    }
+
+    async fn close_storm(&mut self) -> Next {
+        if let Err(error) = self.delivery.shared.with.outbox.end_storm(&self.lane).await {
             self.store_failed(&error).await;
             return Next::Again;
         }
         tracing::info!(lane = %self.lane, "the storm is over");
-        self.weather.storm = None;
+        (self.weather.storm, self.weather.summary_failures) = (None, 0);
         Next::Again
     }
 
-    /// What the digests of a storm come to, and the first of them.
+    /// What the storm comes to, and where its first digest stands.
     fn summary(
         &self,
         storm: &Storm,
         language: crate::rendering::Language,
-    ) -> (Part, Option<MessageId>) {
+    ) -> (Part, Option<(ChatId, MessageId)>) {
         let mut groups: HashMap<&GroupId, &Glance> = HashMap::new();
-        let mut order = Vec::new();
-        for (group, glance) in storm.digests.iter().flat_map(|digest| &digest.lines) {
-            if groups.insert(group, glance).is_none() {
-                order.push(group);
-            }
+        for digest in &storm.digests {
+            groups.extend(digest.lines.iter().map(|(group, glance)| (group, glance)));
         }
-        let standing: Vec<Glance> = order.iter().map(|group| groups[group].clone()).collect();
-        let still: Vec<Glance> = standing.iter().filter(|glance| glance.fires()).cloned().collect();
+        if let Some(ongoing) = &self.weather.storm {
+            groups.extend(ongoing.told.iter().filter(|(group, _)| ongoing.alone.contains(*group)));
+        }
+        let mut still: Vec<(&GroupId, &Glance)> =
+            groups.iter().map(|(group, glance)| (*group, *glance)).collect();
+        still.retain(|(_, glance)| glance.fires() || glance.unlisted > 0);
+        still.sort_by(|a, b| (&a.1.name, &a.0.key).cmp(&(&b.1.name, &b.0.key)));
+        let still: Vec<Glance> = still.into_iter().map(|(_, glance)| glance.clone()).collect();
         let last = storm.digests.iter().map(|digest| digest.updated_at).max();
         let lasted = last.unwrap_or(storm.began_at).duration_since(storm.began_at).as_secs();
-        let all = u64::try_from(standing.len()).unwrap_or(u64::MAX);
+        let all = u64::try_from(groups.len()).unwrap_or(u64::MAX);
         let head = Head::Over { seconds: lasted, groups: all };
         let renderer = self.delivery.shared.with.renderer.load();
         let (part, _) = renderer.digest(head, &still, language);
-        (part, storm.digests.first().map(|digest| digest.message))
+        (part, storm.digests.first().map(|digest| (digest.chat, digest.message)))
     }
 
     async fn lease_some(&self, most: u32) -> Result<Vec<Leased>, StoreError> {
@@ -328,15 +384,20 @@ impl Worker {
     }
 
     async fn give_back_all(&self, leased: impl IntoIterator<Item = Leased>) {
-        let quietly = || Settlement::Released { attempt: None };
+        let quietly = |leased: Leased| (leased.lease, Settlement::Released { attempt: None });
+        self.settle_all(leased.into_iter().map(quietly).collect()).await;
+    }
+
+    /// As [`Worker::settle`], for many.
+    async fn settle_all(&self, settled: Vec<(Lease, Settlement)>) {
         let outbox = &self.delivery.shared.with.outbox;
         // All are handed in before the first answer is waited for: the store takes them together.
-        let out: Vec<Lease> = leased.into_iter().map(|leased| leased.lease).collect();
-        let given = out.iter().map(|lease| outbox.settle(lease.clone(), quietly()));
-        for (lease, given) in out.iter().zip(futures_util::future::join_all(given).await) {
-            match given {
-                Ok(()) => self.let_go(lease),
-                Err(_) => self.settle(lease.clone(), quietly()).await,
+        let ended = settled.iter().map(|(lease, how)| outbox.settle(lease.clone(), how.clone()));
+        let ended = futures_util::future::join_all(ended).await;
+        for ((lease, how), ended) in settled.into_iter().zip(ended) {
+            match ended {
+                Ok(()) => self.let_go(&lease),
+                Err(_) => self.settle(lease, how).await,
             }
         }
     }
@@ -360,12 +421,6 @@ impl Worker {
     }
 }
 
-/// Whether the group stood in an earlier digest of the same storm, as far as its card knows.
-fn was_told(told: &Told, digest: &Digest) -> bool {
-    let card = told.leased.card.as_ref();
-    card.is_some_and(|card| card.digest.is_some() && card.updated_at >= digest.storm)
-}
-
 /// How the lease of a group ends that a digest told of.
 fn settlement(told: &Told, voice: &Voice<'_>, message: MessageId, now: Timestamp) -> Settlement {
     let Leased { entry, card, .. } = &told.leased;
@@ -374,6 +429,7 @@ fn settlement(told: &Told, voice: &Voice<'_>, message: MessageId, now: Timestamp
     let own = card.as_ref().filter(|card| {
         card.chat == voice.number && !card.parts.is_empty() && entry.updates != Updates::New
     });
+    let own = own.filter(|_| !told.opens);
     let former = card.as_ref().filter(|card| card.chat == voice.number);
     let card = Card {
         chat: voice.number,
@@ -392,7 +448,11 @@ fn settlement(told: &Told, voice: &Voice<'_>, message: MessageId, now: Timestamp
             ended.then_some(now)
         },
     };
-    if own.is_some() { Settlement::Partly(card, Class::Edit) } else { Settlement::Shown(card) }
+    if own.is_some() || card.pinned.is_some() {
+        Settlement::Partly(card, Class::Edit)
+    } else {
+        Settlement::Shown(card)
+    }
 }
 
 /// What a glance is taken of.

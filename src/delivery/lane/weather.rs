@@ -1,14 +1,16 @@
 //! Whether a lane is in a storm: more waits than the pace can say soon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Worker;
+use crate::alert::GroupId;
 use crate::delivery::pace::ChatPace;
 use crate::outbox::{Backlog, Class, StoreError, Storm};
+use crate::rendering::Glance;
 
 /// The worst are told one by one as long as that takes this share of what makes a storm.
 const WORST_SHARE: u32 = 3;
@@ -27,14 +29,18 @@ pub(super) struct Weather {
     /// The last turn told one of the worst: the next is the digest's.
     told_one: bool,
     one_by_one_until: Option<Instant>,
+    /// How often Telegram failed on the summary.
+    pub summary_failures: u32,
 }
 
 /// A storm that is not over.
 #[derive(Debug)]
 pub(super) struct Ongoing {
     pub began_at: Timestamp,
-    /// The groups that its digests told of, by severity.
-    pub told: BTreeMap<String, u64>,
+    /// The groups that were told of in it, in digests or alone, and how they stood then.
+    pub told: HashMap<GroupId, Glance>,
+    /// Those told alone: their digests' lines know less.
+    pub alone: HashSet<GroupId>,
     /// When it is over, if nothing comes.
     pub calm_at: Instant,
 }
@@ -43,13 +49,34 @@ impl Ongoing {
     pub fn of(storm: &Storm, quiet: Duration) -> Self {
         let mut ongoing = Self {
             began_at: storm.began_at,
-            told: BTreeMap::new(),
+            told: HashMap::new(),
+            alone: HashSet::new(),
             calm_at: Instant::now() + quiet,
         };
-        for (_, glance) in storm.digests.iter().flat_map(|digest| &digest.lines) {
-            *ongoing.told.entry(glance.severity.clone()).or_default() += 1;
+        for digest in &storm.digests {
+            ongoing.told.extend(digest.lines.iter().cloned());
         }
         ongoing
+    }
+
+    /// How many groups of each severity it has: those told of that are not over, as they stand
+    /// `now` where that is known, and those that wait.
+    pub fn totals(
+        &self,
+        now: impl Iterator<Item = (GroupId, Glance)>,
+        waiting: impl Iterator<Item = (String, u64)>,
+    ) -> Vec<(String, u64)> {
+        let now: HashMap<GroupId, Glance> = now.collect();
+        let before = self.told.iter().filter(|(group, _)| !now.contains_key(*group));
+        let told = before.map(|(_, glance)| glance).chain(now.values());
+        let mut totals: BTreeMap<String, u64> = BTreeMap::new();
+        for glance in told.filter(|glance| glance.fires()) {
+            *totals.entry(glance.severity.clone()).or_default() += 1;
+        }
+        for (severity, count) in waiting {
+            *totals.entry(severity).or_default() += count;
+        }
+        totals.into_iter().collect()
     }
 }
 
@@ -57,6 +84,11 @@ impl Weather {
     /// When the storm is over, if nothing comes.
     pub fn calm_at(&self) -> Option<Instant> {
         Some(self.storm.as_ref()?.calm_at)
+    }
+
+    /// Whether digests are left alone.
+    pub fn is_one_by_one(&self) -> bool {
+        self.one_by_one_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// Digests are left alone for a while: something about one failed.
@@ -87,8 +119,7 @@ impl Worker {
         let backlog = with.outbox.backlog(&self.lane).await?;
         let now = Instant::now();
         let threshold = with.options.load().storm_threshold;
-        let one_by_one = self.weather.one_by_one_until.is_some_and(|until| now < until);
-        if pace.time_for(backlog.of(&MESSAGES)) > threshold && !one_by_one {
+        if pace.time_for(backlog.of(&MESSAGES)) > threshold && !self.weather.is_one_by_one() {
             let worst = backlog.worst_news();
             let few = worst > 0 && pace.time_for(worst) <= threshold / WORST_SHARE;
             if few && !self.weather.told_one {
@@ -99,6 +130,6 @@ impl Worker {
             return Ok(Outlook::Storm(backlog));
         }
         let calm = self.weather.calm_at().is_some_and(|at| at <= now);
-        Ok(if calm && backlog.of(&MESSAGES) == 0 { Outlook::Over } else { Outlook::Fair })
+        Ok(if calm && backlog.of(&Class::ALL) == 0 { Outlook::Over } else { Outlook::Fair })
     }
 }

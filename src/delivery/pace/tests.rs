@@ -246,12 +246,16 @@ async fn a_429_is_waited_out_over_a_restart_and_the_pace_stays_slow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_was_moved_blocks_nobody() {
+async fn a_clock_that_was_moved_back_lengthens_no_wait_and_gives_no_burst() {
     let pace = ChatPace::new(Limit::GROUP);
-    pace.take(Instant::now()).unwrap();
+    for _ in 0..3 {
+        pace.take(Instant::now()).unwrap();
+    }
+    pace.rate_limited(Some(Duration::from_secs(5)), Instant::now());
     let clock = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1);
     let footprint = pace.footprint(ChatId(-1), Instant::now(), clock);
     let next = ChatPace::new(Limit::GROUP);
     next.restore(&footprint, Instant::now(), Timestamp::UNIX_EPOCH);
-    assert_eq!(next.take(Instant::now()), Ok(()));
+    let until = next.take(Instant::now()).unwrap_err();
+    assert_eq!((until - Instant::now()).as_secs(), 5);
 }

@@ -6,6 +6,7 @@ use super::voice::Voice;
 use crate::delivery::verdict::{Attempt, Form, Verdict};
 use crate::rendering::Part;
 use crate::telegram::Method;
+use crate::telegram::markup::escape;
 
 impl Voice<'_> {
     /// Sends a digest, or edits it.
@@ -22,7 +23,8 @@ impl Voice<'_> {
             let html = form == Form::Rich;
             let text = if html { part.html.clone() } else { part.plain.clone() };
             let text = match &self.note {
-                Some(note) => format!("{}\n{text}", crate::telegram::markup::escape(note)),
+                Some(note) if html => format!("{}\n{text}", escape(note)),
+                Some(note) => format!("{note}\n{text}"),
                 None => text,
             };
             let (chat, topic, buttons) = (self.number, self.topic, Vec::new());
@@ -61,7 +63,13 @@ impl Voice<'_> {
                     }
                 }
                 Verdict::NewCard => return Ok(Said::CardGone),
-                Verdict::WithoutTopic { gone } => self.lose_topic(gone).await,
+                Verdict::WithoutTopic { gone } => {
+                    self.lose_topic(gone).await;
+                    // A reply would follow into the topic that takes nothing.
+                    if let Target::New { silent, .. } = target {
+                        target = Target::New { silent, reply_to: None };
+                    }
+                }
                 other => return Err(self.interruption(other)),
             }
         }

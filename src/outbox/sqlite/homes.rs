@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use super::accept::{Parcel, Place, hash_of, place, topic_column};
 use super::desk::Desk;
 use crate::alert::GroupId;
-use crate::outbox::contract::StoreError;
+use crate::outbox::contract::{Card, StoreError};
 use crate::routing::{ChatAlias, Destination, LaneId};
 
 /// A home that is used is noted as such this often, so that it is forgotten no sooner than a card.
@@ -92,7 +92,8 @@ impl Desk {
             return Ok(true);
         }
         let card = self.card(place)?;
-        Ok(card.is_some_and(|card| card.closed_at.is_none() && !card.parts.is_empty()))
+        let is_shown = |card: &Card| !card.parts.is_empty() || card.digest.is_some();
+        Ok(card.is_some_and(|card| card.closed_at.is_none() && is_shown(&card)))
     }
 }
 

@@ -46,7 +46,8 @@ impl Desk {
         self.change(
             "INSERT INTO digests (chat, topic, message, storm, updated_at, body) \
              VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (chat, topic, message) \
-             DO UPDATE SET updated_at = excluded.updated_at, body = excluded.body",
+             DO UPDATE SET storm = excluded.storm, updated_at = excluded.updated_at, \
+             body = excluded.body",
             params![
                 chat,
                 topic,

@@ -1,6 +1,6 @@
 //! Many groups at once: few messages, every group in one of them, the worst first.
 
-use nabat::sandbox::{Shown, Trouble};
+use nabat::sandbox::{Fault, Shown, Trouble};
 use serde_json::Value;
 
 use super::next_send;
@@ -21,9 +21,9 @@ fn name(number: usize) -> String {
     format!("Group{number:03}")
 }
 
-async fn post_all(stage: &Stage, numbers: std::ops::Range<usize>, state: &str) {
+async fn post_all(stage: &Stage, numbers: std::ops::Range<usize>, sign: &str) {
     let (http, url) = (client(), format!("{}/alertmanager/ops", stage.nabat.url));
-    let bodies: Vec<Value> = numbers.map(|number| group(number, "warning", state)).collect();
+    let bodies: Vec<Value> = numbers.map(|number| group(number, "warning", sign)).collect();
     for bodies in bodies.chunks(50) {
         let sent = bodies.iter().map(|body| http.post(&url).json(body).send());
         for answer in futures_util::future::join_all(sent).await {
@@ -167,7 +167,7 @@ async fn a_digest_that_telegram_can_not_parse_goes_out_plain() {
 }
 
 #[tokio::test]
-async fn a_digest_that_somebody_deleted_is_told_anew_where_it_changed() {
+async fn groups_of_a_digest_that_somebody_deleted_speak_for_themselves() {
     let stage = Stage::open(STORM).await;
     post_all(&stage, 0..20, "").await;
     stage.shows(OPS, |shown| names_all(shown, 0..20)).await;
@@ -177,6 +177,44 @@ async fn a_digest_that_somebody_deleted_is_told_anew_where_it_changed() {
     let number = (0..20).find(|number| digest.text.contains(&name(*number))).unwrap();
     stage.sandbox.delete_message(OPS, digest.id);
     stage.post("ops", &group(number, "warning", "-")).await;
-    let line = |line: &str| line.starts_with('✅') && line.contains(&name(number));
-    stage.shows(OPS, |shown| digests(shown).iter().any(|d| d.text.lines().any(line))).await;
+    let end = format!("✅ RESOLVED · {}", name(number));
+    stage.shows(OPS, |shown| shown.iter().any(|shown| shown.text.starts_with(&end))).await;
+}
+
+#[tokio::test]
+async fn an_end_is_told_even_if_telegram_will_not_change_the_digest() {
+    let stage = Stage::open(STORM).await;
+    post_all(&stage, 0..20, "").await;
+    stage.shows(OPS, |shown| names_all(shown, 0..20)).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    let number = (0..20).find(|number| digests(&shown)[0].text.contains(&name(*number))).unwrap();
+    let refusal = Trouble::refusal(400, "Bad Request: whatever");
+    stage.sandbox.inject(Fault::new(refusal).method("editMessageText").chat(OPS).always());
+    stage.post("ops", &group(number, "warning", "-")).await;
+    let end = format!("✅ RESOLVED · {}", name(number));
+    stage.shows(OPS, |shown| shown.iter().any(|shown| shown.text.starts_with(&end))).await;
+    stage.drained().await;
+    assert!(stage.entries("dead").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_429_in_a_storm_stops_the_chat_and_loses_nothing() {
+    let stage = Stage::open(STORM).await;
+    post_all(&stage, 0..3, "").await;
+    stage.shows(OPS, |shown| shown.len() == 3).await;
+    stage.sandbox.inject(next_send(Trouble::too_many_requests(Some(2))));
+    post_all(&stage, 3..40, "").await;
+    stage.shows(OPS, |shown| names_all(shown, 0..40)).await;
+    stage.drained().await;
+    assert_eq!(stage.metric("telegram_rate_limited_total{chat=\"ops\"}").await, 1);
+}
+
+#[tokio::test]
+async fn in_a_chat_that_only_edits_a_storm_is_told_in_digests_too() {
+    let stage = Stage::open("  updates: edit\ndelivery: {storm: {threshold: 6s}}").await;
+    post_all(&stage, 0..60, "").await;
+    let shown = stage.shows(OPS, |shown| names_all(shown, 0..60)).await;
+    assert!(shown.len() <= 6, "{} messages", shown.len());
+    stage.drained().await;
 }
