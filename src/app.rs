@@ -183,6 +183,8 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         front.spawn("web", web::serve(listener, site, serve, tls, front.clone(), close.clone()));
 
     delivery.start().await?;
+    // Their workers wait at the store before the first alert comes.
+    rooms::lanes(&config).for_each(|lane| delivery.wake(&lane));
     drop(starting);
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "nabat is ready");
     let stop = StopOrder { readiness, close, server, front, back, outbox, grace: options.grace };

@@ -86,7 +86,7 @@ async fn one_chat() {
     let critical = sandbox.messages(chat).into_iter().find(|m| m.text.contains("Group999999"));
     let critical = critical.expect("it is shown").sent_at;
     let behind = critical_sent - started;
-    let critical = critical.saturating_sub(start_of_sandbox.saturating_sub(first)) - behind;
+    let critical = critical.saturating_sub(start_of_sandbox.saturating_sub(first) + behind);
     println!("{GROUPS} groups in {SPAN:?} into one supergroup:");
     println!("  every group on the screen {took:.1?} after the first webhook");
     println!("  (the last webhook was answered after {:.1?})", all_sent - started);

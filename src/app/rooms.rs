@@ -165,6 +165,17 @@ fn own_topic(config: &Config, chat: &ChatAlias) -> Option<Topic> {
     }
 }
 
+/// The lanes that are known before anything is said: each chat's, in its fixed topic.
+pub fn lanes(config: &Config) -> impl Iterator<Item = LaneId> {
+    config.chats.iter().map(|(alias, chat)| {
+        let topic = match &chat.topic {
+            Some(TopicRule::Fixed(topic)) => Some(Topic::Number(*topic)),
+            _ => None,
+        };
+        LaneId { chat: alias.clone(), topic }
+    })
+}
+
 /// Notes that a configuration is in force, and makes its chats' series exist.
 pub fn introduce(config: &Config, metrics: &Metrics, clock: &Clock) {
     for warning in &config.warnings {

@@ -193,10 +193,11 @@ impl Desk {
             broken = ran.end == End::Failed;
             replies.push(ran.reply);
         }
+        let (made, told) = watch::channel(None);
         let committed = if broken {
             Err(StoreError::Commit("a statement failed; the log says which".into()))
         } else {
-            self.finish(durable)
+            self.finish(durable, &told)
         };
         let failure = committed.err();
         self.deaths.ended(failure.is_none());
@@ -208,6 +209,8 @@ impl Desk {
         for reply in replies {
             reply(failure.clone().map_or(Ok(()), Err));
         }
+        // The lanes go second: who sent a webhook waits for less work than they have.
+        let _ = made.send(Some(failure.is_none()));
         self.release_returned();
         self.upkeep(durable);
         // Everyone has been answered: the next webhook need not wait for this.
@@ -215,11 +218,13 @@ impl Desk {
     }
 
     /// Serves the lanes that wait, and commits. They prepare what they will say meanwhile.
-    fn finish(&mut self, durable: bool) -> Result<(), StoreError> {
-        let (made, committed) = watch::channel(None);
-        let finished = self.serve_waiters(&committed).and_then(|()| self.commit(durable));
-        let _ = made.send(Some(finished.is_ok()));
-        finished
+    fn finish(
+        &mut self,
+        durable: bool,
+        committed: &watch::Receiver<Option<bool>>,
+    ) -> Result<(), StoreError> {
+        self.serve_waiters(committed)?;
+        self.commit(durable)
     }
 
     /// Does something small in a transaction of its own.
