@@ -39,7 +39,6 @@ pub(crate) fn is_built_in(name: &str) -> bool {
 }
 
 /// A registry a language.
-#[derive(Clone)]
 pub(super) struct Catalogue {
     languages: HashMap<Language, Compiled>,
     /// Names in the users' templates that are nowhere in the data.
@@ -47,7 +46,6 @@ pub(super) struct Catalogue {
 }
 
 /// The templates for a language.
-#[derive(Clone)]
 pub(super) struct Compiled {
     pub registry: Handlebars<'static>,
     /// By the name of a template: what must follow it, for it lists alerts and does not tell how

@@ -94,6 +94,9 @@ struct Include {
     at: (usize, usize),
 }
 
+/// The built-in templates that are messages, and not only parts of some.
+const MESSAGES: [&str; 4] = ["card", "news", "ended", "reminder"];
+
 /// A compiled template and what is known of it.
 #[derive(Debug)]
 struct Known {
@@ -131,8 +134,10 @@ impl Includes {
         let own = self.0.iter().filter(|(name, _)| is_own(name));
         let own = own.map(|(name, known)| (name.as_str(), &known.template)).collect();
         for (name, Known { template, .. }) in &self.0 {
-            let own_text = if is_own(name) { inlined(template, &own) } else { template.clone() };
-            let template = budget::metered(own_text, author);
+            // Only whole messages: what they include is there for users' templates.
+            let whole = is_own(name) && MESSAGES.contains(&name.as_str());
+            let template = if whole { inlined(template, &own) } else { template.clone() };
+            let template = budget::metered(template, author);
             registry.register_template(name, template);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use handlebars::RenderError;
 
@@ -41,9 +42,9 @@ const MOST_PARTS: usize = 6;
 
 /// The compiled templates.
 pub struct Renderer {
-    built_in: Catalogue,
+    built_in: Arc<Catalogue>,
     /// The built-in ones with the user's on top.
-    user: Catalogue,
+    user: Arc<Catalogue>,
     /// The names that users gave templates, and their languages.
     names: BTreeSet<(String, Option<Language>)>,
     severities: Vec<String>,
@@ -68,8 +69,9 @@ impl Renderer {
     ///
     /// Everything that is wrong with any of them.
     pub fn new(user: Vec<TemplateSource>) -> Result<Self, Vec<TemplateError>> {
-        let built_in = Catalogue::new(&[])?;
-        let on_top = if user.is_empty() { built_in.clone() } else { Catalogue::new(&user)? };
+        let built_in = Arc::new(Catalogue::new(&[])?);
+        let on_top =
+            if user.is_empty() { built_in.clone() } else { Arc::new(Catalogue::new(&user)?) };
         Ok(Self {
             built_in,
             user: on_top,

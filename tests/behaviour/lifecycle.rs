@@ -160,7 +160,7 @@ async fn a_send_in_flight_is_finished_and_not_repeated_by_the_next_start() {
 #[tokio::test]
 async fn what_waits_at_the_stop_is_given_back_and_sent_by_the_next_start() {
     let mut stage = Stage::open("").await;
-    let fault = Fault::new(Trouble::too_many_requests(Some(60))).method("sendMessage");
+    let fault = Fault::new(Trouble::too_many_requests(Some(8))).method("sendMessage");
     stage.sandbox.inject(fault);
     stage.post("ops", &webhook("DiskFull", &["db1"])).await;
     assert!(stage.sandbox.wait_for(Duration::from_secs(10), |s| s.count_429() == 1).await);

@@ -27,7 +27,7 @@ use crate::routing::Updates;
 use crate::telegram::{ChatId, MessageId};
 
 /// Groups that one digest is made from; more than one message holds.
-const MOST: u32 = 400;
+const MOST: u32 = 300;
 /// After so many failures of Telegram a storm ends without a summary.
 const SUMMARY_TRIES: u32 = 3;
 
@@ -98,6 +98,10 @@ impl Worker {
         }
         if told.is_empty() {
             return Next::Again;
+        }
+        // Many lanes may have their hands full: of each group one state is enough.
+        for told in &mut told {
+            told.leased.entry.state.alerts = Vec::new();
         }
         let glances: Vec<Glance> = told.iter().map(|told| told.glance.clone()).collect();
         if let Err(error) = self.begin_storm().await {
