@@ -27,6 +27,10 @@ const MAX_DEPTH_IN_ALL: usize = 96;
 /// deep without asking the parser; a debug build drops it within this.
 const STACK: usize = 16 * 1024 * 1024;
 
+/// A template of so many bytes nests some 700 deep at most, which any thread's stack holds. nabat's
+/// own are smaller: what a thread allocates for each of them would keep its memory in pieces.
+const SMALL: usize = 2 * 1024;
+
 /// Compiles `source`.
 ///
 /// # Errors
@@ -36,6 +40,9 @@ pub(super) fn compile(source: &TemplateSource) -> Result<Template, TemplateError
     if source.text.len() > MAX_BYTES {
         let message = format!("the template is larger than {MAX_BYTES} bytes");
         return Err(TemplateError::new(source, (1, 1), message));
+    }
+    if source.text.len() <= SMALL {
+        return read(source);
     }
     thread::scope(|scope| {
         thread::Builder::new()
