@@ -27,11 +27,6 @@ const MAX_DEPTH_IN_ALL: usize = 96;
 /// deep without asking the parser; a debug build drops it within this.
 const STACK: usize = 16 * 1024 * 1024;
 
-/// A template of so many bytes needs no stack of its own: it holds some 340 links of `{{else if}}`, and
-/// of what nests otherwise pest lets through no more than the stack at hand can take. nabat's own
-/// are smaller: what a thread allocates for each of them would keep its memory in pieces.
-const SMALL: usize = 2 * 1024;
-
 /// Compiles `source`.
 ///
 /// # Errors
@@ -41,9 +36,6 @@ pub(super) fn compile(source: &TemplateSource) -> Result<Template, TemplateError
     if source.text.len() > MAX_BYTES {
         let message = format!("the template is larger than {MAX_BYTES} bytes");
         return Err(TemplateError::new(source, (1, 1), message));
-    }
-    if source.text.len() <= SMALL {
-        return read(source);
     }
     thread::scope(|scope| {
         thread::Builder::new()
@@ -276,12 +268,12 @@ mod tests {
         );
     }
 
-    #[test]
-    fn the_deepest_that_a_file_can_hold_is_refused_and_no_stack_overflows() {
+    /// The deepest templates of so many bytes.
+    fn deepest(bytes: usize) -> Vec<String> {
         let fill = |open: &str, close: &str| {
-            nested(open, (MAX_BYTES - 20) / (open.len() + close.len()), close)
+            nested(open, (bytes - 20) / (open.len() + close.len()), close)
         };
-        for text in [
+        vec![
             fill("{{#a}}", "{{/a}}"),
             fill("{{#if}}", ""),
             format!("{{{{#a}}}}{}{{{{/a}}}}", fill("{{^a}}", "")),
@@ -292,7 +284,19 @@ mod tests {
             format!("{{{{len {}}}}}", fill("{\"\":", "}")),
             format!("{{{{{}}}}}", fill("(a ", ")")),
             format!("{{{{> {}}}}}", fill("(a ", ")")),
-        ] {
+        ]
+    }
+
+    #[test]
+    fn the_deepest_that_a_file_can_hold_is_refused_and_no_stack_overflows() {
+        for text in deepest(MAX_BYTES) {
+            assert!(compiled(text.clone()).is_err(), "{}", &text[..40]);
+        }
+    }
+
+    #[test]
+    fn a_small_template_at_its_deepest_overflows_no_stack_either() {
+        for text in deepest(2 * 1024) {
             assert!(compiled(text.clone()).is_err(), "{}", &text[..40]);
         }
     }
