@@ -1,9 +1,13 @@
 //! What an alert is: the words that every room shares. No I/O, no wire format.
 
+mod own;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use self::own::Own;
 
 /// Label or annotation names with their values, sorted by name.
 pub type Labels = BTreeMap<String, String>;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, Faults};
 use crate::delivery::{Bot, Chats, Delivery, Surroundings, TopicBook};
+use crate::heartbeats::Heartbeats;
 use crate::ingest::{self, Bodies, BodyLimits, Door, Intake};
 use crate::lifecycle::{Readiness, StopOrder, Tasks};
 use crate::outbox::sqlite::{OpenError, SqliteOutbox};
@@ -61,8 +62,8 @@ pub enum StartError {
     Outbox(#[from] StoreError),
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("the HTTP client for pictures can't be set up: {0}")]
-    Images(#[source] reqwest::Error),
+    #[error("the HTTP client for pictures and monitors can't be set up: {0}")]
+    Http(#[source] reqwest::Error),
     #[error(
         "can't listen on {address}: {source}; is another nabat running? Name another address with --web.listen-address"
     )]
@@ -104,7 +105,8 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let renderer = renderer(&config).map_err(StartError::Templates)?;
     rooms::introduce_templates(&renderer);
     let client = Arc::new(ArcSwap::from_pointee(client(&config)?));
-    let images = rooms::images(&config).map_err(StartError::Images)?;
+    let images = rooms::images(&config).map_err(StartError::Http)?;
+    let pusher = rooms::pusher(&config).map_err(StartError::Http)?;
     let security = options.web_config_file.as_deref().map(Security::load).transpose()?;
     let listener = listen(options.listen_address).await?;
     let address = listener.local_addr().unwrap_or(options.listen_address);
@@ -128,7 +130,8 @@ pub async fn start(options: Options) -> Result<App, StartError> {
 
     let (front, back) = (Tasks::default(), Tasks::default());
     let token = token::Keeper::new(&options, &metrics, client.clone(), &back);
-    let chats = Arc::new(Chats::new(token.keep(&config), outbox.migrations().await?));
+    let kept = token.keep(&config);
+    let chats = Arc::new(Chats::new(kept.chats, outbox.migrations().await?));
     let topics = Arc::new(TopicBook::new(outbox.topics().await?));
     let present = Arc::new(Present::new(config.clone(), topics.clone()));
     let delivery = Delivery::new(Surroundings {
@@ -145,10 +148,22 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     });
     rooms::introduce(&config, &metrics, &options.clock);
 
+    let wake = Arc::new(Waker(delivery.clone()));
+    let heartbeats = Arc::new(Heartbeats::new(
+        outbox.clone(),
+        wake.clone(),
+        options.clock.clone(),
+        metrics.clone(),
+        back.clone(),
+    ));
+    heartbeats.replace(rooms::heartbeats(&config, kept.pushes, pusher));
+    heartbeats.recall().await?;
+    back.spawn("heartbeats", heartbeats.clone().watch());
     let intake = Arc::new(Intake {
         router: present.clone(),
         outbox: outbox.clone(),
-        wake: Arc::new(Waker(delivery.clone())),
+        wake,
+        heartbeats: heartbeats.clone(),
         clock: options.clock.clone(),
         metrics: metrics.clone(),
         tasks: front.clone(),
@@ -158,6 +173,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         present,
         store,
         delivery: delivery.clone(),
+        heartbeats,
         token,
         turn: tokio::sync::Mutex::new(()),
     });

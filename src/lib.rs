@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Beside the way: [`secrets`] keeps the bot token fresh, [`web`] serves HTTP and health,
-//! [`telemetry`] logs and counts, [`config`] reads the file, [`images`] fetches pictures,
+//! [`heartbeats`] tells when nothing comes any more, [`telemetry`] logs and counts, [`config`] reads the file, [`images`] fetches pictures,
 //! [`convert`] translates Alertmanager's templates, [`sandbox`] plays Telegram for the demo and
 //! the tests. [`app`] is the only place that wires everyone; [`lifecycle`] starts and
 //! stops them in order.
@@ -23,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod convert;
 pub mod delivery;
+pub mod heartbeats;
 pub mod images;
 pub mod ingest;
 pub mod lifecycle;

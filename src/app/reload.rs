@@ -8,6 +8,7 @@ use super::rooms::{self, Present};
 use super::{Options, token};
 use crate::config::Config;
 use crate::delivery::Delivery;
+use crate::heartbeats::Heartbeats;
 use crate::outbox::sqlite::SqliteOutbox;
 use crate::web::Reload;
 
@@ -17,6 +18,7 @@ pub struct Reloader {
     pub present: Arc<Present>,
     pub store: Arc<SqliteOutbox>,
     pub delivery: Delivery,
+    pub heartbeats: Arc<Heartbeats>,
     pub token: token::Keeper,
     /// One reload at a time.
     pub turn: tokio::sync::Mutex<()>,
@@ -47,10 +49,11 @@ impl Reloader {
             let renderer = rooms::renderer(&config).map_err(|faults| super::lines(&faults))?;
             let client = rooms::client(&config).map_err(|error| error.to_string())?;
             let images = rooms::images(&config).map_err(|error| error.to_string())?;
-            Ok::<_, String>((config, renderer, client, images))
+            let pusher = rooms::pusher(&config).map_err(|error| error.to_string())?;
+            Ok::<_, String>((config, renderer, client, images, pusher))
         };
         let read = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?;
-        let (config, renderer, client, images) = read?;
+        let (config, renderer, client, images, pusher) = read?;
 
         // Nothing below can fail.
         let with = self.delivery.surroundings();
@@ -59,7 +62,9 @@ impl Reloader {
         rooms::introduce_templates(&renderer);
         with.renderer.store(Arc::new(renderer));
         with.options.store(Arc::new(rooms::delivery_options(&config, images)));
-        with.chats.replace(self.token.keep(&config));
+        let kept = self.token.keep(&config);
+        with.chats.replace(kept.chats);
+        self.heartbeats.replace(rooms::heartbeats(&config, kept.pushes, pusher));
         self.store.set_options(rooms::store_options(&config));
         rooms::introduce(&config, &with.metrics, &with.clock);
         self.present.replace(config);

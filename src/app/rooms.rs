@@ -1,5 +1,6 @@
 //! From the configuration's words to each room's own.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -8,6 +9,7 @@ use crate::alert::Notification;
 use crate::clock::Clock;
 use crate::config::{BUILT_IN, Config};
 use crate::delivery::{Delivery, DeliveryOptions, TopicBook};
+use crate::heartbeats::{Heartbeat, PushAddress, PushTarget};
 use crate::images::Images;
 use crate::ingest::{Router, Wake};
 use crate::outbox::sqlite::SqliteOptions;
@@ -155,6 +157,40 @@ pub fn delivery_options(config: &Config, images: Option<Images>) -> DeliveryOpti
         severities: config.delivery.severities.clone(),
         fallback,
     }
+}
+
+/// Makes what calls the heartbeats' monitors, when some are to be called.
+pub fn pusher(config: &Config) -> Result<Option<reqwest::Client>, reqwest::Error> {
+    let any = config.heartbeats.values().any(|heartbeat| heartbeat.url.is_some());
+    any.then(PushTarget::client).transpose()
+}
+
+/// The heartbeats with whom they are told to and whom they call.
+pub fn heartbeats(
+    config: &Config,
+    mut pushes: HashMap<String, PushAddress>,
+    http: Option<reqwest::Client>,
+) -> BTreeMap<String, Heartbeat> {
+    let heartbeat = |(name, heartbeat): (&String, &crate::config::Heartbeat)| {
+        let chats = match (heartbeat.chats.as_slice(), &config.fallback_chat) {
+            ([], Some(fallback)) => std::slice::from_ref(fallback),
+            ([], None) => config.route.chats.as_slice(),
+            (chats, _) => chats,
+        };
+        let lane = |chat: &ChatAlias| {
+            let language = config.chats.get(chat).map(|chat| chat.language).unwrap_or_default();
+            (LaneId { chat: chat.clone(), topic: own_topic(config, chat) }, language)
+        };
+        let push = pushes.remove(name).zip(http.clone());
+        let heartbeat = Heartbeat {
+            matchers: heartbeat.matchers.clone(),
+            interval: heartbeat.interval,
+            lanes: chats.iter().map(lane).collect(),
+            push: push.map(|(address, http)| PushTarget { http, address }),
+        };
+        (name.clone(), heartbeat)
+    };
+    config.heartbeats.iter().map(heartbeat).collect()
 }
 
 /// Where nabat itself speaks in a chat: it has no labels that could choose a topic.

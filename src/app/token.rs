@@ -1,4 +1,4 @@
-//! The bot token and the chats' secret numbers: kept by `secrets`, handed to delivery.
+//! What is secret: the bot token, chats' numbers, monitors' addresses. Kept by `secrets`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use super::Options;
 use crate::clock::Clock;
-use crate::config::{ChatIdSource, Config};
+use crate::config::{ChatIdSource, Config, UrlSource};
 use crate::delivery::{AskForToken, Chat, ChatNumber};
+use crate::heartbeats::PushAddress;
 use crate::lifecycle::Tasks;
 use crate::routing::ChatAlias;
 use crate::secrets::{Check, Checker, SecretRef, SecretWatch, Secrets, SecretsOptions, Wanted};
@@ -32,10 +33,18 @@ pub struct Keeper {
     client: Arc<ArcSwap<Client>>,
     tasks: Tasks,
     token: SecretSender,
-    /// The chats' secret numbers, by where they are kept. Like the token they stay in use
+    /// Everything secret but the token, by where it is kept. Like the token it stays in use
     /// through a reload until the new configuration's Vault has answered.
-    numbers: Arc<Mutex<HashMap<SecretRef, SecretSender>>>,
+    others: Arc<Mutex<HashMap<SecretRef, SecretSender>>>,
     source: Arc<Mutex<Option<Source>>>,
+}
+
+/// What delivery and the heartbeats need of the configuration's secrets.
+#[derive(Debug)]
+pub struct Kept {
+    pub chats: HashMap<ChatAlias, Chat>,
+    /// Where the heartbeats' monitors are, by the heartbeat's name.
+    pub pushes: HashMap<String, PushAddress>,
 }
 
 /// The secrets of the configuration in force.
@@ -59,7 +68,7 @@ impl Keeper {
             client,
             tasks: tasks.clone(),
             token: watch::Sender::default(),
-            numbers: Arc::default(),
+            others: Arc::default(),
             source: Arc::default(),
         }
     }
@@ -80,9 +89,9 @@ impl Keeper {
         })
     }
 
-    /// Starts to keep the configuration's secrets; the former ones are kept no more. Returns
-    /// the chats with their numbers, or the watches in which the numbers will appear.
-    pub fn keep(&self, config: &Config) -> HashMap<ChatAlias, Chat> {
+    /// Starts to keep the configuration's secrets; the former ones are kept no more. What is not
+    /// known yet appears in the watches.
+    pub fn keep(&self, config: &Config) -> Kept {
         let options = SecretsOptions::new(config.vault.clone(), self.scrubber.clone());
         let secrets = Secrets::start(options, self.metrics.clone(), &self.clock, &self.tasks);
         let token_at = config.telegram.bot_token.clone();
@@ -99,7 +108,7 @@ impl Keeper {
                     let name = format!("chats.{alias}.id");
                     let checker: Arc<dyn Checker> = Arc::new(IsChatId);
                     let wanted = Wanted { name, at: at.clone(), checker: Some(checker) };
-                    ChatNumber::Secret(self.number(at, secrets.keep(wanted)))
+                    ChatNumber::Secret(self.other(at, secrets.keep(wanted)))
                 }
             };
             let timezone = chat.timezone.clone();
@@ -110,18 +119,33 @@ impl Keeper {
             (alias.clone(), chat)
         });
         let chats = chats.collect();
+        let pushes = config.heartbeats.iter().filter_map(|(name, heartbeat)| {
+            let address = match heartbeat.url.as_ref()? {
+                UrlSource::Known(url) => PushAddress::Known(url.clone()),
+                UrlSource::Secret(at) => {
+                    let wanted = Wanted {
+                        name: format!("heartbeats.{name}.url"),
+                        at: at.clone(),
+                        checker: Some(Arc::new(IsUrl)),
+                    };
+                    PushAddress::Secret(self.other(at, secrets.keep(wanted)))
+                }
+            };
+            Some((name.clone(), address))
+        });
+        let pushes = pushes.collect();
         self.tasks.spawn("token", forward(token, self.token.clone(), self.tasks.clone()));
         let source = Source { secrets, token_at };
         *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
-        chats
+        Kept { chats, pushes }
     }
 
-    /// The number kept at `at`: the last known one, and what arrives from now on.
-    fn number(&self, at: &SecretRef, arrives: SecretWatch) -> SecretWatch {
-        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = numbers.entry(at.clone()).or_default();
-        self.tasks.spawn("chat id", forward(arrives, number.clone(), self.tasks.clone()));
-        number.subscribe()
+    /// What is kept at `at`: the last known value, and what arrives from now on.
+    fn other(&self, at: &SecretRef, arrives: SecretWatch) -> SecretWatch {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = others.entry(at.clone()).or_default();
+        self.tasks.spawn("secret", forward(arrives, other.clone(), self.tasks.clone()));
+        other.subscribe()
     }
 }
 
@@ -171,6 +195,20 @@ impl Checker for IsChatId {
         match id {
             Some(_) => Check::Good,
             None => Check::Bad("it is no chat id: a number such as -1001234567890".to_owned()),
+        }
+    }
+}
+
+/// A monitor's address is good when it is one.
+struct IsUrl;
+
+#[async_trait]
+impl Checker for IsUrl {
+    async fn check(&self, candidate: &SecretString) -> Check {
+        let url = url::Url::parse(candidate.expose_secret().trim());
+        match url.is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+            true => Check::Good,
+            false => Check::Bad("it is no address: one starts with https:// or http://".to_owned()),
         }
     }
 }

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::{
-    Config, KEYS, alertmanagers, chats, delivery, environment, images, route, secret, sound,
-    telegram, topic, vault,
+    Config, KEYS, alertmanagers, chats, delivery, environment, heartbeats, images, route, secret,
+    sound, telegram, topic, vault,
 };
 
 const EXAMPLE: &str = include_str!("../../config/nabat.yml");
 const REFERENCE: &str = include_str!("../../docs/configuration.md");
 
 /// Every section's place in the file and its keys.
-const SECTIONS: [(&str, &[&str]); 17] = [
+const SECTIONS: [(&str, &[&str]); 18] = [
     ("", KEYS),
     ("telegram.", telegram::KEYS),
     ("telegram.proxy_url.", telegram::PROXY_KEYS),
@@ -25,6 +25,7 @@ const SECTIONS: [(&str, &[&str]); 17] = [
     ("route.", route::KEYS),
     ("delivery.", delivery::KEYS),
     ("delivery.storm.", delivery::STORM_KEYS),
+    ("heartbeats.<name>.", heartbeats::KEYS),
     ("images.", images::KEYS),
     ("alertmanagers.<name>.", alertmanagers::KEYS),
     ("<secret>.", secret::KEYS),
@@ -85,6 +86,7 @@ fn the_example_loads_with_everything_switched_on_and_shows_the_defaults() {
     let images = config.images.expect("pictures are switched on");
     assert_eq!(images.max_bytes, crate::images::ImageOptions::MAX_BYTES);
     assert_eq!(images.timeout, crate::images::ImageOptions::TIMEOUT);
+    assert_eq!(config.heartbeats["watchdog"].interval, super::Heartbeat::INTERVAL);
     assert!(config.telegram.proxy_url.is_some());
     assert_eq!(config.route.template, super::BUILT_IN);
 }
@@ -101,6 +103,7 @@ fn the_reference_states_the_defaults() {
     assert_eq!(seconds("delivery.dead_after"), delivery.dead_after);
     assert_eq!(seconds("delivery.new_card_after"), delivery.new_card_after);
     assert_eq!(seconds("delivery.storm.threshold"), delivery.storm_threshold);
+    assert_eq!(seconds("heartbeats.<name>.interval"), super::Heartbeat::INTERVAL);
     assert_eq!(seconds("vault.refresh_interval"), super::Vault::REFRESH_INTERVAL);
     assert_eq!(seconds("vault.timeout"), super::Vault::TIMEOUT);
 }

@@ -67,6 +67,7 @@ pub(super) fn read(environment: Environment<'_>) -> Result<Config, Faults> {
                 fallback_chat: None,
                 templates: Vec::new(),
                 delivery: Delivery::default(),
+                heartbeats: BTreeMap::new(),
                 images: None,
                 alertmanagers: BTreeMap::new(),
                 warnings: walk.warnings,

@@ -10,6 +10,7 @@ pub(crate) mod chats;
 mod delivery;
 mod environment;
 mod fault;
+mod heartbeats;
 mod images;
 mod route;
 mod secret;
@@ -35,6 +36,7 @@ pub use delivery::Delivery;
 pub use environment::{API_URL_VARIABLE, CHAT_ID_VARIABLE, TOKEN_VARIABLE, process_environment};
 pub use fault::{Fault, Faults};
 pub(crate) use fault::{did_you_mean, shown};
+pub use heartbeats::{Heartbeat, UrlSource};
 pub use route::updates_name;
 pub use telegram::{ProxyUrl, Telegram};
 pub use templates::{BUILT_IN, TemplateFile};
@@ -57,6 +59,7 @@ const KEYS: &[&str] = &[
     "fallback_chat",
     "templates",
     "delivery",
+    "heartbeats",
     "images",
     "alertmanagers",
 ];
@@ -74,6 +77,8 @@ pub struct Config {
     /// The operator's templates, read.
     pub templates: Vec<TemplateFile>,
     pub delivery: Delivery,
+    /// By name.
+    pub heartbeats: BTreeMap<String, Heartbeat>,
     /// Which pictures of alerts are shown; none without it.
     pub images: Option<ImageOptions>,
     pub alertmanagers: BTreeMap<String, Alertmanager>,
@@ -129,9 +134,18 @@ impl Config {
             ChatIdSource::Secret(secret) => Some((format!("chats.{alias}.id"), secret.clone())),
             ChatIdSource::Known(_) => None,
         });
+        let heartbeats = self.heartbeats.iter().filter_map(|(name, heartbeat)| {
+            match heartbeat.url.as_ref()? {
+                UrlSource::Secret(secret) => {
+                    Some((format!("heartbeats.{name}.url"), secret.clone()))
+                }
+                UrlSource::Known(_) => None,
+            }
+        });
         [("telegram.bot_token".to_owned(), self.telegram.bot_token.clone())]
             .into_iter()
             .chain(chats)
+            .chain(heartbeats)
             .collect()
     }
 
@@ -176,17 +190,18 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
     let chats_at = root.get("chats");
     let chats = chats_at.as_ref().map(|at| chats::read(at, &template_names, walk));
     let chats = chats.unwrap_or_default();
+    // Names count even when their chat is faulty, or one fault would be reported as many.
+    let names = chats_at.as_ref().map(|at| names(at.value)).unwrap_or_default();
+    let names = route::Names { chats: names, templates: template_names };
+    let heartbeats = root.get("heartbeats").map(|at| heartbeats::read(&at, &names, walk));
     if vault.is_none() {
         for place in std::mem::take(&mut walk.vault_references) {
             walk.fault(&place, "there is no vault section", "add vault: {address: …, auth: …}");
         }
     }
-    // Names count even when their chat is faulty, or one fault would be reported as many.
-    let names = chats_at.as_ref().map(|at| names(at.value)).unwrap_or_default();
-    if names.is_empty() {
+    if names.chats.is_empty() {
         walk.missing(&root, "chats", "name at least one: chats: {ops: {id: -1001234567890}}");
     }
-    let names = route::Names { chats: names, templates: template_names };
     let route = match (root.get("route"), names.chats.as_slice()) {
         (Some(at), _) => route::read(&at, &names, walk),
         (None, [only]) => Some(Route::to(vec![ChatAlias((*only).to_owned())])),
@@ -219,6 +234,7 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
         fallback_chat,
         templates,
         delivery: delivery?,
+        heartbeats: heartbeats.unwrap_or_default(),
         images,
         alertmanagers,
         warnings: Vec::new(),

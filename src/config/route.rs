@@ -1,6 +1,6 @@
 //! `route:` the tree that decides which chats hear about a notification.
 
-use crate::routing::{ChatAlias, Route, TopicRule, Updates, parse_matchers};
+use crate::routing::{ChatAlias, Matcher, Route, TopicRule, Updates, parse_matchers};
 
 use super::chats;
 use super::fault::{did_you_mean, shown};
@@ -57,6 +57,21 @@ pub(super) fn alias(at: &At<'_>, names: &Names<'_>, walk: &mut Walk<'_>) -> Opti
     None
 }
 
+/// A list of matchers, all of which must accept.
+pub(super) fn matchers(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<Matcher> {
+    let mut matchers = Vec::new();
+    for (place, line) in walk.texts(at) {
+        match parse_matchers(line) {
+            Ok(parsed) => matchers.extend(parsed),
+            Err(error) => {
+                let problem = format!("{} is no matcher: {error}", shown(line));
+                walk.fault(&place, problem, "write it like severity=\"critical\"");
+            }
+        }
+    }
+    matchers
+}
+
 fn node(section: &Section<'_>, parent: &Route, names: &Names<'_>, walk: &mut Walk<'_>) -> Route {
     let mut route =
         Route { matchers: Vec::new(), continues: false, routes: Vec::new(), ..parent.clone() };
@@ -86,15 +101,7 @@ fn node(section: &Section<'_>, parent: &Route, names: &Names<'_>, walk: &mut Wal
         route.buttons = Some(chats::buttons(&at, walk));
     }
     if let Some(at) = section.get("matchers") {
-        for (place, line) in walk.texts(&at) {
-            match parse_matchers(line) {
-                Ok(matchers) => route.matchers.extend(matchers),
-                Err(error) => {
-                    let problem = format!("{} is no matcher: {error}", shown(line));
-                    walk.fault(&place, problem, "write it like severity=\"critical\"");
-                }
-            }
-        }
+        route.matchers = matchers(&at, walk);
     }
     if let Some(at) = section.get("continue") {
         route.continues = walk.boolean(&at).unwrap_or_default();

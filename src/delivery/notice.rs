@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::alert::{Alert, GroupId, Labels, Notification, Reason, Source, Status};
+use crate::alert::{Notification, Own, Status};
 use crate::outbox::{Class, Priority, Submission};
 use crate::rendering::Language;
 use crate::routing::{Destination, LaneId, Updates};
@@ -51,7 +51,7 @@ impl Delivery {
     pub(super) async fn is_told(&self, lane: &LaneId) -> bool {
         let with = &self.shared.with;
         let Some(fallback) = with.options.load().fallback.clone() else { return false };
-        match with.outbox.latest(&fallback, &group(lane)).await {
+        match with.outbox.latest(&fallback, &Own::group(&key(lane))).await {
             Ok(latest) => latest.is_some_and(|state| state.status == Status::Firing),
             Err(error) => {
                 tracing::warn!(%lane, %error, "it is not known what the fallback chat was told");
@@ -62,8 +62,8 @@ impl Delivery {
 }
 
 /// What the fallback chat is told about a lane is one group.
-fn group(lane: &LaneId) -> GroupId {
-    GroupId { source: Source::Nabat, receiver: "nabat".into(), key: format!("unreachable/{lane}") }
+fn key(lane: &LaneId) -> String {
+    format!("unreachable/{lane}")
 }
 
 fn unreachable(
@@ -73,36 +73,16 @@ fn unreachable(
     now: jiff::Timestamp,
     language: Language,
 ) -> Notification {
-    let words = |pairs: &[(&str, &str)]| -> Labels {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    };
     let name = lane.to_string();
-    let labels =
-        words(&[("alertname", "NabatChatUnreachable"), ("chat", &name), ("severity", "critical")]);
-    let annotations = words(&[
-        ("summary", &language.say("chat_unreachable", &[&name])),
-        ("description", why),
-        ("action", &language.say("chat_unreachable_action", &[])),
-    ]);
-    Notification {
-        group: group(lane),
-        status,
-        reason: Reason::Unknown,
-        alerts: vec![Alert {
-            fingerprint: format!("nabat-unreachable-{name}"),
-            status,
-            labels: labels.clone(),
-            annotations: annotations.clone(),
-            starts_at: now,
-            ends_at: (status == Status::Resolved).then_some(now),
-            generator_url: String::new(),
-            grafana: None,
-            unlisted: false,
-        }],
-        group_labels: words(&[("alertname", "NabatChatUnreachable")]),
-        common_labels: labels,
-        common_annotations: annotations,
-        external_url: String::new(),
-        truncated_alerts: 0,
-    }
+    let own = Own {
+        key: key(lane),
+        alertname: "NabatChatUnreachable",
+        about: ("chat", &name),
+        says: &[
+            ("summary", &language.say("chat_unreachable", &[&name])),
+            ("description", why),
+            ("action", &language.say("chat_unreachable_action", &[])),
+        ],
+    };
+    own.notification(status, now, now)
 }

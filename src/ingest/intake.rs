@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::alert::{Notification, Reason, Status};
 use crate::clock::Clock;
+use crate::heartbeats::Heartbeats;
 use crate::lifecycle::Tasks;
 use crate::outbox::{Accepted, Class, Fate, Outbox, Priority, StoreError, Submission};
 use crate::routing::{ChatAlias, Destination, LaneId};
@@ -66,12 +67,40 @@ pub struct Intake {
     pub router: Arc<dyn Router>,
     pub outbox: Arc<dyn Outbox>,
     pub wake: Arc<dyn Wake>,
+    pub heartbeats: Arc<Heartbeats>,
     pub clock: Arc<Clock>,
     pub metrics: Arc<Metrics>,
     pub tasks: Tasks,
 }
 
 impl Intake {
+    /// Takes a notification: its heartbeats are heard, what else it holds is routed (to the chat
+    /// `direct` alone, when given) and stored durably in all its lanes. Of heartbeats alone no lane
+    /// hears, and none is named in what is returned.
+    ///
+    /// # Errors
+    /// [`IntakeError`]; then nothing was stored, or the store does not know whether it was.
+    pub async fn take(
+        &self,
+        mut notification: Notification,
+        direct: Option<&ChatAlias>,
+    ) -> Result<Accepted, IntakeError> {
+        let heard = self.heartbeats.hear(&mut notification);
+        if !heard.any {
+            return self.store(notification, direct).await;
+        }
+        let accepted = if notification.alerts.is_empty() {
+            self.destinations(&notification, direct)?;
+            // A sender that is told 2xx believes that its alerts are safe here.
+            self.outbox.probe().await?;
+            Accepted { lanes: Vec::new() }
+        } else {
+            self.store(notification, direct).await?
+        };
+        self.heartbeats.acknowledge(heard).await?;
+        Ok(accepted)
+    }
+
     /// Routes the notification (to the chat `direct` alone, when given) and stores it durably in
     /// all its lanes.
     ///
@@ -80,7 +109,7 @@ impl Intake {
     ///
     /// # Errors
     /// [`IntakeError`]; then nothing was stored, or the store does not know whether it was.
-    pub async fn take(
+    async fn store(
         &self,
         notification: Notification,
         direct: Option<&ChatAlias>,

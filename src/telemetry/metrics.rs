@@ -37,6 +37,10 @@ pub struct Metrics {
     pub secret_refresh_failures: IntCounterVec,
     pub vault_token_expiry: Gauge,
     pub vault_up: IntGauge,
+    pub heartbeats_received: IntCounterVec,
+    pub heartbeat_last: GaugeVec,
+    pub heartbeat_missing: IntGaugeVec,
+    pub heartbeat_pushes: IntCounterVec,
     pub config_last_reload_successful: IntGauge,
     pub config_last_reload_success_timestamp: Gauge,
 }
@@ -70,6 +74,9 @@ pub const METHODS: [&str; 9] = [
 /// What became of a picture, as `images_total{outcome}` says it.
 pub const IMAGES: [&str; 7] =
     ["sent", "not_allowed", "unreachable", "unfit", "refused", "unknown", "dropped"];
+
+/// How a call of a monitor ended, as `heartbeat_pushes_total{outcome}` says it.
+pub const PUSHES: [&str; 2] = ["ok", "failed"];
 
 /// Why a letter died, as `dead_letters_total{reason}` says it.
 pub const DEATHS: [&str; 4] = ["unreachable", "refused", "poisonous", "no_such_chat"];
@@ -218,6 +225,30 @@ impl Metrics {
                 "When nabat's own Vault token expires, in Unix seconds; 0 when there is none.",
             ),
             vault_up: gauge(r, "vault_up", "1 when the last request to Vault succeeded."),
+            heartbeats_received: counters(
+                r,
+                "heartbeats_received_total",
+                "Beats of a heartbeat that were heard.",
+                &["heartbeat"],
+            ),
+            heartbeat_last: float_gauges(
+                r,
+                "heartbeat_last_timestamp_seconds",
+                "When the heartbeat was last heard, in Unix seconds; 0 before the first.",
+                &["heartbeat"],
+            ),
+            heartbeat_missing: gauges(
+                r,
+                "heartbeat_missing",
+                "1 when the heartbeat has been silent for longer than its interval.",
+                &["heartbeat"],
+            ),
+            heartbeat_pushes: counters(
+                r,
+                "heartbeat_pushes_total",
+                "Calls of the monitor that listens to the heartbeat, by outcome (ok, failed).",
+                &["heartbeat", "outcome"],
+            ),
             config_last_reload_successful: gauge(
                 r,
                 "config_last_reload_successful",
@@ -256,6 +287,27 @@ impl Metrics {
         self.outbox_oldest_entry_age.with_label_values(&[chat]);
         self.telegram_rate_limited.with_label_values(&[chat]);
         self.last_success.with_label_values(&[chat]);
+    }
+
+    /// Makes the series of one heartbeat exist.
+    pub fn introduce_heartbeat(&self, name: &str) {
+        self.heartbeats_received.with_label_values(&[name]);
+        self.heartbeat_last.with_label_values(&[name]);
+        self.heartbeat_missing.with_label_values(&[name]);
+        for outcome in PUSHES {
+            self.heartbeat_pushes.with_label_values(&[name, outcome]);
+        }
+    }
+
+    /// Ends the series of a heartbeat that is configured no more, or its alert would never end.
+    pub fn forget_heartbeat(&self, name: &str) {
+        // An error means that there is no such series.
+        let _ = self.heartbeats_received.remove_label_values(&[name]);
+        let _ = self.heartbeat_last.remove_label_values(&[name]);
+        let _ = self.heartbeat_missing.remove_label_values(&[name]);
+        for outcome in PUSHES {
+            let _ = self.heartbeat_pushes.remove_label_values(&[name, outcome]);
+        }
     }
 
     /// The Prometheus text format, version 0.0.4.

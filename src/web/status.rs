@@ -7,6 +7,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::heartbeats::HeartbeatView;
 use crate::routing::ChatAlias;
 
 use super::{Doors, answer};
@@ -21,6 +22,7 @@ struct Status {
     not_ready_because: Option<String>,
     outbox_bytes: u64,
     chats: Vec<ChatStatus>,
+    heartbeats: Vec<HeartbeatView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,6 +60,7 @@ pub(super) async fn status(State(doors): State<Arc<Doors>>) -> Response {
                 chat,
             })
             .collect(),
+        heartbeats: doors.intake.heartbeats.views(),
     };
     answer::ok(serde_json::json!(status))
 }

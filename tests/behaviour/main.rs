@@ -13,6 +13,7 @@ mod demo;
 mod documents;
 mod fuzz_corpus;
 mod golden;
+mod heartbeats;
 mod hostile;
 mod ingest;
 mod lifecycle;

@@ -56,7 +56,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
         [
             "nabat.yml:4: fallback_chats: unknown key; did you mean \"fallback_chat\"?",
             "nabat.yml:5: wings: unknown key; use one of telegram, vault, chats, route, \
-             fallback_chat, templates, delivery, images, alertmanagers",
+             fallback_chat, templates, delivery, heartbeats, images, alertmanagers",
         ]
     );
 }
@@ -302,4 +302,28 @@ fn a_choice_of_topics_is_checked() {
           give each chat its own topic under chats"]
     );
     assert!(parse(&route("{by: team, create: true}")).is_ok(), "each chat gets its own");
+}
+
+#[test]
+fn a_heartbeat_says_which_alerts_it_is() {
+    let text = with(
+        "heartbeats:\n  a: {interval: 0s, chats: [opps]}\n  b: {matchers: [], url: monitor}\n  \
+         c: {matchers: ['x'], url: {vault: {path: p, field: f}}}\n",
+    );
+    let remedy = "say which alerts are the heartbeat: matchers: ['alertname=\"Watchdog\"']";
+    assert_eq!(
+        faults(&text),
+        [
+            format!("nabat.yml:5: heartbeats.a.matchers: is missing; {remedy}").as_str(),
+            "nabat.yml:5: heartbeats.a.interval: must be longer than zero; \
+             leave it out for the default",
+            "nabat.yml:5: heartbeats.a.chats[0]: no chat is called \"opps\"; did you mean \"ops\"?",
+            format!("nabat.yml:6: heartbeats.b.matchers: takes every alert; {remedy}").as_str(),
+            "nabat.yml:6: heartbeats.b.url: is no URL with http://, https:// and a host; \
+             write it like https://monitor.example.org/ping/nabat",
+            "nabat.yml:7: heartbeats.c.matchers[0]: \"x\" is no matcher: column 2: expected one of \
+             = != =~ !~, found the end; write it like severity=\"critical\"",
+            "nabat.yml:7: heartbeats.c.url: there is no vault section; add vault: {address: …, auth: …}",
+        ]
+    );
 }

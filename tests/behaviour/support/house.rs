@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use nabat::alert::Notification;
 use nabat::clock::Clock;
 use nabat::delivery::{Outcome, Report};
+use nabat::heartbeats::{Heartbeat, Heartbeats};
 use nabat::ingest::{self, Bodies, BodyLimits, Door, Intake, Router, Wake};
 use nabat::lifecycle::Readiness;
 use nabat::lifecycle::Tasks;
@@ -121,11 +122,21 @@ impl House {
         let store = Arc::new(SqliteOutbox::open(home.path(), setup.store, commits).unwrap());
         let (ring, bell) = mpsc::unbounded_channel();
         let tasks = Tasks::default();
+        let wake = Arc::new(Bell(ring));
+        let clock = Arc::new(Clock::system());
+        let heartbeats = Arc::new(Heartbeats::new(
+            store.clone(),
+            wake.clone(),
+            clock.clone(),
+            metrics.clone(),
+            tasks.clone(),
+        ));
         let intake = Arc::new(Intake {
             router: Arc::new(TwoChats),
             outbox: store.clone(),
-            wake: Arc::new(Bell(ring)),
-            clock: Arc::new(Clock::system()),
+            wake,
+            heartbeats,
+            clock,
             metrics: metrics.clone(),
             tasks: tasks.clone(),
         });
@@ -164,6 +175,17 @@ impl House {
             tasks,
             _home: home,
         }
+    }
+
+    /// Listens for a heartbeat, a minute at a time.
+    pub fn listen_for(&self, name: &str, matchers: &str) {
+        let heartbeat = Heartbeat {
+            matchers: nabat::routing::parse_matchers(matchers).unwrap(),
+            interval: Duration::from_mins(1),
+            lanes: Vec::new(),
+            push: None,
+        };
+        self.intake.heartbeats.replace([(name.to_owned(), heartbeat)].into());
     }
 
     pub fn url(&self, path: &str) -> String {

@@ -1,0 +1,95 @@
+//! `heartbeats:` alerts that must keep coming, and who hears when one does not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::routing::{ChatAlias, Matcher};
+use crate::secrets::SecretRef;
+
+use super::walk::{At, Walk};
+use super::yaml::Value;
+use super::{route, secret};
+
+pub(super) const KEYS: &[&str] = &["matchers", "interval", "chats", "url"];
+
+/// One of `heartbeats:`
+#[derive(Debug, Clone)]
+pub struct Heartbeat {
+    /// At least one; all must accept an alert's labels.
+    pub matchers: Vec<Matcher>,
+    /// The longest silence that is no news.
+    pub interval: Duration,
+    /// Who is told; when empty the fallback chat, or without one the root route's chats.
+    pub chats: Vec<ChatAlias>,
+    /// What is called with every beat.
+    pub url: Option<UrlSource>,
+}
+
+/// An address to call, or where it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum UrlSource {
+    Known(Url),
+    Secret(SecretRef),
+}
+
+impl std::fmt::Debug for UrlSource {
+    /// Monitors' addresses hold keys: only the host is shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Known(url) => write!(f, "Known({})", url.host_str().unwrap_or_default()),
+            Self::Secret(secret) => f.debug_tuple("Secret").field(secret).finish(),
+        }
+    }
+}
+
+impl Heartbeat {
+    /// Two or more beats of an Alertmanager that repeats the alert every two minutes: a single one
+    /// that is lost is no alarm.
+    pub const INTERVAL: Duration = Duration::from_mins(5);
+}
+
+pub(super) fn read(
+    at: &At<'_>,
+    names: &route::Names<'_>,
+    walk: &mut Walk<'_>,
+) -> BTreeMap<String, Heartbeat> {
+    let mut heartbeats = BTreeMap::new();
+    for (name, at) in walk.named(at) {
+        if let Some(heartbeat) = heartbeat(&at, names, walk) {
+            heartbeats.insert(name.to_owned(), heartbeat);
+        }
+    }
+    heartbeats
+}
+
+fn heartbeat(at: &At<'_>, names: &route::Names<'_>, walk: &mut Walk<'_>) -> Option<Heartbeat> {
+    let section = walk.section(at, KEYS)?;
+    let remedy = "say which alerts are the heartbeat: matchers: ['alertname=\"Watchdog\"']";
+    let matchers_at = walk.required(&section, "matchers", remedy);
+    let matchers = matchers_at.as_ref().map(|at| route::matchers(at, walk)).unwrap_or_default();
+    // One that takes everything would hide every alert.
+    if let Some(at) =
+        matchers_at.filter(|at| matches!(at.value, Value::List(list) if list.is_empty()))
+    {
+        walk.fault(&at.place, "takes every alert", remedy);
+    }
+    let interval = match section.get("interval") {
+        Some(at) => walk.pause(&at).unwrap_or_default(),
+        None => Heartbeat::INTERVAL,
+    };
+    let chats = match section.get("chats") {
+        Some(at) => walk.list(&at).iter().filter_map(|at| route::alias(at, names, walk)).collect(),
+        None => Vec::new(),
+    };
+    let url = section.get("url").and_then(|at| url(&at, walk));
+    Some(Heartbeat { matchers, interval, chats, url })
+}
+
+fn url(at: &At<'_>, walk: &mut Walk<'_>) -> Option<UrlSource> {
+    if matches!(at.value, Value::Map(_)) {
+        return secret::read(at, walk).map(UrlSource::Secret);
+    }
+    walk.url(at, &["http", "https"], "https://monitor.example.org/ping/nabat").map(UrlSource::Known)
+}

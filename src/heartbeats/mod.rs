@@ -1,0 +1,278 @@
+//! The dead man's switch: alerts that must keep coming, and what is said when they do not.
+//!
+//! A heartbeat is an alert that always fires, such as the Watchdog of many rule sets. Nobody
+//! needs to read that it does; everybody must hear when it stops, for then other alerts may not
+//! arrive either. So its alerts are taken out of what is shown, and silence is told instead.
+//!
+//! - Only time in which nabat runs counts as silence: after a start, a suspended machine or a
+//!   stopped process the whole interval has to pass anew.
+//! - What was told is in the store, as any alert's state: a restart neither forgets a silence that
+//!   people know of nor tells it twice.
+
+mod push;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use self::push::Push;
+pub use self::push::{PushAddress, PushTarget};
+use crate::alert::{Alert, Notification, Own, Source, Status};
+use crate::clock::Clock;
+use crate::ingest::Wake;
+use crate::lifecycle::Tasks;
+use crate::outbox::{Class, Outbox, Priority, StoreError, Submission};
+use crate::rendering::Language;
+use crate::routing::{Destination, LaneId, Matcher, Updates};
+use crate::telemetry::Metrics;
+
+/// One heartbeat, as it is configured.
+#[derive(Debug, Clone)]
+pub struct Heartbeat {
+    /// All must accept an alert's labels; at least one.
+    pub matchers: Vec<Matcher>,
+    /// The longest silence that is no news.
+    pub interval: Duration,
+    /// Who is told, in which language.
+    pub lanes: Vec<(LaneId, Language)>,
+    /// What is called with every beat.
+    pub push: Option<PushTarget>,
+}
+
+impl Heartbeat {
+    fn takes(&self, alert: &Alert) -> bool {
+        let label = |name: &str| alert.labels.get(name).map_or("", String::as_str);
+        self.matchers.iter().all(|matcher| matcher.matches(label(matcher.name())))
+    }
+}
+
+/// What is known of a heartbeat.
+#[derive(Debug)]
+struct Watched {
+    heartbeat: Heartbeat,
+    /// When it was last heard, or since when it is listened for.
+    heard: Instant,
+    heard_at: Option<Timestamp>,
+    /// Since when it is silent, as far as people were told.
+    missing: Option<Timestamp>,
+    push: Push,
+}
+
+/// A heartbeat as people look at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeartbeatView {
+    pub heartbeat: String,
+    /// Absent until this process hears it.
+    pub last_heard: Option<Timestamp>,
+    /// Since when it is silent, as the chat was told.
+    pub missing_since: Option<Timestamp>,
+}
+
+/// Every heartbeat of the configuration in force.
+#[derive(Debug)]
+pub struct Heartbeats {
+    watched: Mutex<BTreeMap<String, Watched>>,
+    /// Configured no more, but told as silent: to be closed.
+    retired: Mutex<Vec<(String, Heartbeat, Timestamp)>>,
+    changed: Notify,
+    outbox: Arc<dyn Outbox>,
+    wake: Arc<dyn Wake>,
+    clock: Arc<Clock>,
+    metrics: Arc<Metrics>,
+    tasks: Tasks,
+}
+
+/// What of a notification was heartbeats, to be acknowledged once the rest is stored.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Heard {
+    /// Whether any alert was taken out.
+    pub any: bool,
+    /// Those that were heard; one that only ended was not.
+    beats: Vec<String>,
+}
+
+impl Heartbeats {
+    /// None yet; see [`Heartbeats::replace`].
+    pub fn new(
+        outbox: Arc<dyn Outbox>,
+        wake: Arc<dyn Wake>,
+        clock: Arc<Clock>,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+    ) -> Self {
+        Self {
+            watched: Mutex::default(),
+            retired: Mutex::default(),
+            changed: Notify::new(),
+            outbox,
+            wake,
+            clock,
+            metrics,
+            tasks,
+        }
+    }
+
+    /// Puts a configuration in force. Those that were listened for keep their time.
+    pub fn replace(&self, heartbeats: BTreeMap<String, Heartbeat>) {
+        let mut watched = self.watched();
+        let mut former = std::mem::take(&mut *watched);
+        for (name, heartbeat) in heartbeats {
+            self.metrics.introduce_heartbeat(&name);
+            let known = former.remove(&name);
+            let (heard, heard_at, missing) =
+                known.map_or((Instant::now(), None, None), |w| (w.heard, w.heard_at, w.missing));
+            let push = Push::default();
+            watched.insert(name, Watched { heartbeat, heard, heard_at, missing, push });
+        }
+        let silent = former.into_iter().filter_map(|(name, watched)| {
+            self.metrics.forget_heartbeat(&name);
+            Some((name, watched.heartbeat, watched.missing?))
+        });
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner).extend(silent);
+        drop(watched);
+        self.changed.notify_one();
+    }
+
+    /// Takes the heartbeats out of a notification; what is left is for people. Only alerts from
+    /// outside are heartbeats, and only those that fire are beats.
+    pub fn hear(&self, notification: &mut Notification) -> Heard {
+        if !matches!(notification.group.source, Source::Alertmanager | Source::Grafana) {
+            return Heard::default();
+        }
+        let mut watched = self.watched();
+        if watched.is_empty() {
+            return Heard::default();
+        }
+        let (now, at) = (Instant::now(), self.clock.now());
+        let mut heard = Heard::default();
+        notification.alerts.retain(|alert| {
+            let mut is_heartbeat = false;
+            for (name, watched) in watched.iter_mut().filter(|(_, w)| w.heartbeat.takes(alert)) {
+                is_heartbeat = true;
+                if alert.fires() && !heard.beats.contains(name) {
+                    (watched.heard, watched.heard_at) = (now, Some(at));
+                    heard.beats.push(name.clone());
+                }
+            }
+            heard.any |= is_heartbeat;
+            !is_heartbeat
+        });
+        drop(watched);
+        if heard.any && notification.firing().next().is_none() {
+            notification.status = Status::Resolved;
+        }
+        heard
+    }
+
+    /// Counts what was heard, tells those who believe it silent that it is back, and calls who
+    /// wants to be called.
+    ///
+    /// # Errors
+    /// When the return could not be stored; the sender has to try again.
+    pub async fn acknowledge(&self, heard: Heard) -> Result<(), StoreError> {
+        for name in heard.beats {
+            let Some((heartbeat, missing)) = self.beat(&name) else { continue };
+            if let Some(since) = missing {
+                self.tell(&name, &heartbeat, Status::Resolved, since).await?;
+                self.is_back(&name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a beat; says since when people believe it silent.
+    fn beat(&self, name: &str) -> Option<(Heartbeat, Option<Timestamp>)> {
+        let watched = self.watched();
+        let watched = watched.get(name)?;
+        self.metrics.heartbeats_received.with_label_values(&[name]).inc();
+        let now = self.clock.now().as_duration().as_secs_f64();
+        self.metrics.heartbeat_last.with_label_values(&[name]).set(now);
+        if let Some(target) = &watched.heartbeat.push {
+            watched.push.call(name, target, &self.metrics, &self.tasks);
+        }
+        Some((watched.heartbeat.clone(), watched.missing))
+    }
+
+    fn is_back(&self, name: &str) {
+        if let Some(watched) = self.watched().get_mut(name) {
+            watched.missing = None;
+        }
+        self.metrics.heartbeat_missing.with_label_values(&[name]).set(0);
+        tracing::info!(heartbeat = name, "the heartbeat is back");
+    }
+
+    /// How each stands, by name.
+    pub fn views(&self) -> Vec<HeartbeatView> {
+        let watched = self.watched();
+        let view = |(name, watched): (&String, &Watched)| HeartbeatView {
+            heartbeat: name.clone(),
+            last_heard: watched.heard_at,
+            missing_since: watched.missing,
+        };
+        watched.iter().map(view).collect()
+    }
+
+    /// Stores for every chat of the heartbeat that it is silent, or back.
+    async fn tell(
+        &self,
+        name: &str,
+        heartbeat: &Heartbeat,
+        status: Status,
+        since: Timestamp,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        for (lane, language) in &heartbeat.lanes {
+            let interval = humantime::format_duration(heartbeat.interval).to_string();
+            let own = Own {
+                key: key(name),
+                alertname: "NabatHeartbeatMissing",
+                about: ("heartbeat", name),
+                says: &[
+                    ("summary", &language.say("heartbeat_missing", &[name])),
+                    ("description", &language.say("heartbeat_missing_why", &[&interval])),
+                    ("action", &language.say("heartbeat_missing_action", &[])),
+                ],
+            };
+            let submission = Submission {
+                notification: Arc::new(own.notification(status, since, now)),
+                destinations: vec![Destination {
+                    lane: lane.clone(),
+                    by_label: false,
+                    template: "default".into(),
+                    updates: Updates::Thread,
+                    buttons: None,
+                }],
+                priority: Priority {
+                    severity: 0,
+                    class: if status == Status::Firing { Class::News } else { Class::End },
+                },
+                at: now,
+            };
+            self.outbox.accept(submission).await?;
+            self.wake.wake(lane);
+        }
+        Ok(())
+    }
+
+    fn watched(&self) -> MutexGuard<'_, BTreeMap<String, Watched>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched {
+    fn is_overdue(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard) > self.heartbeat.interval
+    }
+}
+
+/// The key of the group in which a heartbeat's silence is told.
+fn key(name: &str) -> String {
+    format!("heartbeat/{name}")
+}
