@@ -135,7 +135,7 @@ pub fn store_options(config: &Config) -> SqliteOptions {
         dedup_window: config.delivery.dedup_window,
         max_entries: config.delivery.max_entries,
         max_bytes: config.delivery.max_bytes,
-        ..SqliteOptions::default()
+        keep_cards: config.delivery.keep_cards,
     }
 }
 
@@ -153,7 +153,6 @@ pub fn delivery_options(config: &Config, images: Option<Images>) -> DeliveryOpti
         images: images.map(Arc::new),
         dead_after: config.delivery.dead_after,
         new_card_after: config.delivery.new_card_after,
-        storm_threshold: config.delivery.storm_threshold,
         severities: config.delivery.severities.clone(),
         fallback,
     }

@@ -111,11 +111,17 @@ impl Keeper {
                     ChatNumber::Secret(self.other(at, secrets.keep(wanted)))
                 }
             };
-            let timezone = chat.timezone.clone();
-            let (buttons, sound) = (chat.buttons.clone(), chat.sound.clone());
-            let (language, tg_time, rich) = (chat.language, chat.tg_time, chat.rich);
-            let pin = chat.pin.clone();
-            let chat = Chat { number, language, timezone, tg_time, buttons, rich, sound, pin };
+            let chat = Chat {
+                number,
+                language: chat.language,
+                timezone: chat.timezone.clone(),
+                tg_time: chat.tg_time,
+                buttons: chat.buttons.clone(),
+                rich: chat.rich,
+                sound: chat.sound.clone(),
+                pin: chat.pin.clone(),
+                storm_threshold: chat.storm_threshold.unwrap_or(config.delivery.storm_threshold),
+            };
             (alias.clone(), chat)
         });
         let chats = chats.collect();

@@ -1,6 +1,7 @@
 //! `chats:` the Telegram chats under the names that routes, metrics and URLs call them by.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -15,7 +16,7 @@ use super::sound;
 use super::topic;
 use super::walk::{At, Place, Walk};
 use super::yaml::Value;
-use super::{route, secret};
+use super::{delivery, route, secret};
 
 pub(super) const KEYS: &[&str] = &[
     "id",
@@ -29,6 +30,7 @@ pub(super) const KEYS: &[&str] = &[
     "silent",
     "quiet_hours",
     "pin",
+    "storm",
 ];
 
 const ID_REMEDY: &str = "a group's id looks like -1001234567890, a private chat's like 123456789";
@@ -52,6 +54,8 @@ pub struct Chat {
     pub sound: Sound,
     /// Severities whose cards are pinned while they fire.
     pub pin: Vec<String>,
+    /// Instead of `delivery.storm.threshold`.
+    pub storm_threshold: Option<Duration>,
 }
 
 impl Chat {
@@ -68,6 +72,7 @@ impl Chat {
             rich: false,
             sound: Sound::default(),
             pin: Vec::new(),
+            storm_threshold: None,
         }
     }
 }
@@ -126,8 +131,20 @@ fn chat(at: &At<'_>, templates: &[&str], walk: &mut Walk<'_>) -> Option<Chat> {
     let (silent, quiet_hours) = (section.get("silent"), section.get("quiet_hours"));
     let sound = sound::read(silent.as_ref(), quiet_hours.as_ref(), walk);
     let pin = section.get("pin").map(|at| sound::severities(&at, walk)).unwrap_or_default();
-    let (id, language, timezone) = (id?, language?, timezone?);
-    Some(Chat { id, topic, language, timezone, tg_time, template, buttons, rich, sound, pin })
+    let storm_threshold = section.get("storm").and_then(|at| delivery::storm(&at, walk));
+    Some(Chat {
+        id: id?,
+        topic,
+        language: language?,
+        timezone: timezone?,
+        tg_time,
+        template,
+        buttons,
+        rich,
+        sound,
+        pin,
+        storm_threshold,
+    })
 }
 
 fn is_supergroup(id: ChatId) -> bool {

@@ -14,6 +14,7 @@ pub(super) const KEYS: &[&str] = &[
     "new_card_after",
     "max_entries",
     "max_bytes",
+    "keep_cards",
     "storm",
 ];
 pub(super) const STORM_KEYS: &[&str] = &["threshold"];
@@ -33,6 +34,8 @@ pub struct Delivery {
     pub max_entries: u64,
     /// Cap of the outbox's size; when it is reached ingest answers 503.
     pub max_bytes: u64,
+    /// How long a message that did not change is remembered, so that it can be edited.
+    pub keep_cards: Duration,
     /// Predicted drain time of a lane from which on it is a storm.
     pub storm_threshold: Duration,
 }
@@ -46,6 +49,7 @@ impl Default for Delivery {
             new_card_after: Duration::from_hours(1),
             max_entries: 200_000,
             max_bytes: 2 << 30,
+            keep_cards: Duration::from_hours(30 * 24),
             storm_threshold: Duration::from_secs(30),
         }
     }
@@ -77,13 +81,19 @@ pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Delivery> {
     if let Some(at) = section.get("severities") {
         delivery.severities = severities(&at, walk);
     }
-    if let Some(at) = section.get("storm")
-        && let Some(storm) = walk.section(&at, STORM_KEYS)
-        && let Some(at) = storm.get("threshold")
-    {
-        delivery.storm_threshold = walk.pause(&at).unwrap_or_default();
+    if let Some(at) = section.get("keep_cards") {
+        delivery.keep_cards = walk.pause(&at).unwrap_or_default();
+    }
+    if let Some(threshold) = section.get("storm").and_then(|at| storm(&at, walk)) {
+        delivery.storm_threshold = threshold;
     }
     Some(delivery)
+}
+
+/// `storm:`, everywhere or in one chat: what it needs to say for how long to be one.
+pub(super) fn storm(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Duration> {
+    let storm = walk.section(at, STORM_KEYS)?;
+    storm.get("threshold").and_then(|at| walk.pause(&at))
 }
 
 fn severities(at: &At<'_>, walk: &mut Walk<'_>) -> Severities {

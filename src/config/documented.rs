@@ -11,7 +11,7 @@ const EXAMPLE: &str = include_str!("../../config/nabat.yml");
 const REFERENCE: &str = include_str!("../../docs/configuration.md");
 
 /// Every section's place in the file and its keys.
-const SECTIONS: [(&str, &[&str]); 18] = [
+const SECTIONS: [(&str, &[&str]); 19] = [
     ("", KEYS),
     ("telegram.", telegram::KEYS),
     ("telegram.proxy_url.", telegram::PROXY_KEYS),
@@ -22,6 +22,7 @@ const SECTIONS: [(&str, &[&str]); 18] = [
     ("chats.<alias>.silent.", sound::SILENT_KEYS),
     ("chats.<alias>.quiet_hours.", sound::QUIET_KEYS),
     ("chats.<alias>.topic.", topic::KEYS),
+    ("chats.<alias>.storm.", delivery::STORM_KEYS),
     ("route.", route::KEYS),
     ("delivery.", delivery::KEYS),
     ("delivery.storm.", delivery::STORM_KEYS),
@@ -102,6 +103,7 @@ fn the_reference_states_the_defaults() {
     assert_eq!(seconds("delivery.dedup_window"), delivery.dedup_window);
     assert_eq!(seconds("delivery.dead_after"), delivery.dead_after);
     assert_eq!(seconds("delivery.new_card_after"), delivery.new_card_after);
+    assert_eq!(seconds("delivery.keep_cards"), delivery.keep_cards);
     assert_eq!(seconds("delivery.storm.threshold"), delivery.storm_threshold);
     assert_eq!(seconds("heartbeats.<name>.interval"), super::Heartbeat::INTERVAL);
     assert_eq!(seconds("vault.refresh_interval"), super::Vault::REFRESH_INTERVAL);

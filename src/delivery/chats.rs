@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
@@ -28,6 +29,8 @@ pub struct Chat {
     pub sound: Sound,
     /// Severities whose cards are pinned while they fire.
     pub pin: Vec<String>,
+    /// A lane that needs longer than this to say what waits in it says it in digests.
+    pub storm_threshold: Duration,
 }
 
 /// A chat's number, or the secret that will hold it.

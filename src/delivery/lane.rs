@@ -172,11 +172,12 @@ impl Worker {
             return Next::Again;
         }
         let (delivery, lane) = (self.delivery.clone(), self.lane.clone());
+        let threshold = chat.storm_threshold;
         let voice = Voice::new(&delivery, &lane, chat, number, &pace, token);
         if let Some(leased) = handed.take() {
             return self.say_one(voice, leased).await;
         }
-        let leased = match self.look_out(&pace).await {
+        let leased = match self.look_out(&pace, threshold).await {
             Ok(Outlook::Storm(backlog)) => return self.tell_many(voice, &backlog).await,
             Ok(Outlook::Over) => return self.tell_over(voice).await,
             Ok(Outlook::Fair) => with.outbox.lease(&self.lane).await,

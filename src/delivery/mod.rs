@@ -49,8 +49,6 @@ pub struct DeliveryOptions {
     pub dead_after: Duration,
     /// A group that ended this long ago gets a new card when it fires again.
     pub new_card_after: Duration,
-    /// A lane that needs longer than this to say what waits in it says it in digests.
-    pub storm_threshold: Duration,
     /// The severities that the installation knows, worst first.
     pub severities: Severities,
     /// Where nabat tells that a chat can't be reached.

@@ -111,7 +111,7 @@ fn what_must_be_there_is_asked_for() {
     assert_eq!(
         faults("# nothing\n"),
         ["nabat.yml: must be a map, but is empty; its keys are telegram, vault, chats, route, \
-          fallback_chat, templates, delivery, images, alertmanagers"]
+          fallback_chat, templates, delivery, heartbeats, images, alertmanagers"]
     );
 }
 
@@ -308,7 +308,7 @@ fn a_choice_of_topics_is_checked() {
 fn a_heartbeat_says_which_alerts_it_is() {
     let text = with(
         "heartbeats:\n  a: {interval: 0s, chats: [opps]}\n  b: {matchers: [], url: monitor}\n  \
-         c: {matchers: ['x'], url: {vault: {path: p, field: f}}}\n",
+         c: {matchers: ['x'], url: {vault: {mount: m, path: p, field: f}}}\n",
     );
     let remedy = "say which alerts are the heartbeat: matchers: ['alertname=\"Watchdog\"']";
     assert_eq!(
@@ -323,7 +323,7 @@ fn a_heartbeat_says_which_alerts_it_is() {
              write it like https://monitor.example.org/ping/nabat",
             "nabat.yml:7: heartbeats.c.matchers[0]: \"x\" is no matcher: column 2: expected one of \
              = != =~ !~, found the end; write it like severity=\"critical\"",
-            "nabat.yml:7: heartbeats.c.url: there is no vault section; add vault: {address: …, auth: …}",
+            "nabat.yml:7: heartbeats.c.url.vault: there is no vault section; add vault: {address: …, auth: …}",
         ]
     );
 }

@@ -47,6 +47,7 @@ delivery:
   new_card_after: 30m
   max_entries: 1000
   max_bytes: 64MiB
+  keep_cards: 7d
   storm: {threshold: 1m}
 alertmanagers:
   main: {url: http://alertmanager:9093}
@@ -94,6 +95,7 @@ alertmanagers:
     assert_eq!(config.delivery.dead_after, Duration::from_hours(36));
     assert_eq!(config.delivery.new_card_after, Duration::from_mins(30));
     assert_eq!((config.delivery.max_entries, config.delivery.max_bytes), (1000, 64 << 20));
+    assert_eq!(config.delivery.keep_cards, Duration::from_hours(7 * 24));
     assert_eq!(config.delivery.storm_threshold, Duration::from_mins(1));
     assert_eq!(config.alertmanagers["main"].url.as_str(), "http://alertmanager:9093/");
 }

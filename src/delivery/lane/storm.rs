@@ -104,7 +104,7 @@ impl Worker {
             told.leased.entry.state.alerts = Vec::new();
         }
         let glances: Vec<Glance> = told.iter().map(|told| told.glance.clone()).collect();
-        if let Err(error) = self.begin_storm().await {
+        if let Err(error) = self.begin_storm(voice.chat.storm_threshold).await {
             self.give_back_all(told.into_iter().map(|told| told.leased)).await;
             self.store_failed(&error).await;
             return Next::Again;
@@ -252,7 +252,7 @@ impl Worker {
         if let Some(ongoing) = &mut self.weather.storm {
             ongoing.told.extend(told.iter().map(Told::line));
             if !edited {
-                ongoing.calm_at = Instant::now() + with.options.load().storm_threshold;
+                ongoing.calm_at = Instant::now() + voice.chat.storm_threshold;
             }
         }
         let digest = Digest { message, chat: voice.number, storm, updated_at: now, lines };
@@ -276,7 +276,7 @@ impl Worker {
     }
 
     /// A storm begins, if none has.
-    async fn begin_storm(&mut self) -> Result<(), StoreError> {
+    async fn begin_storm(&mut self, threshold: Duration) -> Result<(), StoreError> {
         if self.weather.storm.is_some() {
             return Ok(());
         }
@@ -285,8 +285,7 @@ impl Worker {
         with.outbox.begin_storm(&self.lane, now).await?;
         tracing::info!(lane = %self.lane, "a storm: groups are told in digests");
         let storm = Storm { began_at: now, digests: Vec::new() };
-        let quiet = with.options.load().storm_threshold;
-        self.weather.storm = Some(Ongoing::of(&storm, quiet));
+        self.weather.storm = Some(Ongoing::of(&storm, threshold));
         Ok(())
     }
 

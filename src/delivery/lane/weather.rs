@@ -107,18 +107,20 @@ pub(super) enum Outlook {
 }
 
 impl Worker {
-    /// Looks at what waits.
-    pub(super) async fn look_out(&mut self, pace: &ChatPace) -> Result<Outlook, StoreError> {
+    /// Looks at what waits. More than the pace can say within the `threshold` is a storm.
+    pub(super) async fn look_out(
+        &mut self,
+        pace: &ChatPace,
+        threshold: Duration,
+    ) -> Result<Outlook, StoreError> {
         let with = &self.delivery.shared.with;
         if !self.weather.looked {
             let storm = with.outbox.storm(&self.lane).await?;
-            let quiet = with.options.load().storm_threshold;
-            self.weather.storm = storm.as_ref().map(|storm| Ongoing::of(storm, quiet));
+            self.weather.storm = storm.as_ref().map(|storm| Ongoing::of(storm, threshold));
             self.weather.looked = true;
         }
         let backlog = with.outbox.backlog(&self.lane).await?;
         let now = Instant::now();
-        let threshold = with.options.load().storm_threshold;
         if pace.time_for(backlog.of(&MESSAGES)) > threshold && !self.weather.is_one_by_one() {
             let worst = backlog.worst_news();
             let few = worst > 0 && pace.time_for(worst) <= threshold / WORST_SHARE;

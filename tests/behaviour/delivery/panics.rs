@@ -60,6 +60,7 @@ async fn an_entry_whose_handling_panics_again_and_again_is_a_dead_letter() {
         rich: false,
         sound: Sound::default(),
         pin: Vec::new(),
+        storm_threshold: Duration::from_secs(30),
     };
     let book = HashMap::from([(ChatAlias("ops".into()), chat)]);
     let options = ClientOptions::new(sandbox.url().parse().unwrap(), None);
@@ -76,7 +77,6 @@ async fn an_entry_whose_handling_panics_again_and_again_is_a_dead_letter() {
         options: ArcSwap::from_pointee(DeliveryOptions {
             dead_after: Duration::from_hours(1),
             new_card_after: Duration::from_hours(1),
-            storm_threshold: Duration::from_secs(30),
             severities: Severities::default(),
             fallback: None,
             images: None,

@@ -1,11 +1,12 @@
 //! Many groups at once: few messages, every group in one of them, the worst first.
 
-use nabat::sandbox::{Fault, Shown, Trouble};
+use nabat::sandbox::{ChatKind, Fault, Limits, Shown, Trouble};
+use nabat::telegram::ChatId;
 use serde_json::Value;
 
 use super::next_send;
 use crate::support::nabat::client;
-use crate::support::stage::{OPS, Stage, webhook};
+use crate::support::stage::{OPS, Stage, configuration, sandbox, webhook};
 
 /// A shorter storm than people have, so that its end is seen soon.
 const STORM: &str = "delivery: {storm: {threshold: 6s}}";
@@ -217,4 +218,72 @@ async fn in_a_chat_that_only_edits_a_storm_is_told_in_digests_too() {
     let shown = stage.shows(OPS, |shown| names_all(shown, 0..60)).await;
     assert!(shown.len() <= 6, "{} messages", shown.len());
     stage.drained().await;
+}
+
+#[tokio::test]
+async fn a_chat_can_have_a_threshold_of_its_own() {
+    let sandbox = sandbox(Limits::Real);
+    let chats = "  ops: {id: -1001234567890, storm: {threshold: 3s}}";
+    let text = configuration(&sandbox, chats, "");
+    let stage = Stage::with(sandbox, text).await;
+    // A few seconds' worth at the pace of a group, which is no storm by default.
+    post_all(&stage, 0..10, "").await;
+    stage.shows(OPS, |shown| names_all(shown, 0..10)).await;
+    assert_eq!(stage.metric("digests_total").await, 1);
+}
+
+#[tokio::test]
+async fn a_chat_that_becomes_a_supergroup_in_a_storm_is_followed_and_every_group_is_named() {
+    const OLD: ChatId = ChatId(-4242);
+    let sandbox = sandbox(Limits::Real);
+    sandbox.add_chat(OLD, ChatKind::Group, "ops");
+    let text = configuration(&sandbox, "  ops: {id: -4242}", STORM);
+    let mut stage = Stage::with(sandbox, text).await;
+    post_all(&stage, 0..150, "").await;
+    let told = |shown: &[Shown]| !digests(shown).is_empty();
+    let before = stage.shows(OLD, told).await;
+    stage.sandbox.migrate_chat(OLD, OPS);
+    let named = |shown: &[Shown]| {
+        let all: Vec<Shown> = before.iter().chain(shown).cloned().collect();
+        names_all(&all, 0..150)
+    };
+    stage.shows(OPS, named).await;
+    stage.drained().await;
+    // What the old chat's digests told ends in the new one, where people are.
+    let number = (0..150)
+        .find(|number| digests(&before).iter().any(|digest| digest.text.contains(&name(*number))))
+        .unwrap();
+    stage.nabat.process.kill();
+    stage.restart().await;
+    stage.post("ops", &group(number, "warning", "-")).await;
+    let ended = |shown: &[Shown]| {
+        shown.iter().any(|s| s.text.starts_with('✅') && s.text.contains(&name(number)))
+    };
+    stage.shows(OPS, ended).await;
+    assert!(stage.entries("dead").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_kill_between_a_digests_send_and_its_note_repeats_that_digest_and_no_other() {
+    let mut stage = Stage::open(STORM).await;
+    post_all(&stage, 0..3, "").await;
+    stage.shows(OPS, |shown| shown.len() == 3).await;
+    stage.drained().await;
+    // Telegram takes the digest, and nabat dies before it hears so.
+    stage.sandbox.inject(next_send(Trouble::DelayAfter { ms: 60_000 }));
+    post_all(&stage, 3..60, "").await;
+    let shown = stage.shows(OPS, |shown| names_all(shown, 0..60)).await;
+    assert_eq!(digests(&shown).len(), 1);
+    stage.nabat.process.kill();
+    stage.restart().await;
+    let cut = stage.metric("ambiguous_sends_total").await;
+    assert!(cut >= 1, "every group of the digest may appear twice");
+    stage.shows(OPS, |shown| digests(shown).len() == 2).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    for number in 3..60 {
+        let times = shown.iter().filter(|shown| shown.text.contains(&name(number))).count();
+        assert!(times <= 2, "{} is told {times} times", name(number));
+    }
+    assert!(stage.entries("dead").await.is_empty());
 }
