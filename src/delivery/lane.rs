@@ -16,9 +16,10 @@ use self::trouble::{
     FIRST_BACKOFF, FIRST_PARKING, LONGEST_BACKOFF, LONGEST_PARKING, Trouble, backoff,
 };
 use self::weather::{Outlook, Weather};
+use super::pace::ChatPace;
 use super::plan::{Step, plan};
 use super::report::{Outcome, Report};
-use super::speaker::{Interruption, Speaker, Voice};
+use super::speaker::{Conditions, Interruption, Speaker, Voice};
 use super::{Bell, Delivery};
 use crate::alert::{GroupId, Status};
 use crate::outbox::{DeathReason, EntryId, Lease, Leased, Settlement, StoreError};
@@ -41,6 +42,8 @@ pub(super) struct Worker {
     panics: HashMap<EntryId, u32>,
     /// Whether a message got through since the start.
     reached: bool,
+    /// When the last trouble ended.
+    trouble_until: Option<jiff::Timestamp>,
 }
 
 /// What the worker does next.
@@ -64,6 +67,7 @@ impl Worker {
             weather: Weather::default(),
             panics: HashMap::new(),
             reached: false,
+            trouble_until: None,
         }
     }
 
@@ -173,7 +177,8 @@ impl Worker {
         }
         let (delivery, lane) = (self.delivery.clone(), self.lane.clone());
         let threshold = chat.storm_threshold;
-        let voice = Voice::new(&delivery, &lane, chat, number, &pace, token);
+        let mut voice = Voice::new(&delivery, &lane, chat, number, &pace, token);
+        voice.conditions = self.conditions(&pace);
         if let Some(leased) = handed.take() {
             return self.say_one(voice, leased).await;
         }
@@ -190,6 +195,14 @@ impl Worker {
                 self.store_failed(&error).await;
                 Next::Again
             }
+        }
+    }
+
+    fn conditions(&self, pace: &ChatPace) -> Conditions {
+        Conditions {
+            storm: self.weather.storm.is_some(),
+            trouble: self.trouble.failures > 0 || pace.slowness() > 1.0,
+            trouble_until: self.trouble_until,
         }
     }
 
@@ -373,6 +386,7 @@ impl Worker {
     async fn recovered(&mut self) {
         let before = std::mem::take(&mut self.trouble);
         if before.failures > 0 {
+            self.trouble_until = Some(self.delivery.shared.with.clock.now());
             tracing::info!(lane = %self.lane, failures = before.failures, "messages get through again");
         }
         let first = !std::mem::replace(&mut self.reached, true);

@@ -7,12 +7,11 @@ mod topic;
 mod voice;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 pub(super) use self::message::{Said, Target};
-pub(super) use self::voice::Voice;
+pub(super) use self::voice::{Conditions, Voice};
 use super::photos::Beneath;
 use super::plan::{self, Step, has_ended};
 use super::report::{Outcome, Report};
@@ -99,8 +98,13 @@ impl<'a> Speaker<'a> {
         };
         let opens = matches!(plan.next, Some(Step::Open { .. }));
         let edited = matches!(plan.next, Some(Step::Edit)).then(|| front(&card));
-        let news = opens || matches!(plan.next, Some(Step::Reply { .. }));
-        if news {
+        let said = match &plan.next {
+            Some(Step::Open { .. } | Step::Reply { kind: Kind::News, .. }) => Some("news"),
+            Some(Step::Reply { kind: Kind::Reminder, .. }) => Some("repeat"),
+            Some(Step::Reply { .. }) => Some("end"),
+            _ => None,
+        };
+        if said.is_some() {
             self.voice.enter_topic().await?;
         }
         let mut told_of = Vec::new();
@@ -118,7 +122,7 @@ impl<'a> Speaker<'a> {
             }
         };
         if let Some(message) = shown {
-            self.report(message, news);
+            self.report(message, said);
             let (lane, chat) = (self.voice.lane.clone(), self.voice.number);
             let beneath = Beneath { lane, chat, topic: self.voice.topic, message };
             if opens {
@@ -317,13 +321,12 @@ impl<'a> Speaker<'a> {
         }
     }
 
-    fn report(&self, message: MessageId, news: bool) {
+    /// `said` is the class of a message that people notice; edits have none.
+    fn report(&self, message: MessageId, said: Option<&'static str>) {
         let shared = &self.voice.delivery.shared;
         let entry = &self.leased.entry;
-        if news {
-            let took = shared.with.clock.now().duration_since(entry.first_accepted_at);
-            let took = Duration::try_from(took).unwrap_or_default();
-            shared.with.metrics.delivery_latency.observe(took.as_secs_f64());
+        if let Some(class) = said {
+            self.voice.observe(class, entry.first_accepted_at);
         }
         let _ = shared.reports.send(Report {
             lane: self.voice.lane.clone(),

@@ -24,7 +24,7 @@ pub struct Metrics {
     pub telegram_request_duration: HistogramVec,
     pub telegram_rate_limited: IntCounterVec,
     pub ambiguous_sends: IntCounter,
-    pub delivery_latency: Histogram,
+    pub delivery_latency: HistogramVec,
     pub plain_fallbacks: IntCounter,
     pub template_fallbacks: IntCounter,
     pub topic_fallbacks: IntCounter,
@@ -163,10 +163,12 @@ impl Metrics {
                 "ambiguous_sends_total",
                 "Sends whose outcome is unknown and that are repeated.",
             ),
-            delivery_latency: histogram(
+            delivery_latency: histograms(
                 r,
                 "delivery_latency_seconds",
-                "Time from the acceptance of a notification until Telegram took its message.",
+                "Time from the acceptance of a notification until Telegram took its message, by what \
+                 it said and whether a storm or a failing chat was in the way.",
+                &["class", "during"],
                 latency(),
             ),
             plain_fallbacks: counter(
@@ -266,6 +268,11 @@ impl Metrics {
             .set(1);
         for outcome in IMAGES {
             metrics.images.with_label_values(&[outcome]);
+        }
+        for class in ["news", "repeat", "end"] {
+            for during in ["calm", "storm", "trouble"] {
+                metrics.delivery_latency.with_label_values(&[class, during]);
+            }
         }
         for method in METHODS {
             metrics.telegram_request_duration.with_label_values(&[method]);

@@ -22,7 +22,16 @@ fn the_alertmanager_example_is_valid_to_alertmanager() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/alertmanager.yml");
     let output = amtool(&["check-config", example.to_str().unwrap()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("2 receivers"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("3 receivers"));
+    let leads_to = |labels: &[&str]| {
+        let mut arguments = vec!["config", "routes", "test", "--config.file"];
+        arguments.push(example.to_str().unwrap());
+        arguments.extend(labels);
+        String::from_utf8(amtool(&arguments).stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(leads_to(&["alertname=NabatDown", "about=nabat"]), "past-nabat,nabat");
+    assert_eq!(leads_to(&["alertname=Watchdog"]), "nabat");
+    assert_eq!(leads_to(&["alertname=DiskFull", "severity=critical"]), "nabat");
 }
 
 #[test]

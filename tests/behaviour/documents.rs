@@ -60,7 +60,9 @@ async fn metrics() -> BTreeMap<String, BTreeSet<String>> {
     let sandbox = Sandbox::start(SandboxOptions::default(), &Tasks::default()).unwrap();
     sandbox.add_chat(OPS, ChatKind::Supergroup { forum: false }, "ops");
     let directory = TempDir::new().unwrap();
-    let nabat = Nabat::start(directory.path(), &configuration(&sandbox, OPS.0), &sandbox).await;
+    let heartbeats = "heartbeats: {watchdog: {matchers: [alertname=Watchdog]}}\n";
+    let configuration = configuration(&sandbox, OPS.0) + heartbeats;
+    let nabat = Nabat::start(directory.path(), &configuration, &sandbox).await;
     let (status, text) = nabat.get("/metrics").await;
     assert_eq!(status, 200);
     let label = Regex::new(r#"([a-z_]+)=""#).unwrap();
@@ -101,20 +103,35 @@ async fn every_metric_is_documented_with_its_labels_and_no_other_is() {
     }
 }
 
-#[test]
-fn the_suggested_alerts_are_valid_to_prometheus() {
-    let text = read("docs/operations.md");
-    let rules: Vec<String> =
-        blocks(&text, "yaml").into_iter().filter(|block| block.starts_with("groups:")).collect();
-    assert_eq!(rules.len(), 1);
-    let directory = TempDir::new().unwrap();
-    let file = directory.path().join("rules.yml");
-    std::fs::write(&file, &rules[0]).unwrap();
+const RULES: &str = "config/prometheus/nabat.rules.yml";
+
+fn promtool(arguments: &[&str]) {
     let output =
-        Command::new("promtool").args(["check", "rules"]).arg(&file).output().unwrap_or_else(
+        Command::new("promtool").args(arguments).current_dir(place(".")).output().unwrap_or_else(
             |error| panic!("promtool ({error}): install it with scripts/setup-test-peers.sh"),
         );
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&said));
+}
+
+#[tokio::test]
+async fn the_alert_rules_do_what_their_tests_say_and_ask_for_what_there_is() {
+    promtool(&["check", "rules", RULES]);
+    promtool(&["test", "rules", "config/prometheus/nabat.rules.test.yml"]);
+    let (rules, metrics) = (read(RULES), metrics().await);
+    let suffix = Regex::new("_(bucket|sum|count)$").unwrap();
+    for word in words(&rules, r"\bnabat_[a-z_]+\b") {
+        let name = suffix.replace(word, "");
+        assert!(metrics.contains_key(&*name), "there is no metric {word}");
+    }
+    // Every alert goes past nabat, and is tried out.
+    let tests = read("config/prometheus/nabat.rules.test.yml");
+    for alert in Regex::new(r"- alert: (\w+)").unwrap().captures_iter(&rules) {
+        assert!(tests.contains(&alert[1]), "{} has no test", &alert[1]);
+    }
+    let labels = rules.lines().filter(|line| line.contains("labels: {severity"));
+    assert!(labels.clone().count() > 10);
+    assert!(labels.into_iter().all(|line| line.contains("about: nabat}")), "{rules}");
 }
 
 #[test]

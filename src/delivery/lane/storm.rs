@@ -109,6 +109,7 @@ impl Worker {
             self.store_failed(&error).await;
             return Next::Again;
         }
+        voice.conditions.storm = true;
         let Some(storm) = &self.weather.storm else { return Next::Again };
         let began_at = storm.began_at;
         let waiting = backlog.news().map(|(priority, count)| {
@@ -260,8 +261,7 @@ impl Worker {
         for told in told {
             let entry = &told.leased.entry;
             if !edited {
-                let took = Duration::try_from(now.duration_since(entry.first_accepted_at));
-                with.metrics.delivery_latency.observe(took.unwrap_or_default().as_secs_f64());
+                voice.observe("news", entry.first_accepted_at);
             }
             let _ = delivery.shared.reports.send(Report {
                 lane: self.lane.clone(),

@@ -1,7 +1,9 @@
 //! What speaks in a lane's chat, whatever there is to say: its topic, its pace, its calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
@@ -29,6 +31,31 @@ pub struct Voice<'a> {
     pub note: Option<String>,
     /// Nothing is said before.
     pub durable: Durable,
+    pub conditions: Conditions,
+}
+
+/// What may have held up what is said, so that delays are counted apart from nabat's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Conditions {
+    /// More waits than the pace can say soon.
+    pub storm: bool,
+    /// The chat or Telegram fails.
+    pub trouble: bool,
+    /// When the last trouble ended: what was accepted before had to wait for that.
+    pub trouble_until: Option<Timestamp>,
+}
+
+impl Conditions {
+    /// The word for it in `delivery_latency_seconds{during}`, for what was accepted then.
+    fn word(self, accepted_at: Timestamp) -> &'static str {
+        if self.trouble || self.trouble_until.is_some_and(|until| accepted_at <= until) {
+            "trouble"
+        } else if self.storm {
+            "storm"
+        } else {
+            "calm"
+        }
+    }
 }
 
 impl<'a> Voice<'a> {
@@ -46,7 +73,30 @@ impl<'a> Voice<'a> {
             None => None,
         };
         let (lost_topic, note, durable) = (false, None, Durable::already());
-        Self { delivery, lane, chat, number, pace, token, topic, lost_topic, note, durable }
+        let conditions = Conditions::default();
+        Self {
+            delivery,
+            lane,
+            chat,
+            number,
+            pace,
+            token,
+            topic,
+            lost_topic,
+            note,
+            durable,
+            conditions,
+        }
+    }
+
+    /// Counts how long something took from its acceptance until now, when it is shown.
+    pub fn observe(&self, class: &'static str, accepted_at: Timestamp) {
+        let with = &self.delivery.shared.with;
+        let took = Duration::try_from(with.clock.now().duration_since(accepted_at));
+        with.metrics
+            .delivery_latency
+            .with_label_values(&[class, self.conditions.word(accepted_at)])
+            .observe(took.unwrap_or_default().as_secs_f64());
     }
 
     /// Where and when something is said.

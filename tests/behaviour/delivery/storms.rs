@@ -51,6 +51,8 @@ async fn more_groups_than_the_pace_can_tell_soon_share_messages_and_each_is_name
     stage.drained().await;
     assert_eq!(stage.sandbox.count_429(), 0);
     assert!(stage.metric("digests_total").await >= 1);
+    let in_storm = "delivery_latency_seconds_count{class=\"news\",during=\"storm\"}";
+    assert!(stage.metric(in_storm).await > 100);
     assert!(stage.entries("dead").await.is_empty());
 }
 

@@ -21,6 +21,14 @@ async fn a_server_error_an_html_page_and_a_cut_connection_are_retried() {
     assert_eq!(answers, [Some(500), Some(502), None, Some(200)]);
     stage.drained().await;
     assert_eq!(stage.metric("ambiguous_sends_total").await, 1, "the cut one may have arrived");
+    let late = |during: &str| {
+        format!("delivery_latency_seconds_count{{class=\"news\",during=\"{during}\"}}")
+    };
+    assert_eq!(stage.metric(&late("trouble")).await, 1, "Telegram's delay is not nabat's");
+    stage.post("ops", &webhook("NetDown", &["sw1"])).await;
+    stage.shows_text(OPS, "NetDown").await;
+    stage.drained().await;
+    assert_eq!(stage.metric(&late("calm")).await, 1);
 }
 
 #[tokio::test]
