@@ -38,15 +38,20 @@ impl Nabat {
         configuration: &str,
         sandbox: &Sandbox,
     ) -> Self {
-        let file = directory.join("nabat.yml");
-        std::fs::write(&file, configuration).expect("the configuration is written");
+        std::fs::write(directory.join("nabat.yml"), configuration)
+            .expect("the configuration is written");
+        Self::run(&mut Self::serving(address, directory, sandbox)).await
+    }
+
+    /// `nabat serve` with the configuration and the store in `directory`.
+    pub fn serving(address: &str, directory: &Path, sandbox: &Sandbox) -> Command {
         let mut command = Self::command(&["serve"]);
         command
-            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--config.file={}", directory.join("nabat.yml").display()))
             .arg(format!("--storage.path={}", directory.join("data").display()))
             .arg(format!("--web.listen-address={address}"))
             .env("TEST_BOT_TOKEN", sandbox.token());
-        Self::run(&mut command).await
+        command
     }
 
     /// Runs a prepared `nabat serve` and waits until it is ready.
