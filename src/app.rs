@@ -4,6 +4,7 @@ mod reload;
 mod rooms;
 mod token;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, Faults};
 use crate::delivery::{Bot, Chats, Delivery, Surroundings, TopicBook};
-use crate::heartbeats::Heartbeats;
+use crate::heartbeats::{Heartbeat, Heartbeats};
 use crate::ingest::{self, Bodies, BodyLimits, Door, Intake};
 use crate::lifecycle::{Readiness, StopOrder, Tasks};
 use crate::outbox::sqlite::{OpenError, SqliteOutbox};
@@ -120,13 +121,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     });
     let fatal = store.fatal();
     let outbox: Arc<dyn Outbox> = store.clone();
-    metrics.ambiguous_sends.inc_by(outbox.cut_sends());
-    if outbox.cut_sends() > 0 {
-        tracing::warn!(
-            sends = outbox.cut_sends(),
-            "the last process ended while it was sending; these messages may appear twice"
-        );
-    }
+    count_cut_sends(outbox.cut_sends(), &metrics);
 
     let (front, back) = (Tasks::default(), Tasks::default());
     let token = token::Keeper::new(&options, &metrics, client.clone(), &back);
@@ -149,16 +144,15 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     rooms::introduce(&config, &metrics, &options.clock);
 
     let wake = Arc::new(Waker(delivery.clone()));
-    let heartbeats = Arc::new(Heartbeats::new(
+    let heartbeats = Heartbeats::new(
         outbox.clone(),
         wake.clone(),
         options.clock.clone(),
         metrics.clone(),
         back.clone(),
-    ));
-    heartbeats.replace(rooms::heartbeats(&config, kept.pushes, pusher));
-    heartbeats.recall().await?;
-    back.spawn("heartbeats", heartbeats.clone().watch());
+    );
+    let configured = rooms::heartbeats(&config, kept.pushes, pusher.as_ref());
+    let heartbeats = hear(heartbeats, configured, &back).await?;
     let intake = Arc::new(Intake {
         router: present.clone(),
         outbox: outbox.clone(),
@@ -205,6 +199,29 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "nabat is ready");
     let stop = StopOrder { readiness, close, server, front, back, outbox, grace: options.grace };
     Ok(App { address, reloader, delivery, intake, metrics, fatal, stop })
+}
+
+fn count_cut_sends(sends: u64, metrics: &Metrics) {
+    metrics.ambiguous_sends.inc_by(sends);
+    if sends > 0 {
+        tracing::warn!(
+            sends,
+            "the last process ended while it was sending; these messages may appear twice"
+        );
+    }
+}
+
+/// Listens for the heartbeats, knowing of which of them people believe that they are silent.
+async fn hear(
+    heartbeats: Heartbeats,
+    configured: BTreeMap<String, Heartbeat>,
+    tasks: &Tasks,
+) -> Result<Arc<Heartbeats>, StoreError> {
+    let heartbeats = Arc::new(heartbeats);
+    heartbeats.replace(configured);
+    heartbeats.recall().await?;
+    tasks.spawn("heartbeats", heartbeats.clone().watch());
+    Ok(heartbeats)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -64,7 +64,7 @@ impl Reloader {
         with.options.store(Arc::new(rooms::delivery_options(&config, images)));
         let kept = self.token.keep(&config);
         with.chats.replace(kept.chats);
-        self.heartbeats.replace(rooms::heartbeats(&config, kept.pushes, pusher));
+        self.heartbeats.replace(rooms::heartbeats(&config, kept.pushes, pusher.as_ref()));
         self.store.set_options(rooms::store_options(&config));
         rooms::introduce(&config, &with.metrics, &with.clock);
         self.present.replace(config);

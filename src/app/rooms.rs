@@ -168,7 +168,7 @@ pub fn pusher(config: &Config) -> Result<Option<reqwest::Client>, reqwest::Error
 pub fn heartbeats(
     config: &Config,
     mut pushes: HashMap<String, PushAddress>,
-    http: Option<reqwest::Client>,
+    http: Option<&reqwest::Client>,
 ) -> BTreeMap<String, Heartbeat> {
     let heartbeat = |(name, heartbeat): (&String, &crate::config::Heartbeat)| {
         let chats = match (heartbeat.chats.as_slice(), &config.fallback_chat) {
@@ -180,7 +180,7 @@ pub fn heartbeats(
             let language = config.chats.get(chat).map(|chat| chat.language).unwrap_or_default();
             (LaneId { chat: chat.clone(), topic: own_topic(config, chat) }, language)
         };
-        let push = pushes.remove(name).zip(http.clone());
+        let push = pushes.remove(name).zip(http.cloned());
         let heartbeat = Heartbeat {
             matchers: heartbeat.matchers.clone(),
             interval: heartbeat.interval,

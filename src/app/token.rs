@@ -212,9 +212,10 @@ struct IsUrl;
 impl Checker for IsUrl {
     async fn check(&self, candidate: &SecretString) -> Check {
         let url = url::Url::parse(candidate.expose_secret().trim());
-        match url.is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-            true => Check::Good,
-            false => Check::Bad("it is no address: one starts with https:// or http://".to_owned()),
+        if url.is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+            Check::Good
+        } else {
+            Check::Bad("it is no address: one starts with https:// or http://".to_owned())
         }
     }
 }
