@@ -10,12 +10,14 @@
 mod books;
 mod sender;
 
-use std::time::{Duration, Instant};
+use std::fmt::Write;
+use std::time::Duration;
 
 use nabat::sandbox::{ChatKind, Fault, Limits, Trouble};
 use nabat::telegram::ChatId;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use tokio::time::Instant;
 
 use self::books::Books;
 use self::sender::Sender;
@@ -133,7 +135,7 @@ async fn stage() -> Stage {
     for number in 0..PEOPLE {
         let (id, alias) = person(number);
         sandbox.add_chat(id, ChatKind::Private, "a person");
-        chats.push_str(&format!("  {alias}: {{id: {id}}}\n"));
+        writeln!(chats, "  {alias}: {{id: {id}}}").unwrap();
     }
     let text = configuration(&sandbox, &chats, "");
     Stage::with(sandbox, text).await
