@@ -2,6 +2,7 @@
 
 mod storm;
 mod trouble;
+mod turn;
 mod weather;
 
 use std::collections::HashMap;
@@ -169,12 +170,8 @@ impl Worker {
         let number = with.chats.follow(number);
         let Some(token) = self.wait(in_hand, with.bot.usable()).await else { return Next::Again };
         let pace = shared.paces.chat(number);
-        let Some(_turn) = self.wait(in_hand, pace.turn.lock()).await else { return Next::Again };
         // What is said is chosen when it can be said, not before.
-        if let Some(free_at) = pace.free_at(Instant::now()) {
-            self.wait(in_hand, tokio::time::sleep_until(free_at)).await;
-            return Next::Again;
-        }
+        let Some(_turn) = self.my_turn(&pace, in_hand).await else { return Next::Again };
         let (delivery, lane) = (self.delivery.clone(), self.lane.clone());
         let threshold = chat.storm_threshold;
         let mut voice = Voice::new(&delivery, &lane, chat, number, &pace, token);

@@ -4,6 +4,9 @@
 //! of Telegram's length hold more than it allows: that is the hard limit. governor spreads the
 //! sends inside of it, after a small burst, so that a busy chat reads evenly.
 
+mod bot;
+mod turns;
+
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +20,8 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
+use self::bot::BotPace;
+pub use self::turns::{Turn, Turns};
 use crate::outbox::Footprint;
 use crate::telegram::ChatId;
 
@@ -80,12 +85,18 @@ impl Window {
 
     /// The earliest time at which one more send fits.
     fn free_at(&self, now: Instant) -> Instant {
+        self.free_at_slowed(now, 1.0)
+    }
+
+    /// The same for a window that is so many times longer.
+    fn free_at_slowed(&self, now: Instant, slowness: f64) -> Instant {
         if self.sent.len() < self.limit.sends as usize {
             return now;
         }
         // A margin that is small against the span keeps the pace above 95 % of the allowed.
         let margin = MARGIN.min(self.limit.span / 25);
-        self.sent.front().map_or(now, |oldest| (*oldest + self.limit.span + margin).max(now))
+        let span = self.limit.span.mul_f64(slowness);
+        self.sent.front().map_or(now, |oldest| (*oldest + span + margin).max(now))
     }
 
     /// The last send has only now arrived.
@@ -122,8 +133,8 @@ type Even = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Dura
 /// The pace of one chat; its topics share it.
 #[derive(Debug)]
 pub struct ChatPace {
-    /// Lanes of the chat speak one at a time, in the order in which they asked.
-    pub turn: tokio::sync::Mutex<()>,
+    /// Lanes of the chat speak one at a time.
+    pub turns: Turns,
     state: Mutex<State>,
 }
 
@@ -151,7 +162,7 @@ impl ChatPace {
         let now = Instant::now();
         let clock = TokioClock { start: now };
         Self {
-            turn: tokio::sync::Mutex::new(()),
+            turns: Turns::default(),
             state: Mutex::new(State {
                 limit,
                 window: Window::new(limit),
@@ -387,13 +398,12 @@ fn even(limit: Limit, slowness: f64, clock: &TokioClock) -> Even {
 #[derive(Debug)]
 pub struct Paces {
     chats: Mutex<HashMap<ChatId, Arc<ChatPace>>>,
-    /// Locked while waiting, so that chats get the bot's slots in the order in which they ask.
-    bot: tokio::sync::Mutex<Window>,
+    bot: BotPace,
 }
 
 impl Default for Paces {
     fn default() -> Self {
-        Self { chats: Mutex::default(), bot: tokio::sync::Mutex::new(Window::new(Limit::BOT)) }
+        Self { chats: Mutex::default(), bot: BotPace::new() }
     }
 }
 
@@ -406,7 +416,6 @@ impl Paces {
 
     /// Goes on where an earlier process stopped.
     pub async fn restore(&self, footprints: &[Footprint], now: Instant, clock: Timestamp) {
-        let mut bot = self.bot.lock().await;
         let mut lately: Vec<Duration> = Vec::new();
         for footprint in footprints {
             self.chat(footprint.chat).restore(footprint, now, clock);
@@ -416,21 +425,26 @@ impl Paces {
         lately.retain(|age| *age < Limit::BOT.span);
         lately.sort_unstable();
         lately.truncate(Limit::BOT.sends as usize);
-        for sent in lately.iter().rev().filter_map(|age| now.checked_sub(*age)) {
-            bot.take(sent);
-        }
+        let sent = lately.iter().rev().filter_map(|age| now.checked_sub(*age));
+        self.bot.restore(sent).await;
+    }
+
+    /// Telegram said 429 in a chat: nothing there for a while, then slower than before. Returns how
+    /// long. When several chats hear it at about the same time, it is meant for the bot, and all wait.
+    pub fn rate_limited(
+        &self,
+        chat: ChatId,
+        retry_after: Option<Duration>,
+        now: Instant,
+    ) -> Duration {
+        let wait = self.chat(chat).rate_limited(retry_after, now);
+        self.bot.rate_limited(chat, wait, now);
+        wait
     }
 
     /// Waits for one of the bot's slots and takes it. Nothing is taken when dropped earlier.
     pub async fn bot_slot(&self) {
-        let mut window = self.bot.lock().await;
-        let now = Instant::now();
-        let free_at = window.free_at(now);
-        // Even a sleep until now lasts to the timer's next millisecond.
-        if free_at > now {
-            tokio::time::sleep_until(free_at).await;
-        }
-        window.take(Instant::now());
+        self.bot.slot().await;
     }
 }
 

@@ -259,3 +259,47 @@ async fn a_clock_that_was_moved_back_lengthens_no_wait_and_gives_no_burst() {
     let until = next.take(Instant::now()).unwrap_err();
     assert_eq!((until - Instant::now()).as_secs(), 5);
 }
+
+/// How many slots of the bot's there are in ten seconds.
+async fn slots(paces: &Paces) -> usize {
+    let end = Instant::now() + Duration::from_secs(10);
+    let mut slots = 0;
+    while tokio::time::timeout_at(end, paces.bot_slot()).await.is_ok() {
+        slots += 1;
+    }
+    slots
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_in_several_chats_at_once_slows_the_whole_bot_which_recovers() {
+    let paces = Paces::default();
+    let full = slots(&paces).await;
+    assert!((285..=300).contains(&full), "{full}");
+    let told = |chat: i64| {
+        paces.rate_limited(ChatId(-chat), Some(Duration::from_secs(3)), Instant::now());
+    };
+    // One chat again and again, or two, say nothing about the bot.
+    for chat in [1, 1, 1, 2] {
+        told(chat);
+    }
+    assert_eq!(paces.bot.slowness().to_bits(), 1.0_f64.to_bits());
+    told(3);
+    let asked = Instant::now();
+    paces.bot_slot().await;
+    assert_eq!(asked.elapsed().as_secs(), 3, "it waits as long as it was told");
+    let slowed = slots(&paces).await;
+    assert!(slowed * 3 <= full * 2 + 60, "{slowed} of {full}");
+    tokio::time::sleep(RECOVERY).await;
+    let recovered = slots(&paces).await;
+    assert!(recovered >= 285, "{recovered}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn chats_that_are_told_to_wait_now_and_then_do_not_slow_the_bot() {
+    let paces = Paces::default();
+    for chat in 1..20 {
+        paces.rate_limited(ChatId(-chat), None, Instant::now());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    assert_eq!(paces.bot.slowness().to_bits(), 1.0_f64.to_bits());
+}

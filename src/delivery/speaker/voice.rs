@@ -189,7 +189,8 @@ impl<'a> Voice<'a> {
         let with = &self.delivery.shared.with;
         match verdict {
             Verdict::Wait(retry_after) => {
-                let wait = self.pace.rate_limited(retry_after, Instant::now());
+                let paces = &self.delivery.shared.paces;
+                let wait = paces.rate_limited(self.number, retry_after, Instant::now());
                 self.count_rate_limit();
                 tracing::warn!(
                     lane = %self.lane, seconds = wait.as_secs(), slowness = self.pace.slowness(),

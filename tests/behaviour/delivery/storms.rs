@@ -1,7 +1,7 @@
 //! Many groups at once: few messages, every group in one of them, the worst first.
 
 use nabat::sandbox::{ChatKind, Fault, Limits, Shown, Trouble};
-use nabat::telegram::ChatId;
+use nabat::telegram::{ChatId, TopicId};
 use serde_json::Value;
 
 use super::next_send;
@@ -288,4 +288,40 @@ async fn a_kill_between_a_digests_send_and_its_note_repeats_that_digest_and_no_o
         assert!(times <= 2, "{} is told {times} times", name(number));
     }
     assert!(stage.entries("dead").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_critical_alert_does_not_wait_for_what_other_topics_have_to_say() {
+    const TOPICS: usize = 8;
+    let sandbox = sandbox(Limits::Real);
+    sandbox.add_chat(OPS, ChatKind::Supergroup { forum: true }, "ops");
+    let topics: Vec<String> = (0..TOPICS)
+        .map(|number| {
+            let id = 20 + i32::try_from(number).unwrap();
+            sandbox.add_topic(OPS, TopicId(id), &format!("team {number}"));
+            format!("t{number}: {id}")
+        })
+        .collect();
+    let topic = format!("{{by: team, map: {{{}}}}}", topics.join(", "));
+    let chats = format!("  ops: {{id: -1001234567890, topic: {topic}}}");
+    let text = configuration(&sandbox, &chats, "");
+    let stage = Stage::with(sandbox, text).await;
+    let in_topic = |number: usize, severity: &str, topic: usize| {
+        let mut body = group(number, severity, "");
+        let team = format!("t{topic}");
+        body["alerts"][0]["labels"]["team"] = team.clone().into();
+        body["commonLabels"]["team"] = team.into();
+        body
+    };
+    // Four in each topic: no storm, but the pace has enough to do for a minute and a half.
+    for number in 0..4 * (TOPICS - 1) {
+        stage.post("ops", &in_topic(number, "warning", number % (TOPICS - 1))).await;
+    }
+    let told = stage.shows(OPS, |shown| shown.len() >= 4).await.len();
+    stage.post("ops", &in_topic(999, "critical", TOPICS - 1)).await;
+    let shown = stage.shows_text(OPS, "Group999").await;
+    let before = shown.iter().position(|shown| shown.text.contains("Group999")).unwrap();
+    // One may have had its turn by then, and one been on its way.
+    assert!(before <= told + 2, "{} messages went before it", before - told);
+    assert_eq!(stage.sandbox.count_429(), 0);
 }
