@@ -7,6 +7,8 @@
 //! cargo bench --bench load -- start      start to ready, empty and with 100,000 entries
 //! cargo bench --bench load -- pace       what of the allowed pace is used, and 429s
 //! cargo bench --bench load -- storm      how soon a storm is on the screen
+//! cargo bench --bench load -- outage     a million webhooks without Telegram, and its return
+//! cargo bench --bench load -- soak       an hour of steady load; a number of minutes may follow
 //! ```
 //!
 //! Everything runs on loopback, bounded in time and count.
@@ -23,9 +25,11 @@ mod baseline;
 mod ingest;
 mod latency;
 mod memory;
+mod outage;
 mod pace;
 mod program;
 mod sender;
+mod soak;
 mod start;
 mod storm;
 
@@ -50,8 +54,12 @@ fn main() {
             ["start"] => start::run().await,
             ["pace"] => pace::run().await,
             ["storm"] => storm::run().await,
+            ["outage", rest @ ..] => outage::run(rest.first().copied()).await,
+            ["soak", rest @ ..] => soak::run(rest.first().copied()).await,
             // `cargo bench` and `cargo test --benches` start it without a word.
-            _ => println!("say what to measure: ingest, latency, memory, start, pace or storm"),
+            _ => println!(
+                "say what to measure: ingest, latency, memory, start, pace, storm, outage or soak"
+            ),
         }
     });
 }

@@ -47,9 +47,25 @@ impl Program {
 
     /// Resident memory in KiB.
     pub fn resident(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most resident memory it has ever had, in KiB.
+    pub fn most_resident(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    /// How many files and sockets it has open.
+    pub fn handles(&self) -> u64 {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .map_or(0, |handles| handles.count() as u64)
+    }
+
+    /// A number of the process's status, as Linux keeps it.
+    fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 

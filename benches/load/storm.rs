@@ -27,7 +27,7 @@ pub async fn run() {
 }
 
 /// Groups that a chat's messages name.
-fn named(sandbox: &Sandbox, chat: ChatId) -> HashSet<u64> {
+pub fn named(sandbox: &Sandbox, chat: ChatId) -> HashSet<u64> {
     let mut named = HashSet::new();
     for shown in sandbox.messages(chat) {
         let words = shown.text.split("Group").skip(1);
@@ -48,7 +48,7 @@ async fn until(since: Instant, done: impl Fn() -> bool) -> Duration {
     since.elapsed()
 }
 
-fn percentile(times: &mut [Duration], share: f64) -> Duration {
+pub fn percentile(times: &mut [Duration], share: f64) -> Duration {
     times.sort_unstable();
     let index = (times.len() as f64 * share) as usize;
     times[index.min(times.len() - 1)]

@@ -121,10 +121,10 @@ mod tests {
     const EDIT: Priority = Priority { class: Class::Edit, severity: 0 };
 
     /// Asks, without waiting.
-    async fn ask<'t>(
-        turns: &'t Turns,
+    async fn ask(
+        turns: &Turns,
         first: Priority,
-    ) -> std::pin::Pin<Box<impl Future<Output = Turn<'t>>>> {
+    ) -> std::pin::Pin<Box<impl Future<Output = Turn<'_>>>> {
         let mut asking = Box::pin(turns.take(first));
         poll_fn(|context| {
             assert!(asking.as_mut().poll(context).is_pending(), "it is taken");
