@@ -258,8 +258,10 @@ impl Section {
         if let [place] = &self.places[..]
             && !self.name.is_empty()
         {
+            // Without a place only the number of its alerts stands there.
+            let between = if place.starts_with('(') { " " } else { " · " };
             if !place.is_empty() {
-                let _ = write!(html, " · {}", markup::escape(place));
+                let _ = write!(html, "{between}{}", markup::escape(place));
             }
             return;
         }

@@ -8,10 +8,11 @@ use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use nabat::alert::Notification;
-use nabat::rendering::{ButtonKind, Kind, Language, Rendered, Renderer, Scene};
+use nabat::rendering::{ButtonKind, Glance, Head, Kind, Language, Rendered, Renderer, Scene};
 use nabat::sandbox;
 
 use crate::support::fleet::{ended, fleet, mixed, now};
+use crate::support::tdlib::tdlib;
 
 const SIZES: [usize; 4] = [1, 5, 60, 500];
 
@@ -113,5 +114,62 @@ fn messages_look_as_reviewed() {
 fn tables_look_as_reviewed() {
     for language in Language::all() {
         assert_as_reviewed("card_table", language, &tables(language));
+    }
+}
+
+/// Groups in a storm: of each severity and one that nabat does not know, alike by name or not, a
+/// fifth of them over.
+fn storm(size: u32) -> Vec<Glance> {
+    const NAMES: [&str; 4] = ["DiskWillFillSoon", "ServiceDown", "HighLatency", "Certificate<7d"];
+    const SEVERITIES: [&str; 5] = ["critical", "warning", "warning", "info", "sev2"];
+    let glance = |number: u32| {
+        let at = number as usize;
+        let ended = number % 5 == 3;
+        let name = if number.is_multiple_of(7) {
+            format!("Probe_{number}_failed & retried")
+        } else {
+            NAMES[at % NAMES.len()].to_owned()
+        };
+        Glance {
+            name,
+            place: if number % 11 == 4 {
+                String::new()
+            } else {
+                format!("db-{number}.example.org")
+            },
+            severity: SEVERITIES[at % SEVERITIES.len()].to_owned(),
+            firing: if ended { 0 } else { 1 + number % 3 },
+            ended,
+            unlisted: u32::from(number % 13 == 8),
+        }
+    };
+    (1..=size).map(glance).collect()
+}
+
+/// What people see of a storm: digests while it lasts and as they stand later, and its end.
+#[test]
+fn digests_look_as_reviewed_and_telegram_reads_them() {
+    let renderer = Renderer::default();
+    for language in Language::all() {
+        let mut shown = String::new();
+        for size in [2, 20, 600] {
+            let glances = storm(size);
+            let totals =
+                [("critical".to_owned(), 17), ("warning".to_owned(), 240), (String::new(), 3)];
+            let heads = [
+                ("in the storm", Head::Storm { totals: &totals, late: 600 }),
+                ("as it stands", Head::Standing),
+                ("over", Head::Over { seconds: 754, groups: 260 }),
+            ];
+            for (when, head) in heads {
+                let (part, taken) = renderer.digest(head, &glances, language);
+                let read = tdlib().parse_html(&part.html);
+                assert!(read.is_ok(), "{read:?} {}", part.html);
+                assert!(part.plain.chars().count() <= 4096);
+                writeln!(shown, "═══ {size} groups, {when}: {taken} told").unwrap();
+                writeln!(shown, "{}\n", part.html).unwrap();
+            }
+        }
+        assert_as_reviewed("digest", language, &shown);
     }
 }
