@@ -1,5 +1,6 @@
 //! The store's thread at work: batches, commits, and what is kept in memory beside the file.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::SqliteOptions;
 use super::deaths::Deaths;
+use super::reserve::Reserve;
 use super::waiters::Waiters;
 use crate::outbox::contract::{EntryId, StoreError};
 
@@ -76,6 +78,9 @@ pub(super) struct Desk {
     pub deaths: Deaths,
     pub cut_sends: u64,
     path: PathBuf,
+    reserve: Reserve,
+    /// Whether a statement found no room on the disk, and nothing was done about it yet.
+    no_room: Cell<bool>,
     bytes: Arc<AtomicU64>,
     next_token: u64,
     commits: Histogram,
@@ -94,14 +99,20 @@ impl Desk {
     pub fn new(
         connection: Connection,
         path: PathBuf,
+        mut reserve: Reserve,
         options: Arc<ArcSwap<SqliteOptions>>,
         commits: Histogram,
         fatal: CancellationToken,
         bytes: Arc<AtomicU64>,
     ) -> rusqlite::Result<Self> {
         connection.set_prepared_statement_cache_capacity(64);
-        let cut = connection
-            .execute("UPDATE entries SET leased = 0 WHERE state = 0 AND leased = 1", [])?;
+        let void = || {
+            connection.execute("UPDATE entries SET leased = 0 WHERE state = 0 AND leased = 1", [])
+        };
+        let cut = match void() {
+            Err(error) if found_no_room(&error) && reserve.give_up() => void()?,
+            cut => cut?,
+        };
         let mut desk = Self {
             connection,
             options,
@@ -111,6 +122,8 @@ impl Desk {
             deaths: Deaths::default(),
             cut_sends: cut as u64,
             path,
+            reserve,
+            no_room: Cell::new(false),
             bytes,
             next_token: 0,
             commits,
@@ -167,15 +180,43 @@ impl Desk {
         Ok(())
     }
 
+    /// Refuses while the disk is full: what room there is belongs to what was accepted before.
+    pub fn room_on_disk(&mut self) -> Result<(), StoreError> {
+        if self.reserve.is_there() {
+            return Ok(());
+        }
+        let path = self.path.display();
+        Err(StoreError::Full(format!("the disk that holds {path} is; nothing accepted is lost")))
+    }
+
+    /// After a statement that found no room: gives up what was set aside, and has the log written
+    /// from its beginning again, in room that it holds already.
+    fn make_room(&mut self) {
+        if !self.no_room.replace(false) {
+            return;
+        }
+        if self.reserve.give_up() {
+            tracing::error!(
+                path = %self.path.display(),
+                "the disk is full: webhooks are refused until it has room; what waits is still sent"
+            );
+        }
+        let moved = self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
+        if let Err(error) = moved {
+            self.judge(&error);
+        }
+    }
+
     /// Runs a batch in one transaction, commits, and answers everyone.
     pub fn work_off(&mut self, batch: &mut Vec<Job>) {
-        self.release_returned();
         let durable = batch.iter().any(|job| job.durable);
         if self.fatal.is_cancelled() {
             let why = "the disk failed before; restart nabat";
             Self::refuse(batch, &StoreError::Commit(why.into()));
             return;
         }
+        self.make_room();
+        self.release_returned();
         if let Err(error) = self.begin(durable) {
             Self::refuse(batch, &self.judge(&error));
             return;
@@ -289,6 +330,9 @@ impl Desk {
             tracing::error!(%error, path = %self.path.display(), "the outbox's disk can't be trusted; stopping");
             self.fatal.cancel();
         }
+        if found_no_room(error) {
+            self.no_room.set(true);
+        }
         tracing::debug!(%error, "a statement of the outbox failed");
         StoreError::Commit(error.to_string())
     }
@@ -327,6 +371,14 @@ impl Desk {
         };
         self.bytes.store(pages.saturating_sub(free) * size, Ordering::Relaxed);
     }
+}
+
+/// Whether the disk is full, or takes no more for another reason, such as a quota.
+fn found_no_room(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DiskFull, ReadOnly};
+    let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
+    matches!(error.sqlite_error_code(), Some(DiskFull | ReadOnly))
+        || extended == rusqlite::ffi::SQLITE_IOERR_WRITE
 }
 
 pub(super) const WAITING: i64 = 0;

@@ -62,6 +62,11 @@ impl Stage {
         Self { sandbox, nabat, directory, configuration }
     }
 
+    /// A nabat that was started in its own way.
+    pub fn around(sandbox: Sandbox, nabat: Nabat, directory: TempDir) -> Self {
+        Self { sandbox, nabat, directory, configuration: String::new() }
+    }
+
     /// Starts nabat again on the same store; the former process must have ended.
     pub async fn restart(&mut self) {
         self.nabat = Nabat::start(self.directory.path(), &self.configuration, &self.sandbox).await;
