@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use prometheus::Histogram;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -252,6 +253,9 @@ impl Desk {
         }
         // The lanes go second: who sent a webhook waits for less work than they have.
         let _ = made.send(Some(failure.is_none()));
+        if self.fatal.is_cancelled() {
+            return;
+        }
         self.release_returned();
         self.upkeep(durable);
         // Everyone has been answered: the next webhook need not wait for this.
@@ -329,6 +333,10 @@ impl Desk {
         if fsync.contains(&extended) || damaged {
             tracing::error!(%error, path = %self.path.display(), "the outbox's disk can't be trusted; stopping");
             self.fatal.cancel();
+            // A flush of what the disk has dropped meanwhile would succeed and mean nothing; closing
+            // would make one and then remove the log.
+            let stay = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            let _ = self.connection.set_db_config(stay, true);
         }
         if found_no_room(error) {
             self.no_room.set(true);

@@ -148,6 +148,31 @@ async fn while_the_file_system_is_read_only_webhooks_are_503_and_nothing_is_sent
 }
 
 #[tokio::test]
+async fn after_a_failed_flush_nabat_stops_and_flushes_nothing_more() {
+    let directory = TempDir::new().unwrap();
+    let interposer = Interposer::new(directory.path());
+    let mut stage = above(&interposer, directory).await;
+    let (body, before) = group(0);
+    assert_eq!(post(&stage.nabat.url, "person0", &body).await, 200);
+    eventually("it is shown", async || told(&stage.sandbox, &before) == 1).await;
+    stage.drained().await;
+
+    interposer.set(Switch::FlushErrors, 1);
+    let (body, lost) = group(1);
+    assert_eq!(post(&stage.nabat.url, "person0", &body).await, 503);
+    assert_eq!(stage.nabat.process.ended().await, Some(1));
+    let said = stage.nabat.process.output();
+    assert!(said.contains("can't be trusted"), "{said}");
+    assert_eq!(interposer.get(Switch::Failed), 1);
+    assert_eq!(interposer.get(Switch::FlushedAfter), 0, "a later success would mean nothing");
+    assert_eq!(told(&stage.sandbox, &lost), 0);
+
+    stage.nabat = Nabat::run(&mut serve(stage.directory.path(), &stage.sandbox)).await;
+    post(&stage.nabat.url, "person0", &body).await;
+    eventually("it is shown", async || told(&stage.sandbox, &lost) == 1).await;
+}
+
+#[tokio::test]
 async fn without_power_everything_that_was_answered_2xx_is_there_at_the_next_start() {
     let directory = TempDir::new().unwrap();
     let interposer = Interposer::new(directory.path());
