@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A whole log may have to be copied into the file before it is written from its beginning again
-/// (16 MiB, see `wal_autocheckpoint`); the rest is for what sending adds.
+/// (16 MiB, see `LONGEST_LOG`); the rest is for what sending adds.
 const SIZE: u64 = 24 << 20;
 /// Less than this is not worth keeping.
 const LEAST: u64 = 1 << 20;

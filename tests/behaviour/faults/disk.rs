@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nabat::sandbox::{Fault, Limits, Trouble};
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::interposer::{Interposer, READ_ONLY, Switch};
@@ -13,7 +16,7 @@ use super::{PEOPLE, group, play, post, serve, telegram, told, with_own_mounts};
 use crate::support::eventually;
 use crate::support::nabat::{Nabat, client};
 use crate::support::process::Process;
-use crate::support::stage::Stage;
+use crate::support::stage::{Stage, webhook};
 
 const SMALL_DISK: &str = "mkdir \"$1\"\nmount -t tmpfs -o size=64m tmpfs \"$1\"";
 const READ_ONLY_DISK: &str = "mkdir \"$1\"\nmount -t tmpfs -o ro tmpfs \"$1\"";
@@ -170,6 +173,36 @@ async fn after_a_failed_flush_nabat_stops_and_flushes_nothing_more() {
     stage.nabat = Nabat::run(&mut serve(stage.directory.path(), &stage.sandbox)).await;
     post(&stage.nabat.url, "person0", &body).await;
     eventually("it is shown", async || told(&stage.sandbox, &lost) == 1).await;
+}
+
+/// 400 KiB that can't be squeezed, as an alert of the group.
+fn bulky(number: usize, noise: &str) -> Value {
+    let mut body = webhook(&format!("Bulky{number}"), &["db1"]);
+    body["alerts"][0]["annotations"]["noise"] = noise.into();
+    body
+}
+
+#[tokio::test]
+async fn a_failed_flush_that_no_webhook_waits_for_stops_nabat_too() {
+    let directory = TempDir::new().unwrap();
+    let interposer = Interposer::new(directory.path());
+    let mut stage = above(&interposer, directory).await;
+    let wait = Trouble::too_many_requests(Some(60));
+    stage.sandbox.inject(Fault::new(wait).always());
+    interposer.set(Switch::SpareTheLog, 1);
+    interposer.set(Switch::FlushErrors, 1);
+
+    let noise: String =
+        rand::rng().sample_iter(Alphanumeric).take(400 << 10).map(char::from).collect();
+    // The log is moved into the file, which is flushed then, once it is long enough.
+    let mut number = 0;
+    while interposer.get(Switch::Failed) == 0 {
+        let status = post(&stage.nabat.url, "person0", &bulky(number, &noise)).await;
+        number += 1;
+        assert!([200, 0, 503].contains(&status) && number < 500, "{status} at {number}");
+    }
+    assert_eq!(stage.nabat.process.ended().await, Some(1));
+    assert_eq!(interposer.get(Switch::FlushedAfter), 0, "a later success would mean nothing");
 }
 
 #[tokio::test]

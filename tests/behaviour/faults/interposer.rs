@@ -42,8 +42,10 @@ pub enum Switch {
     FlushedAfter = 28,
     /// Flushes that failed.
     Failed = 32,
+    /// Whether flushes of SQLite's log never fail.
+    SpareTheLog = 36,
     /// Whether what is flushed is copied.
-    Mirror = 36,
+    Mirror = 40,
 }
 
 /// No file system to write to (`EROFS`).
