@@ -10,13 +10,13 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use prometheus::Histogram;
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::SqliteOptions;
 use super::deaths::Deaths;
+use super::disk::found_no_room;
 use super::reserve::Reserve;
 use super::waiters::Waiters;
 use crate::outbox::contract::{EntryId, StoreError};
@@ -79,16 +79,16 @@ pub(super) struct Desk {
     pub waiters: Waiters,
     pub deaths: Deaths,
     pub cut_sends: u64,
-    path: PathBuf,
-    reserve: Reserve,
+    pub path: PathBuf,
+    pub reserve: Reserve,
     /// Whether a statement found no room on the disk, and nothing was done about it yet.
-    no_room: Cell<bool>,
+    pub no_room: Cell<bool>,
     /// Pages in the write-ahead log.
-    logged: Arc<AtomicI32>,
+    pub logged: Arc<AtomicI32>,
     bytes: Arc<AtomicU64>,
     next_token: u64,
     commits: Histogram,
-    fatal: CancellationToken,
+    pub failed: CancellationToken,
     pub latest: i64,
     /// Whether a commit waits for the disk, when that is known.
     flushes: Option<bool>,
@@ -138,7 +138,7 @@ impl Desk {
             bytes,
             next_token: 0,
             commits,
-            fatal,
+            failed: fatal,
             latest: 0,
             flushes: None,
             since_upkeep: 0,
@@ -152,7 +152,7 @@ impl Desk {
 
     /// Cancelled when nothing can be stored any more.
     pub fn fatal(&self) -> CancellationToken {
-        self.fatal.clone()
+        self.failed.clone()
     }
 
     /// Notes the time of a submission: the tidying's idea of the present.
@@ -191,42 +191,10 @@ impl Desk {
         Ok(())
     }
 
-    /// Refuses while the disk is full: what room there is belongs to what was accepted before.
-    pub fn room_on_disk(&mut self) -> Result<(), StoreError> {
-        if self.reserve.is_there() {
-            return Ok(());
-        }
-        let path = self.path.display();
-        Err(StoreError::Full(format!("the disk that holds {path} is; nothing accepted is lost")))
-    }
-
-    /// After a statement that found no room: gives up what was set aside, and has the log written
-    /// from its beginning again, in room that it holds already.
-    fn make_room(&mut self) {
-        if !self.no_room.replace(false) {
-            return;
-        }
-        if self.reserve.give_up() {
-            tracing::error!(
-                path = %self.path.display(),
-                "the disk is full: webhooks are refused until it has room; what waits is still sent"
-            );
-        }
-        self.move_log();
-    }
-
-    /// Moves the log into the file; what comes next is written to the log's beginning again.
-    fn move_log(&self) {
-        match self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())) {
-            Ok(()) => self.logged.store(0, Ordering::Relaxed),
-            Err(error) => drop(self.judge(&error)),
-        }
-    }
-
     /// Runs a batch in one transaction, commits, and answers everyone.
     pub fn work_off(&mut self, batch: &mut Vec<Job>) {
         let durable = batch.iter().any(|job| job.durable);
-        if self.fatal.is_cancelled() {
+        if self.failed.is_cancelled() {
             let why = "the disk failed before; restart nabat";
             Self::refuse(batch, &StoreError::Commit(why.into()));
             return;
@@ -268,16 +236,14 @@ impl Desk {
         }
         // The lanes go second: who sent a webhook waits for less work than they have.
         let _ = made.send(Some(failure.is_none()));
-        if self.fatal.is_cancelled() {
+        if self.failed.is_cancelled() {
             return;
         }
         self.release_returned();
         self.upkeep(durable);
         // Everyone has been answered: the next webhook need not wait for this.
         let _ = self.flush_at_commit(true);
-        if self.logged.load(Ordering::Relaxed) >= LONGEST_LOG {
-            self.move_log();
-        }
+        self.move_long_log();
     }
 
     /// Serves the lanes that wait, and commits. They prepare what they will say meanwhile.
@@ -342,27 +308,6 @@ impl Desk {
         }
     }
 
-    /// Turns SQLite's error into the contract's, and stops everything when the disk lied.
-    pub fn judge(&self, error: &rusqlite::Error) -> StoreError {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
-        let fsync = [rusqlite::ffi::SQLITE_IOERR_FSYNC, rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC];
-        let damaged = matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase));
-        if fsync.contains(&extended) || damaged {
-            tracing::error!(%error, path = %self.path.display(), "the outbox's disk can't be trusted; stopping");
-            self.fatal.cancel();
-            // A flush of what the disk has dropped meanwhile would succeed and mean nothing; closing
-            // would make one and then remove the log.
-            let stay = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-            let _ = self.connection.set_db_config(stay, true);
-        }
-        if found_no_room(error) {
-            self.no_room.set(true);
-        }
-        tracing::debug!(%error, "a statement of the outbox failed");
-        StoreError::Commit(error.to_string())
-    }
-
     /// Counts what the file holds, after start or after a failure.
     fn count_anew(&mut self) -> rusqlite::Result<()> {
         let mut statement = self
@@ -398,19 +343,6 @@ impl Desk {
         self.bytes.store(pages.saturating_sub(free) * size, Ordering::Relaxed);
     }
 }
-
-/// Whether the disk is full, or takes no more for another reason, such as a quota.
-fn found_no_room(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DiskFull, ReadOnly};
-    let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
-    matches!(error.sqlite_error_code(), Some(DiskFull | ReadOnly))
-        || extended == rusqlite::ffi::SQLITE_IOERR_WRITE
-}
-
-/// Pages in the log at which it is moved. Under load the same groups' pages are written again and
-/// again: a longer log copies each into the file less often. These are 16 MiB, read in some 10 ms
-/// at the next start.
-const LONGEST_LOG: i32 = 4000;
 
 pub(super) const WAITING: i64 = 0;
 pub(super) const DEAD: i64 = 1;

@@ -9,6 +9,7 @@
 mod accept;
 mod deaths;
 mod desk;
+mod disk;
 mod homes;
 mod lease;
 mod pack;
