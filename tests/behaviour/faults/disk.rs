@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::interposer::{Interposer, READ_ONLY, Switch};
-use super::{PEOPLE, group, play, post, serve, telegram, told, with_own_mounts};
+use super::{PEOPLE, go_on_at_once, group, play, post, serve, telegram, told, with_own_mounts};
 use crate::support::eventually;
 use crate::support::nabat::{Nabat, client};
 use crate::support::process::Process;
@@ -40,12 +40,6 @@ fn fill(path: &PathBuf) {
 
 async fn ready(stage: &Stage) -> u16 {
     stage.nabat.get("/-/ready").await.0
-}
-
-/// Ends the pauses that failures have brought.
-async fn go_on_at_once(stage: &Stage) {
-    let reload = format!("{}/-/reload", stage.nabat.url);
-    assert_eq!(client().post(reload).send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]

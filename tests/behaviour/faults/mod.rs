@@ -1,8 +1,13 @@
 //! The faults of `docs/faults.md` that need more than a strange answer: full disks, disks that
 //! lie, clocks that jump, networks that break, processes that stop. `scripts/faults.sh` runs all.
 
+mod clock;
 mod disk;
 mod interposer;
+mod network;
+mod process;
+mod relay;
+mod wired;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -87,6 +92,12 @@ fn with_own_mounts(script: &str, arguments: &[&Path], command: &Command) -> Comm
         };
     }
     wrapped
+}
+
+/// Has nabat read its configuration again, which ends the pauses that failures have brought.
+async fn go_on_at_once(stage: &Stage) {
+    let reload = format!("{}/-/reload", stage.nabat.url);
+    assert_eq!(client().post(reload).send().await.unwrap().status(), 200);
 }
 
 /// A webhook of a group of its own, and what its message is known by.
