@@ -7,6 +7,7 @@ mod interposer;
 mod network;
 mod process;
 mod relay;
+mod webhooks;
 mod wired;
 
 use std::fmt::Write as _;

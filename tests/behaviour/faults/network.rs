@@ -18,7 +18,7 @@ use super::relay::{Manner, Relay};
 use super::wired::Wired;
 use super::{go_on_at_once, group, person, play, post, serve, telegram, told, with_own_mounts};
 use crate::support::process::free_port;
-use crate::support::stage::{OPS, Stage, sandbox};
+use crate::support::stage::{OPS, Stage, sandbox, webhook};
 use crate::support::{eventually, install_crypto};
 
 const OWN_NAMES: &str = "mount --bind \"$1\" /etc/hosts\n\
@@ -213,4 +213,22 @@ async fn a_429_that_does_not_say_how_long_or_says_more_than_known_stops_that_cha
             stage.requests(person(number)).into_iter().map(|(_, status)| status).collect();
         assert_eq!(statuses, [Some(429), Some(200)], "one wait, one send");
     }
+}
+
+#[tokio::test]
+async fn an_edit_that_changes_nothing_is_a_success() {
+    let directory = TempDir::new().unwrap();
+    let sandbox = telegram(Limits::None);
+    let same = "Bad Request: message is not modified: specified new message content and reply \
+                markup are exactly the same as a current content and reply markup of the message";
+    sandbox.inject(Fault::new(Trouble::refusal(400, same)).method("editMessageText"));
+    let command = serve(directory.path(), &sandbox);
+    let stage = play(command, sandbox, directory).await;
+    for alerts in [&["db1"][..], &["db1", "db2"]] {
+        assert_eq!(post(&stage.nabat.url, "person0", &webhook("DiskFull", alerts)).await, 200);
+        stage.drained().await;
+    }
+    assert_eq!(stage.sandbox.messages(person(0)).len(), 2, "the card and one reply");
+    assert_eq!(stage.metric("plain_fallbacks_total").await, 0);
+    assert!(stage.entries("dead").await.is_empty());
 }
