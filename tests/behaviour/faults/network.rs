@@ -16,7 +16,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::relay::{Manner, Relay};
 use super::wired::Wired;
-use super::{go_on_at_once, group, person, play, post, serve, telegram, told, with_own_mounts};
+use super::{
+    go_on_at_once, group, person, play, post, says, serve, telegram, told, with_own_mounts,
+};
 use crate::support::process::free_port;
 use crate::support::stage::{OPS, Stage, sandbox, webhook};
 use crate::support::{eventually, install_crypto};
@@ -82,8 +84,7 @@ async fn until_mended(break_it: impl Fn(&Path, &str), outcome: &str, why: &str) 
     let (body, name) = group(1);
     assert_eq!(post(&stage.nabat.url, "person0", &body).await, 200);
     has_failed(&stage, outcome).await;
-    let said = stage.nabat.process.output();
-    assert!(said.contains(why), "{why}: {said}");
+    says(&stage, &[why]).await;
     assert_eq!(stage.entries("waiting").await.len(), 1);
 
     std::fs::write(stage.directory.path().join("nabat.yml"), text).unwrap();

@@ -3,7 +3,8 @@
 use nabat::sandbox::{Fault, Limits, Trouble};
 use serde_json::{Value, json};
 
-use super::{interposer::Interposer, play, post, serve, telegram};
+use super::interposer::Interposer;
+use super::{go_on_at_once, play, post, says, serve, telegram};
 use crate::support::eventually;
 use crate::support::nabat::client;
 use crate::support::stage::{CHATS, OPS, Stage, configuration, sandbox, webhook};
@@ -38,8 +39,7 @@ async fn a_body_over_the_cap_is_413_counted_and_logged() {
     assert_eq!(raw(&stage, " ".repeat((8 << 20) + 1)).await, 413);
     let counted = "webhooks_received_total{code=\"413\",source=\"unknown\"}";
     eventually("it is counted", async || stage.metric(counted).await == 1).await;
-    let said = stage.nabat.process.output();
-    assert!(said.contains("webhook refused") && said.contains("413"), "{said}");
+    says(&stage, &["webhook refused", "413"]).await;
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn what_waited_for_hours_is_one_message_of_the_present_state_that_tells_it
     assert_eq!(post(&stage.nabat.url, "ops", &webhook("DiskFull", &["db1", "db2"])).await, 200);
     interposer.move_clock(3 * 3600);
     stage.sandbox.clear_faults();
-    super::go_on_at_once(&stage).await;
+    go_on_at_once(&stage).await;
     stage.drained().await;
     let shown = stage.sandbox.messages(OPS);
     assert_eq!(shown.len(), 1, "{shown:#?}");
