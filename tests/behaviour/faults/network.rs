@@ -1,5 +1,6 @@
 //! Names that do not resolve, connections that are refused, broken or mute, answers without end.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use rustls_pki_types::PrivateKeyDer;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::relay::{Manner, Relay};
@@ -232,4 +233,57 @@ async fn an_edit_that_changes_nothing_is_a_success() {
     assert_eq!(stage.sandbox.messages(person(0)).len(), 2, "the card and one reply");
     assert_eq!(stage.metric("plain_fallbacks_total").await, 0);
     assert!(stage.entries("dead").await.is_empty());
+}
+
+const FEW_FILES: &str = "ulimit -n 256\nexec \"$@\"";
+
+/// Idle connections, each dialled again whenever nabat closes it, until the tasks are stopped.
+fn flood(address: &str, count: usize, tasks: &Tasks) {
+    for _ in 0..count {
+        let (address, stop) = (address.to_owned(), tasks.clone());
+        tasks.spawn("idle", async move {
+            let idle = async {
+                loop {
+                    if let Ok(mut stream) = TcpStream::connect(&address).await {
+                        let _ = stream.read(&mut [0]).await;
+                    }
+                }
+            };
+            tokio::select! { () = idle => {}, () = stop.stopping() => {} }
+        });
+    }
+}
+
+#[tokio::test]
+async fn more_idle_connections_than_there_may_be_open_files_do_not_stop_what_waits() {
+    let directory = TempDir::new().unwrap();
+    let sandbox = telegram(Limits::None);
+    let serving = serve(directory.path(), &sandbox);
+    let mut command = Command::new("sh");
+    command.args(["-ec", FEW_FILES, "sh"]).arg(serving.get_program()).args(serving.get_args());
+    command.envs(serving.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    // Each try needs a connection, and so an open file, of its own.
+    sandbox.inject(Fault::new(Trouble::DropBefore).always());
+    let stage = play(command, sandbox, directory).await;
+    let (body, name) = group(1);
+    assert_eq!(post(&stage.nabat.url, "person0", &body).await, 200);
+
+    let idle = Tasks::default();
+    flood(stage.nabat.url.trim_start_matches("http://"), 400, &idle);
+    let files = format!("/proc/{}/fd", stage.nabat.process.pid());
+    let seen = Cell::new((0, 0));
+    let is_flooded = async || {
+        let open = std::fs::read_dir(&files).unwrap().count();
+        let (before, times) = seen.get();
+        seen.set((open, if open == before { times + 1 } else { 0 }));
+        open > 100 && times >= 20
+    };
+    eventually("it takes no more", is_flooded).await;
+    stage.sandbox.clear_faults();
+    eventually("it is shown", async || told(&stage.sandbox, &name) == 1).await;
+    idle.stop();
+    idle.finished().await;
+    let (body, name) = group(2);
+    assert_eq!(post(&stage.nabat.url, "person0", &body).await, 200);
+    eventually("it is shown", async || told(&stage.sandbox, &name) == 1).await;
 }
