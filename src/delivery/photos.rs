@@ -142,7 +142,7 @@ impl Delivery {
                         return "refused";
                     }
                 },
-                Answer::Failed(Failure::NotSent(_)) => {}
+                Answer::Failed(Failure::NotSent(..)) => {}
                 // It may have arrived, and a second picture is worse than none.
                 Answer::Failed(_) => return "unknown",
             }

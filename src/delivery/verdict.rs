@@ -179,7 +179,7 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
 
 fn judge_failure(failure: &Failure) -> Verdict {
     match failure {
-        Failure::NotSent(why) => retry(why, false),
+        Failure::NotSent(_, why) => retry(why, false),
         Failure::Lost { why, .. } => retry(why, true),
         // A success that does not read may have been shown; a front's error page was not.
         Failure::Unreadable { status, why } => retry(why, *status < 300),
@@ -193,7 +193,7 @@ fn retry(why: &str, ambiguous: bool) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telegram::Refusal;
+    use crate::telegram::{Hurdle, Refusal};
 
     const SEND: Attempt =
         Attempt::Send { form: Form::Rich, reply: false, topic: false, buttons: false };
@@ -229,7 +229,11 @@ mod tests {
                 Verdict::Wait(Some(Duration::from_secs(7))),
             ),
             (SEND, refused(500, "Internal Server Error"), failed("500 Internal Server Error")),
-            (SEND, Answer::Failed(Failure::NotSent("refused".into())), retry("refused", false)),
+            (
+                SEND,
+                Answer::Failed(Failure::NotSent(Hurdle::Connection, "refused".into())),
+                retry("refused", false),
+            ),
             (
                 SEND,
                 Answer::Failed(Failure::Lost { timed_out: true, why: "t".into() }),

@@ -30,7 +30,7 @@ impl Answer {
                 Complaint::Server => "server_error",
                 _ => "refused",
             },
-            Self::Failed(Failure::NotSent(_)) => "connect",
+            Self::Failed(Failure::NotSent(hurdle, _)) => hurdle.word(),
             Self::Failed(Failure::Lost { timed_out: true, .. }) => "timeout",
             Self::Failed(Failure::Lost { .. }) => "ambiguous",
             Self::Failed(Failure::Unreadable { status, .. }) if *status >= 500 => "server_error",
@@ -55,12 +55,36 @@ pub struct Refusal {
 /// Why there was no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// The request never left: name resolution, connection, TLS or proxy.
-    NotSent(String),
+    /// The request never left.
+    NotSent(Hurdle, String),
     /// The request may have arrived, but no answer did.
     Lost { timed_out: bool, why: String },
     /// An answer that is none of the Bot API's: HTML of a front, broken or oversized JSON.
     Unreadable { status: u16, why: String },
+}
+
+/// What kept a request from leaving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hurdle {
+    /// The name of the server is not found.
+    Name,
+    /// No connection to the server.
+    Connection,
+    /// A connection, but no TLS that can be trusted.
+    Tls,
+    /// The proxy can't be reached, or does not lead to the server.
+    Proxy,
+}
+
+impl Hurdle {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Name => "dns",
+            Self::Connection => "connect",
+            Self::Tls => "tls",
+            Self::Proxy => "proxy",
+        }
+    }
 }
 
 /// What a refusal means, whatever its wording.

@@ -3,6 +3,7 @@
 //! teloxide's own sending sleeps ten seconds inside a call after a 5xx, throws the status away
 //! and takes a sent message that it can't parse for an error (see `docs/adr/`).
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::answer::{self, Answer, Failure, Response};
+use super::answer::{self, Answer, Failure, Hurdle, Response};
 use super::method::{Method, Photo};
 
 /// More of an answer than this is not read; real ones are a few kilobytes.
@@ -56,6 +57,7 @@ pub enum ClientError {
 pub struct Client {
     http: reqwest::Client,
     api_url: Url,
+    behind_proxy: bool,
 }
 
 impl Client {
@@ -79,7 +81,8 @@ impl Client {
             None => http,
         };
         let http = http.build().map_err(ClientError::Setup)?;
-        Ok(Self { http, api_url: options.api_url.clone() })
+        let behind_proxy = options.proxy_url.is_some();
+        Ok(Self { http, api_url: options.api_url.clone(), behind_proxy })
     }
 
     /// Makes one call. Never fails: whatever goes wrong is an [`Answer`]. When the future is
@@ -112,21 +115,26 @@ impl Client {
                     .push(&format!("bot{}", token.expose_secret()))
                     .push(method.name());
             }
-            Err(()) => return Err(Failure::NotSent("telegram.api_url has no host".into())),
+            Err(()) => {
+                return Err(Failure::NotSent(Hurdle::Name, "telegram.api_url has no host".into()));
+            }
         }
         let request = self.http.post(url);
         let request = match method.upload() {
             None => request.json(&method.payload()),
-            Some((name, file)) => request.multipart(form(&method.payload(), name, file)?),
+            Some((name, file)) => {
+                let form = form(&method.payload(), name, file);
+                request.multipart(form.map_err(|error| self.failure(error))?)
+            }
         };
-        let mut response = request.send().await.map_err(failure)?;
+        let mut response = request.send().await.map_err(|error| self.failure(error))?;
         let status = response.status().as_u16();
         let retry_after = response
             .headers()
             .get(http::header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok());
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(error))? {
             if body.len() + chunk.len() > LONGEST_ANSWER {
                 let why = format!("HTTP {status} with more than {LONGEST_ANSWER} bytes");
                 return Err(Failure::Unreadable { status, why });
@@ -135,12 +143,25 @@ impl Client {
         }
         Ok(Response { status, body: without_token(&body, token), retry_after })
     }
+
+    /// Whether the request may have arrived decides between a plain retry and an ambiguous one.
+    fn failure(&self, error: reqwest::Error) -> Failure {
+        let never_left = error.is_connect() || error.is_builder();
+        let timed_out = error.is_timeout();
+        let error = error.without_url();
+        let why = causes(&error);
+        if never_left {
+            Failure::NotSent(hurdle(&error, &why, self.behind_proxy), why)
+        } else {
+            Failure::Lost { timed_out, why }
+        }
+    }
 }
 
 /// The parameters and a file as `multipart/form-data`, the one way to upload.
-fn form(payload: &Value, name: &'static str, file: &Photo) -> Result<Form, Failure> {
+fn form(payload: &Value, name: &'static str, file: &Photo) -> reqwest::Result<Form> {
     let content = Part::stream_with_length(file.content.clone(), file.content.len() as u64);
-    let content = content.file_name(file.name).mime_str(file.content_type).map_err(failure)?;
+    let content = content.file_name(file.name).mime_str(file.content_type)?;
     let parameters = payload.as_object().into_iter().flatten();
     Ok(parameters.fold(Form::new().part(name, content), |form, (name, value)| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -164,16 +185,31 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether the request may have arrived decides between a plain retry and an ambiguous one.
-fn failure(error: reqwest::Error) -> Failure {
-    let never_left = error.is_connect() || error.is_builder();
-    let timed_out = error.is_timeout();
-    let why = causes(&error.without_url());
-    if never_left { Failure::NotSent(why) } else { Failure::Lost { timed_out, why } }
+/// What stood in the way. hyper's own errors can only be told apart by their words.
+fn hurdle(error: &reqwest::Error, why: &str, behind_proxy: bool) -> Hurdle {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    let mut tls = why.contains("tls handshake eof");
+    while let Some(error) = cause {
+        tls |= error.is::<rustls::Error>();
+        // An I/O error does not name what it wraps as its source.
+        cause = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    if tls {
+        Hurdle::Tls
+    } else if behind_proxy || why.contains("tunnel error") {
+        Hurdle::Proxy
+    } else if why.contains("dns error") {
+        Hurdle::Name
+    } else {
+        Hurdle::Connection
+    }
 }
 
 /// The error with its causes; reqwest's own text stops at the first.
-fn causes(error: &dyn std::error::Error) -> String {
+fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -46,13 +46,16 @@ pub struct Metrics {
 }
 
 /// Outcomes of a request to Telegram, as `telegram_requests_total{outcome}` says them.
-pub const OUTCOMES: [&str; 9] = [
+pub const OUTCOMES: [&str; 12] = [
     "ok",
     "rate_limited",
     "refused",
     "unauthorized",
     "server_error",
+    "dns",
     "connect",
+    "tls",
+    "proxy",
     "timeout",
     "ambiguous",
     "bad_body",

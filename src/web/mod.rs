@@ -1,6 +1,7 @@
 //! HTTP: the server itself, its security, health, metrics, and the JSON interface.
 
 mod answer;
+mod files;
 mod guard;
 mod health;
 mod metrics;

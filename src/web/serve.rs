@@ -34,7 +34,8 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy)]
 pub struct ServeOptions {
     pub patience: Patience,
-    /// Further connections wait in the kernel's queue.
+    /// Further connections wait in the kernel's queue. Fewer when the process may not have so
+    /// many files open.
     pub max_connections: u32,
     /// How long requests in flight may take once the server is asked to stop.
     pub grace: Duration,
@@ -82,7 +83,8 @@ pub async fn serve<S: Site>(
     tasks: Tasks,
     stop: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(options.max_connections as usize));
+    let most = super::files::connections(options.max_connections);
+    let places = Arc::new(Semaphore::new(most as usize));
     let server = Arc::new(Server { site, options, tls, stop, http: protocol(tasks.clone()) });
     loop {
         let accepted = tokio::select! {
@@ -102,7 +104,7 @@ pub async fn serve<S: Site>(
     }
     drop(listener);
     // Every connection task ends by itself after the grace time at the latest.
-    let _all = places.acquire_many(options.max_connections).await;
+    let _all = places.acquire_many(most).await;
 }
 
 async fn accept(

@@ -258,3 +258,27 @@ fn the_changelog_knows_the_version() {
     let heading = format!("\n## [{}]", env!("CARGO_PKG_VERSION"));
     assert!(read("CHANGELOG.md").contains(&heading));
 }
+
+/// Every test of this binary, by its path, as the program that runs now lists them.
+fn tests() -> BTreeSet<String> {
+    let listed = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    listed.lines().filter_map(|line| Some(line.strip_suffix(": test")?.to_owned())).collect()
+}
+
+#[test]
+fn every_fault_has_tests_that_exist_or_is_not_built_yet() {
+    let text = read("docs/faults.md");
+    let row = Regex::new(r"(?m)^\| (\d+) \| [^|]+ \| ([^|]+) \| ([^|]+) \|$").unwrap();
+    let tests = tests();
+    let mut numbers = Vec::new();
+    for found in row.captures_iter(&text) {
+        numbers.push(found[1].parse::<u32>().unwrap());
+        let named = words(&found[3], r"[a-z0-9_]+(::[a-z0-9_]+)+");
+        assert_eq!(named.is_empty(), &found[2] == "not built yet", "fault {}", &found[1]);
+        for name in named {
+            assert!(tests.contains(name), "fault {}: there is no test {name}", &found[1]);
+        }
+    }
+    assert_eq!(numbers, (1..=55).collect::<Vec<_>>());
+}

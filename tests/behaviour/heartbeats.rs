@@ -153,7 +153,7 @@ async fn with_monitor(status: &'static str) -> (Tiny, Stage) {
     );
     let text = configuration(&sandbox, CHATS, &more);
     let nabat = Nabat::start(directory.path(), &text, &sandbox).await;
-    (monitor, Stage::over(sandbox, nabat, directory, text))
+    (monitor, Stage::around(sandbox, nabat, directory))
 }
 
 #[tokio::test]

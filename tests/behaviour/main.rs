@@ -11,6 +11,7 @@ mod crash;
 mod delivery;
 mod demo;
 mod documents;
+mod faults;
 mod fuzz_corpus;
 mod golden;
 mod heartbeats;

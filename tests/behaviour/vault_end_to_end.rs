@@ -171,3 +171,19 @@ async fn a_reload_to_another_vault_goes_on_with_what_is_known_until_that_one_ans
     assert_eq!(nabat.post(&firing("Afterwards")).await, 200);
     shown(&sandbox, OPS, "Afterwards").await;
 }
+
+#[tokio::test]
+async fn while_vault_is_sealed_the_last_token_goes_on_sending() {
+    let (sandbox, directory) = (sandbox(), TempDir::new().unwrap());
+    let vault = Vault::with(TOKEN).await;
+    let configuration = vault.configuration(&directory, &sandbox, "200ms");
+    let nabat = Nabat::start(directory.path(), &configuration, &sandbox).await;
+    assert_eq!(nabat.post(&firing("Before")).await, 200);
+    shown(&sandbox, OPS, "Before").await;
+
+    vault.bao.seal().await;
+    let down = async || nabat.get("/metrics").await.1.contains("nabat_vault_up 0");
+    eventually("vault is down", down).await;
+    assert_eq!(nabat.post(&firing("Meanwhile")).await, 200);
+    shown(&sandbox, OPS, "Meanwhile").await;
+}

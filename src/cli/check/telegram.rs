@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::live::Outcome;
 use crate::cli::http::plain;
 use crate::telegram::{
-    Answer, ChatId, ChatInfo, Client, Complaint, Failure, Me, Method, Refusal, TopicId,
+    Answer, ChatId, ChatInfo, Client, Complaint, Failure, Hurdle, Me, Method, Refusal, TopicId,
 };
 
 /// The Bot API as the check asks it.
@@ -62,7 +62,10 @@ impl Telegram {
     /// What the chat is called, when it can be written to.
     async fn look(&self, chat: ChatId, topics: &[Option<TopicId>]) -> Result<String, Answer> {
         let Some(token) = &self.token else {
-            return Err(Answer::Failed(Failure::NotSent("there is no bot token".to_owned())));
+            return Err(Answer::Failed(Failure::NotSent(
+                Hurdle::Connection,
+                "there is no bot token".to_owned(),
+            )));
         };
         let method = Method::GetChat { chat };
         let info: ChatInfo = self.in_time(self.client.ask(token, &method)).await?;
@@ -102,7 +105,7 @@ fn said(answer: &Answer) -> String {
         Answer::Refused(refusal) => {
             format!("Telegram answers {} {}", refusal.code, plain(&refusal.description))
         }
-        Answer::Failed(Failure::NotSent(why)) => {
+        Answer::Failed(Failure::NotSent(_, why)) => {
             format!("Telegram cannot be reached: {}", plain(why))
         }
         Answer::Failed(Failure::Lost { why, .. }) => {

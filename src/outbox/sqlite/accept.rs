@@ -81,6 +81,7 @@ impl Desk {
     /// Accepts in every lane or in none. Everything that can refuse is looked at before
     /// anything is changed.
     pub fn accept(&mut self, parcel: &Parcel) -> Result<Accepted, StoreError> {
+        self.room_on_disk()?;
         self.saw(parcel.at);
         let mut lanes = Vec::with_capacity(parcel.places.len());
         for (destination, place) in parcel.destinations.iter().zip(&parcel.places) {

@@ -1,19 +1,23 @@
 //! The store's thread at work: batches, commits, and what is kept in memory beside the file.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use prometheus::Histogram;
 use rusqlite::Connection;
+use rusqlite::hooks::Wal;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::SqliteOptions;
 use super::deaths::Deaths;
+use super::disk::found_no_room;
+use super::reserve::Reserve;
 use super::waiters::Waiters;
 use crate::outbox::contract::{EntryId, StoreError};
 
@@ -75,11 +79,16 @@ pub(super) struct Desk {
     pub waiters: Waiters,
     pub deaths: Deaths,
     pub cut_sends: u64,
-    path: PathBuf,
+    pub path: PathBuf,
+    pub reserve: Reserve,
+    /// Whether a statement found no room on the disk, and nothing was done about it yet.
+    pub no_room: Cell<bool>,
+    /// Pages in the write-ahead log.
+    pub logged: Arc<AtomicI32>,
     bytes: Arc<AtomicU64>,
     next_token: u64,
     commits: Histogram,
-    fatal: CancellationToken,
+    pub failed: CancellationToken,
     pub latest: i64,
     /// Whether a commit waits for the disk, when that is known.
     flushes: Option<bool>,
@@ -92,16 +101,28 @@ pub(super) struct Desk {
 
 impl Desk {
     pub fn new(
-        connection: Connection,
+        mut connection: Connection,
         path: PathBuf,
+        mut reserve: Reserve,
         options: Arc<ArcSwap<SqliteOptions>>,
         commits: Histogram,
         fatal: CancellationToken,
         bytes: Arc<AtomicU64>,
     ) -> rusqlite::Result<Self> {
         connection.set_prepared_statement_cache_capacity(64);
-        let cut = connection
-            .execute("UPDATE entries SET leased = 0 WHERE state = 0 AND leased = 1", [])?;
+        let logged = Arc::new(AtomicI32::new(0));
+        let now = Arc::clone(&logged);
+        connection.wal_hook(Some(move |_: &mut Wal, pages| {
+            now.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let void = || {
+            connection.execute("UPDATE entries SET leased = 0 WHERE state = 0 AND leased = 1", [])
+        };
+        let cut = match void() {
+            Err(error) if found_no_room(&error) && reserve.give_up() => void()?,
+            cut => cut?,
+        };
         let mut desk = Self {
             connection,
             options,
@@ -111,10 +132,13 @@ impl Desk {
             deaths: Deaths::default(),
             cut_sends: cut as u64,
             path,
+            reserve,
+            no_room: Cell::new(false),
+            logged,
             bytes,
             next_token: 0,
             commits,
-            fatal,
+            failed: fatal,
             latest: 0,
             flushes: None,
             since_upkeep: 0,
@@ -128,7 +152,7 @@ impl Desk {
 
     /// Cancelled when nothing can be stored any more.
     pub fn fatal(&self) -> CancellationToken {
-        self.fatal.clone()
+        self.failed.clone()
     }
 
     /// Notes the time of a submission: the tidying's idea of the present.
@@ -169,13 +193,14 @@ impl Desk {
 
     /// Runs a batch in one transaction, commits, and answers everyone.
     pub fn work_off(&mut self, batch: &mut Vec<Job>) {
-        self.release_returned();
         let durable = batch.iter().any(|job| job.durable);
-        if self.fatal.is_cancelled() {
+        if self.failed.is_cancelled() {
             let why = "the disk failed before; restart nabat";
             Self::refuse(batch, &StoreError::Commit(why.into()));
             return;
         }
+        self.make_room();
+        self.release_returned();
         if let Err(error) = self.begin(durable) {
             Self::refuse(batch, &self.judge(&error));
             return;
@@ -211,10 +236,14 @@ impl Desk {
         }
         // The lanes go second: who sent a webhook waits for less work than they have.
         let _ = made.send(Some(failure.is_none()));
+        if self.failed.is_cancelled() {
+            return;
+        }
         self.release_returned();
         self.upkeep(durable);
         // Everyone has been answered: the next webhook need not wait for this.
         let _ = self.flush_at_commit(true);
+        self.move_long_log();
     }
 
     /// Serves the lanes that wait, and commits. They prepare what they will say meanwhile.
@@ -277,20 +306,6 @@ impl Desk {
             let ran = (job.run)(Err(failure.clone()));
             (ran.reply)(Ok(()));
         }
-    }
-
-    /// Turns SQLite's error into the contract's, and stops everything when the disk lied.
-    pub fn judge(&self, error: &rusqlite::Error) -> StoreError {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
-        let fsync = [rusqlite::ffi::SQLITE_IOERR_FSYNC, rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC];
-        let damaged = matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase));
-        if fsync.contains(&extended) || damaged {
-            tracing::error!(%error, path = %self.path.display(), "the outbox's disk can't be trusted; stopping");
-            self.fatal.cancel();
-        }
-        tracing::debug!(%error, "a statement of the outbox failed");
-        StoreError::Commit(error.to_string())
     }
 
     /// Counts what the file holds, after start or after a failure.

@@ -9,10 +9,12 @@
 mod accept;
 mod deaths;
 mod desk;
+mod disk;
 mod homes;
 mod lease;
 mod pack;
 mod queries;
+mod reserve;
 mod schema;
 mod storm;
 mod upkeep;
@@ -34,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use self::accept::Parcel;
 use self::deaths::DeathListener;
 use self::desk::{Desk, End, Job, Ran};
+use self::reserve::Reserve;
 pub use self::schema::OpenError;
 use self::waiters::Returned;
 use super::contract::{
@@ -105,6 +108,7 @@ impl SqliteOutbox {
         let desk = Desk::new(
             connection,
             path.clone(),
+            Reserve::open(directory),
             Arc::clone(&options),
             commits,
             fatal.clone(),

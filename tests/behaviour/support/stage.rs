@@ -62,9 +62,9 @@ impl Stage {
         Self { sandbox, nabat, directory, configuration }
     }
 
-    /// A nabat that was started in `directory` with this configuration.
-    pub fn over(sandbox: Sandbox, nabat: Nabat, directory: TempDir, configuration: String) -> Self {
-        Self { sandbox, nabat, directory, configuration }
+    /// A nabat that was started in its own way.
+    pub fn around(sandbox: Sandbox, nabat: Nabat, directory: TempDir) -> Self {
+        Self { sandbox, nabat, directory, configuration: String::new() }
     }
 
     /// Starts nabat again on the same store; the former process must have ended.
