@@ -11,6 +11,7 @@ mod deaths;
 mod desk;
 mod homes;
 mod lease;
+mod memory;
 mod pack;
 mod queries;
 mod schema;
@@ -19,7 +20,7 @@ mod upkeep;
 mod waiters;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,12 +29,14 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use prometheus::Histogram;
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::accept::Parcel;
 use self::deaths::DeathListener;
 use self::desk::{Desk, End, Job, Ran};
+pub use self::memory::Memory;
 pub use self::schema::OpenError;
 use self::waiters::Returned;
 use super::contract::{
@@ -41,6 +44,7 @@ use super::contract::{
     Leased, Outbox, Rejected, Settlement, StoreError, Storm, Submission, Totals,
 };
 use crate::alert::{GroupId, Notification};
+use crate::lifecycle::Tasks;
 use crate::routing::{ChatAlias, LaneId, TopicName};
 use crate::telegram::{ChatId, MessageId, TopicId};
 
@@ -97,6 +101,38 @@ impl SqliteOutbox {
         commits: Histogram,
     ) -> Result<Self, OpenError> {
         let schema::Opened { connection, path, lock } = schema::open(directory)?;
+        let (store, Counter { desk, jobs, finished }) =
+            Self::around(connection, path, options, commits)?;
+        let closing = store.closing.clone();
+        std::thread::Builder::new()
+            .name("outbox".into())
+            .spawn(move || keep(desk, jobs, lock, &closing, finished))
+            .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+        Ok(store)
+    }
+
+    /// Opens the store that is in `memory`, and works it off as one of `tasks` in place of a
+    /// thread: on a runtime of one thread nothing but the order of tasks decides what happens when.
+    /// For simulations.
+    pub fn open_in(
+        memory: &Memory,
+        options: SqliteOptions,
+        commits: Histogram,
+        tasks: &Tasks,
+    ) -> Result<Self, OpenError> {
+        let schema::InMemory { connection, path } = schema::open_in(memory)?;
+        let (store, counter) = Self::around(connection, path, options, commits)?;
+        tasks.spawn("outbox", memory::keep(counter, store.closing.clone()));
+        Ok(store)
+    }
+
+    /// A store around an opened database, and what is to be worked off.
+    fn around(
+        connection: Connection,
+        path: PathBuf,
+        options: SqliteOptions,
+        commits: Histogram,
+    ) -> Result<(Self, Counter), OpenError> {
         let fatal = CancellationToken::new();
         let finished = CancellationToken::new();
         let bytes = Arc::new(AtomicU64::new(0));
@@ -115,12 +151,8 @@ impl SqliteOutbox {
         let (returned, death_listener) = (desk.waiters.returned(), desk.deaths.death_listener());
         let (work, jobs) = mpsc::channel(BACKLOG);
         let closing = CancellationToken::new();
-        let (close, done) = (closing.clone(), finished.clone());
-        std::thread::Builder::new()
-            .name("outbox".into())
-            .spawn(move || keep(desk, jobs, lock, &close, done))
-            .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
-        Ok(Self {
+        let counter = Counter { desk, jobs, finished: finished.clone() };
+        let store = Self {
             work,
             cut_sends,
             fatal,
@@ -130,7 +162,8 @@ impl SqliteOutbox {
             options,
             returned,
             death_listener,
-        })
+        };
+        Ok((store, counter))
     }
 
     /// Changes windows and caps from now on; what is stored already stays.
@@ -175,6 +208,14 @@ impl SqliteOutbox {
         self.work.send(job).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
+}
+
+/// Where work is handed in and done.
+struct Counter {
+    desk: Desk,
+    jobs: mpsc::Receiver<Job>,
+    /// To be cancelled when nothing is done any more.
+    finished: CancellationToken,
 }
 
 /// Someone who waits for a lease. A lease that was handed over and not taken is given back.
@@ -223,13 +264,7 @@ fn keep(
     let _fatal = FatalPanic(desk.fatal());
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(first) = jobs.blocking_recv() {
-        batch.push(first);
-        while batch.len() < BATCH {
-            match jobs.try_recv() {
-                Ok(job) => batch.push(job),
-                Err(_) => break,
-            }
-        }
+        gather(first, &mut jobs, &mut batch);
         desk.work_off(&mut batch);
         if closing.is_cancelled() {
             jobs.close();
@@ -238,6 +273,17 @@ fn keep(
     drop(desk);
     drop(lock);
     drop(finished);
+}
+
+/// `first` and what waits behind it.
+fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>) {
+    batch.push(first);
+    while batch.len() < BATCH {
+        match jobs.try_recv() {
+            Ok(job) => batch.push(job),
+            Err(_) => break,
+        }
+    }
 }
 
 #[async_trait]
