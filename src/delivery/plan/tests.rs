@@ -83,7 +83,6 @@ fn card(alerts: &[Alert]) -> Card {
         pinned: None,
         digest: None,
         unfinished: None,
-        as_of: at(0),
         updated_at: at(0),
         closed_at: None,
     }
@@ -317,11 +316,29 @@ fn a_truncated_group_that_says_resolved_may_still_fire() {
 }
 
 #[test]
-fn a_dead_letter_tried_again_does_not_undo_what_was_shown_since() {
-    let newer = Card { as_of: at(60), ..closed(&[ended("a")]) };
-    let plan = planned(&entry(&[fires("a")]), Some(&newer));
+fn an_end_accepted_by_a_clock_that_was_set_back_is_the_newest_all_the_same() {
+    let mut over = entry(&[ended("a")]);
+    over.last_accepted_at = at(-3600);
+    let plan = planned(&over, Some(&card(&[fires("a")])));
     assert!(plan.present.alerts.iter().all(|alert| !alert.fires()), "{:?}", plan.present);
-    assert!(!matches!(plan.next, Some(Step::Reply { kind: Kind::News, .. })));
+    assert!(matches!(plan.next, Some(Step::Reply { kind: Kind::Ended, .. })), "{:?}", plan.next);
+}
+
+#[test]
+fn the_first_card_in_another_chat_shows_what_is_known_of_the_group() {
+    let elsewhere = Card { chat: ChatId(-5), ..card(&[fires("a"), fires("b"), ended("c")]) };
+    let plan = planned(&entry(&[ended("b")]), Some(&elsewhere));
+    assert_eq!(plan.next, Some(Step::Open { silent: true }), "it is an end");
+    let mut shown: Vec<_> = plan
+        .present
+        .alerts
+        .iter()
+        .map(|alert| (alert.fingerprint.as_str(), alert.fires(), alert.unlisted))
+        .collect();
+    shown.sort_unstable();
+    assert_eq!(shown, [("a", true, true), ("b", false, false), ("c", false, false)]);
+    let each_alone = Entry { updates: Updates::New, ..entry(&[ended("b")]) };
+    assert_eq!(planned(&each_alone, Some(&elsewhere)).present.alerts.len(), 1);
 }
 
 /// An entry of critical alerts, and what is planned where these are pinned.
