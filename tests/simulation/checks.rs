@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use nabat::outbox::{EntryState, Outbox};
+use nabat::routing::Updates;
 use nabat::telegram::MessageId;
-use tokio::time::Instant;
 
 use crate::ledger::Spot;
 use crate::model::Known;
 use crate::network::PLANTED;
-use crate::reading::Stands;
 use crate::run::Run;
+use crate::world::Process;
 
 /// News in a chat that is well are shown within this time.
 const SOON: Duration = Duration::from_secs(10);
@@ -20,15 +20,19 @@ const SOON: Duration = Duration::from_secs(10);
 const WELL_AFTER: Duration = Duration::from_mins(40);
 
 /// Whether nothing was wrong with a chat for long.
-pub fn is_well(run: &Run, chat: &str, now: Instant) -> bool {
-    let well = |name: &str| run.trouble.get(name).is_none_or(|at| *at + WELL_AFTER < now);
-    well("") && well(chat) && run.world.process.as_ref().is_some_and(|p| p.began + WELL_AFTER < now)
+pub fn is_well(run: &Run, chat: &str, now: Duration) -> bool {
+    let well = |name: &str| {
+        run.trouble.get(name).is_none_or(|at| *at + WELL_AFTER < now)
+            && run.ill.iter().all(|(ill, _)| ill != name)
+    };
+    let lives = |process: &Process| process.began.duration_since(run.began) + WELL_AFTER < now;
+    well("") && well(chat) && run.world.process.as_ref().is_some_and(lives)
 }
 
 /// Strikes out the news that were shown, or whose chat got into trouble; the others must be
 /// younger than [`SOON`].
 pub fn soon(run: &mut Run) {
-    let now = Instant::now();
+    let now = run.now();
     let awaited = std::mem::take(&mut run.awaited);
     for news in awaited {
         let spot = (news.chat.clone(), news.group);
@@ -60,7 +64,8 @@ pub async fn all(run: &mut Run) -> Result<(), String> {
         faults.extend(hidden(run, spot, known, dead));
     }
     faults.extend(stale_cards(run, &dead));
-    let allowed = run.world.network.unanswered() + run.world.cut + run.ledger.deleted;
+    let (network, ledger) = (&run.world.network, &run.ledger);
+    let allowed = network.unanswered() + run.world.cut + ledger.deleted + ledger.retried;
     if run.ledger.doubled > allowed {
         faults.push(format!("{} told twice, {allowed} may be", run.ledger.doubled));
     }
@@ -101,6 +106,8 @@ fn hidden(
 ) -> Vec<String> {
     let mut faults = Vec::new();
     let named = run.ledger.groups.get(spot);
+    // Where each notification is a message of its own, that says what it lists and no more.
+    let each_alone = run.world.setting.updates(&spot.0, spot.1) == Updates::New;
     for (alert, last) in &known.alerts {
         if dead.and_then(|dead| dead.get(alert)).is_some_and(|number| *number >= last.number) {
             continue;
@@ -109,16 +116,14 @@ fn hidden(
         let said = told.is_some_and(|heard| {
             (heard.what.number, heard.what.unlisted) == (last.number, last.unlisted)
         });
-        let stands = match (known.is_over(), known.is_partly_unknown()) {
-            (true, true) => Stands::Unknown,
-            (true, false) => Stands::Over,
-            (false, _) => Stands::Fires,
-        };
-        let in_digest = named.is_some_and(|heard| heard.at >= last.at && heard.what == stands);
-        if !said && !in_digest {
+        let in_digest =
+            named.and_then(|named| named.true_at).is_some_and(|true_at| true_at >= last.at);
+        let left_out = each_alone && last.unlisted;
+        if !said && !in_digest && !left_out {
             let told = told.map(|heard| (heard.what, heard.at));
             faults.push(format!(
-                "{spot:?}: alert {alert} was {last:?}, told was {told:?}; the group stands {stands:?}, named {named:?}"
+                "{spot:?}: alert {alert} was {last:?}, told was {told:?}; the group stands {:?}, named {named:?}",
+                known.stands()
             ));
         }
     }
@@ -140,9 +145,18 @@ fn stale_cards(run: &Run, dead: &BTreeMap<Spot, BTreeMap<usize, u32>>) -> Vec<St
             if dead.contains_key(&spot) {
                 continue;
             }
+            // Long after its end a group that fires anew is no business of its old card, and a
+            // digest may be the place to tell of it.
+            let past = card.alerts.iter().all(|mark| mark.number % 2 == 0 || mark.unlisted);
+            let named = run.ledger.groups.get(&spot);
+            let each_alone = run.world.setting.updates(chat, group) == Updates::New;
             for mark in &card.alerts {
                 let last = known.alerts[&mark.alert];
-                if (mark.number, mark.unlisted) != (last.number, last.unlisted) {
+                let moved_on = (past || each_alone)
+                    && named.and_then(|named| named.true_at).is_some_and(|at| at >= last.at);
+                let agrees = mark.number == last.number
+                    && (each_alone || mark.unlisted == last.unlisted);
+                if !agrees && !moved_on {
                     faults.push(format!("{spot:?}: the card shows {mark:?}, it is {last:?}"));
                 }
             }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use nabat::outbox::Outbox;
+use nabat::outbox::{EntryState, Outbox};
 use nabat::sandbox::{Access, ChatKind, TOKEN};
 use nabat::telegram::ChatId;
 use rand::Rng;
 use rand::seq::IndexedRandom;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::network::Weather;
 use crate::run::Run;
@@ -38,7 +38,8 @@ impl Run {
             930..940 => self.jump(),
             940..950 => self.migrate(),
             950..965 => self.topics(),
-            965..975 => self.refuse_token(),
+            965..972 => self.refuse_token(),
+            972..982 => self.try_dead_letters().await,
             _ => self.mend(),
         }
         if self.world.process.is_none() && self.random.random_bool(0.6) {
@@ -80,7 +81,7 @@ impl Run {
             return;
         }
         self.outcome.storms += 1;
-        self.tell("a storm".into());
+        self.say("a storm");
         let ends = self.random.random_bool(0.4);
         let share = self.random.random_range(0.3..=1.0);
         let mut posted = Vec::new();
@@ -106,8 +107,7 @@ impl Run {
         for (said, post) in posted {
             self.end_post(said, post).await;
         }
-        let now = Instant::now();
-        self.trouble.insert(String::new(), now);
+        self.disturb("");
     }
 
     fn some_chat(&mut self) -> (String, ChatId) {
@@ -117,22 +117,34 @@ impl Run {
         (alias.clone(), *id)
     }
 
+    /// Something begins to be wrong with a chat, or with all, or is right again.
+    fn ail(&mut self, chat: &str, what: &'static str, is_wrong: bool) {
+        self.disturb(chat);
+        if is_wrong {
+            self.ill.insert((chat.to_owned(), what));
+        } else {
+            self.ill.remove(&(chat.to_owned(), what));
+        }
+    }
+
     /// The trouble of a chat has changed.
     fn disturb(&mut self, chat: &str) {
-        self.trouble.insert(chat.to_owned(), Instant::now());
+        self.trouble.insert(chat.to_owned(), self.now());
     }
 
     fn weather(&mut self) {
         let weather = *Weather::ALL.choose(&mut self.random).unwrap();
         let clears = self.random.random_bool(0.5);
         if self.random.random_bool(0.4) {
-            let (alias, id) = self.some_chat();
-            self.tell(format!("{alias}: {weather:?}, or fair: {clears}"));
-            self.disturb(&alias);
-            self.world.network.set(Some(id), (!clears).then_some(weather));
+            let (alias, _) = self.some_chat();
+            self.say(format!("{alias}: {weather:?}, or fair: {clears}"));
+            self.ail(&alias, "weather", !clears);
+            for (id, _) in self.numbers.iter().filter(|(_, name)| **name == alias) {
+                self.world.network.set(Some(*id), (!clears).then_some(weather));
+            }
         } else {
-            self.tell(format!("everywhere {weather:?}, or fair: {clears}"));
-            self.disturb("");
+            self.say(format!("everywhere {weather:?}, or fair: {clears}"));
+            self.ail("", "weather", !clears);
             self.world.network.set(None, (!clears).then_some(weather));
         }
     }
@@ -148,8 +160,8 @@ impl Run {
             _ => Access::Open,
         };
         let admin = self.random.random_bool(0.8);
-        self.tell(format!("{alias}: {access:?}, may pin: {admin}"));
-        self.disturb(&alias);
+        self.say(format!("{alias}: {access:?}, may pin: {admin}"));
+        self.ail(&alias, "access", access != Access::Open);
         self.world.sandbox.set_access(id, access);
         self.world.sandbox.set_admin(id, admin);
     }
@@ -168,7 +180,7 @@ impl Run {
         let lately = messages.len().saturating_sub(30);
         let Some(message) = messages[lately..].choose(&mut self.random) else { return };
         let groups = self.ledger.told_by(id, message.id);
-        self.tell(format!("{alias}: a person deletes {id}#{} of {groups:?}", message.id));
+        self.say(format!("{alias}: a person deletes {id}#{} of {groups:?}", message.id));
         self.ledger.deleted += 1;
         self.world.sandbox.delete_message(id, message.id);
     }
@@ -196,7 +208,7 @@ impl Run {
         }
         self.world.kill().await;
         self.outcome.kills += 1;
-        self.tell("killed".into());
+        self.say("killed");
         self.disturb("");
         for (said, post) in posted {
             self.end_post(said, post).await;
@@ -206,7 +218,7 @@ impl Run {
     /// Nabat is asked to stop, and starts again.
     async fn restart(&mut self) {
         self.world.stop().await;
-        self.tell("stopped".into());
+        self.say("stopped");
         self.disturb("");
         self.start().await;
     }
@@ -215,7 +227,7 @@ impl Run {
         let pause = Duration::from_millis(self.random.random_range(0..200_000));
         let _ = self.wait(pause).await;
         self.world.start().await;
-        self.tell("started".into());
+        self.say("started");
         self.disturb("");
     }
 
@@ -231,7 +243,7 @@ impl Run {
             1 => SignedDuration::from_secs(self.random.random_range(-3_600..3_600)),
             _ => SignedDuration::from_hours(self.random.random_range(-30..30)),
         };
-        self.tell(format!("the wall clock jumps by {by:#}"));
+        self.say(format!("the wall clock jumps by {by:#}"));
         self.world.clock.jump(by);
     }
 
@@ -241,7 +253,7 @@ impl Run {
             return;
         }
         let new = ChatId(-1_001_000_000_500 + id.0);
-        self.tell(format!("{alias}: {id} becomes {new}"));
+        self.say(format!("{alias}: {id} becomes {new}"));
         self.disturb(&alias);
         self.world.sandbox.migrate_chat(id, new);
         self.numbers.insert(new, alias);
@@ -252,7 +264,7 @@ impl Run {
         let topics = self.world.sandbox.topics(id);
         let closes = self.random.random_bool(0.5);
         if let Some((topic, _)) = topics.choose(&mut self.random) {
-            self.tell(format!("{alias}: topic {topic} is closed ({closes}) or deleted"));
+            self.say(format!("{alias}: topic {topic} is closed ({closes}) or deleted"));
             self.disturb(&alias);
             if closes {
                 self.world.sandbox.close_topic(id, *topic);
@@ -260,7 +272,7 @@ impl Run {
                 self.world.sandbox.delete_topic(id, *topic);
             }
         } else if self.is_forum(id) {
-            self.tell(format!("{alias}: the topic is there again"));
+            self.say(format!("{alias}: the topic is there again"));
             self.world.sandbox.add_topic(id, ForumTopic::NUMBER, "fixed");
         }
     }
@@ -271,14 +283,29 @@ impl Run {
     }
 
     fn refuse_token(&mut self) {
-        self.tell("the token is refused".into());
-        self.disturb("");
+        self.say("the token is refused");
+        self.ail("", "token", true);
         self.world.sandbox.revoke_token();
+    }
+
+    /// A person tries some dead letters again.
+    async fn try_dead_letters(&mut self) {
+        let Some(process) = &self.world.process else { return };
+        let (outbox, delivery) = (process.outbox.clone(), process.delivery.clone());
+        for view in outbox.list(Some(EntryState::Dead), 100_000).await.unwrap() {
+            if self.random.random_bool(0.7) {
+                self.say(format!("{} of {} is tried again", view.group.key, view.chat));
+                let lane = outbox.retry(view.id).await.unwrap();
+                delivery.urge(&lane);
+                self.ledger.retried += 1;
+            }
+        }
     }
 
     /// Everything is well again.
     pub fn mend(&mut self) {
-        self.tell("everything is mended".into());
+        self.say("everything is mended");
+        self.ill.clear();
         self.disturb("");
         let ids: Vec<ChatId> = self.numbers.keys().copied().collect();
         for id in ids {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use nabat::sandbox::Shown;
 use nabat::telegram::{ChatId, MessageId};
-use tokio::time::Instant;
 
 use crate::model::Model;
 use crate::reading::{Kind, Mark, Read, Stands, read};
@@ -13,19 +12,28 @@ use crate::reading::{Kind, Mark, Read, Stands, read};
 /// A group in a chat.
 pub type Spot = (String, usize);
 
-/// When something was last said, and how.
+/// What was last said of an alert, and when.
 #[derive(Debug, Clone, Copy)]
-pub struct Heard<T> {
-    pub what: T,
-    pub at: Instant,
+pub struct Heard {
+    pub what: Mark,
+    pub at: Duration,
+}
+
+/// What was said of a group without its alerts, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
+    pub last: Stands,
+    pub at: Duration,
+    /// When that was last the truth.
+    pub true_at: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// What was last said of each alert.
-    pub alerts: BTreeMap<(Spot, usize), Heard<Mark>>,
+    pub alerts: BTreeMap<(Spot, usize), Heard>,
     /// What was last said of each group without its alerts.
-    pub groups: BTreeMap<Spot, Heard<Stands>>,
+    pub groups: BTreeMap<Spot, Named>,
     /// What stands in each message.
     messages: BTreeMap<(ChatId, MessageId), Read>,
     /// How often a message with this head was sent.
@@ -36,15 +44,17 @@ pub struct Ledger {
     pub doubled: u64,
     /// Messages that people deleted: what they told may be told again.
     pub deleted: u64,
+    /// Dead letters that were tried again.
+    pub retried: u64,
     /// Messages sent, by chat, of the last minute.
-    sent: BTreeMap<String, VecDeque<Instant>>,
+    sent: BTreeMap<String, VecDeque<Duration>>,
     pub shown: u64,
     pub faults: Vec<String>,
 }
 
 impl Ledger {
     /// A message was sent or edited in the chat of this alias. Returns it in short.
-    pub fn note(&mut self, chat: &str, shown: &Shown, model: &Model, now: Instant) -> String {
+    pub fn note(&mut self, chat: &str, shown: &Shown, model: &Model, now: Duration) -> String {
         let said = read(shown);
         self.shown += 1;
         let sent = self.sent.entry(chat.to_owned()).or_default();
@@ -66,15 +76,19 @@ impl Ledger {
             let known =
                 before.as_ref().is_some_and(|before| before.groups.contains(&(*group, *stands)));
             if !known {
-                let heard = Heard { what: *stands, at: now };
-                self.groups.insert((chat.to_owned(), *group), heard);
+                let spot = (chat.to_owned(), *group);
+                let is_true =
+                    model.known.get(&spot).is_some_and(|known| agree(*stands, known.stands()));
+                let before = self.groups.get(&spot).and_then(|named| named.true_at);
+                let true_at = if is_true { Some(now) } else { before };
+                self.groups.insert(spot, Named { last: *stands, at: now, true_at });
             }
         }
         let verb = if before.is_some() { "edits" } else { "sends" };
         format!("{chat} {verb} {}#{}: {}", shown.chat, shown.id, brief(&said))
     }
 
-    fn hear_alert(&mut self, chat: &str, mark: Mark, now: Instant) {
+    fn hear_alert(&mut self, chat: &str, mark: Mark, now: Duration) {
         let key = ((chat.to_owned(), mark.group), mark.alert);
         if let Some(last) = self.alerts.get(&key)
             && last.what.number > mark.number
@@ -106,16 +120,19 @@ impl Ledger {
     }
 
     /// How many messages were sent or edited in a chat in the last minute.
-    pub fn lately(&self, chat: &str, now: Instant) -> usize {
+    pub fn lately(&self, chat: &str, now: Duration) -> usize {
         let sent = self.sent.get(chat).into_iter().flatten();
         sent.filter(|at| **at + Duration::from_mins(1) >= now).count()
     }
 
-    /// The newest card of each group in a chat, of those that are still there.
+    /// The newest card of each group in a chat, if it is still there.
     pub fn cards(&self, chat: ChatId, there: &BTreeSet<MessageId>) -> BTreeMap<usize, &Read> {
-        let of = self.messages.iter().filter(|((of, id), _)| *of == chat && there.contains(id));
+        let of = self.messages.iter().filter(|((of, _), _)| *of == chat);
         let cards = of.filter(|(_, said)| said.kind == Kind::Card);
-        cards.filter_map(|(_, said)| Some((said.head?.0, said))).collect()
+        let mut newest: BTreeMap<usize, (MessageId, &Read)> = BTreeMap::new();
+        newest.extend(cards.filter_map(|((_, id), said)| Some((said.head?.0, (*id, said)))));
+        newest.retain(|_, (id, _)| there.contains(id));
+        newest.into_iter().map(|(group, (_, said))| (group, said)).collect()
     }
 
     /// The groups that a message tells of.
@@ -124,6 +141,12 @@ impl Ledger {
         let alerts = said.alerts.iter().map(|mark| mark.group);
         alerts.chain(said.groups.iter().map(|(group, _)| *group)).collect()
     }
+}
+
+/// Whether a message says how a group stands. The minimal form has one word for what is over and
+/// what is only not reported any more.
+fn agree(said: Stands, stands: Stands) -> bool {
+    said == stands || (said == Stands::Over && stands == Stands::Unknown)
 }
 
 fn brief(said: &Read) -> String {

@@ -1,10 +1,10 @@
 //! The reference: what a chat should know of each group, in a few lines.
 
 use std::collections::BTreeMap;
-
-use tokio::time::Instant;
+use std::time::Duration;
 
 use crate::alertmanager::Said;
+use crate::reading::Stands;
 
 /// How an alert was last accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub struct Last {
     pub number: u32,
     /// It fired, and a newer notification does not list it.
     pub unlisted: bool,
-    /// When that was accepted.
-    pub at: Instant,
+    /// When that was accepted, since the beginning.
+    pub at: Duration,
 }
 
 /// A group as one chat should know it.
@@ -28,14 +28,15 @@ pub struct Known {
 }
 
 impl Known {
-    /// Whether nothing of it fires that is still listed.
-    pub fn is_over(&self) -> bool {
-        self.alerts.values().all(|last| last.number % 2 == 0 || last.unlisted)
-    }
-
-    /// Whether something fired and is not listed any more.
-    pub fn is_partly_unknown(&self) -> bool {
-        self.alerts.values().any(|last| last.number % 2 == 1 && last.unlisted)
+    /// How the whole group stands.
+    pub fn stands(&self) -> Stands {
+        let fires = |last: &Last| last.number % 2 == 1;
+        let unknown = self.alerts.values().any(|last| fires(last) && last.unlisted);
+        match self.alerts.values().any(|last| fires(last) && !last.unlisted) {
+            true => Stands::Fires,
+            false if unknown => Stands::Unknown,
+            false => Stands::Over,
+        }
     }
 }
 
@@ -47,7 +48,7 @@ pub struct Model {
 
 impl Model {
     /// A notification was accepted in a chat, and was no duplicate there.
-    pub fn accept(&mut self, chat: &str, said: &Said, at: Instant) {
+    pub fn accept(&mut self, chat: &str, said: &Said, at: Duration) {
         let known = self.known.entry((chat.to_owned(), said.group)).or_default();
         known.events += 1;
         *known.accepted.entry(said.made).or_default() += 1;

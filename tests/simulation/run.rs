@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nabat::ingest::IntakeError;
 use nabat::outbox::{Accepted, Fate, Outbox};
-use nabat::sandbox::Changes;
+use nabat::sandbox::{Changes, Shown};
 use nabat::telegram::ChatId;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -40,6 +40,17 @@ pub struct Outcome {
     pub trace: u64,
 }
 
+/// What was taken: when, and what became of it.
+#[derive(Debug)]
+pub struct Taken {
+    at: Duration,
+    said: Said,
+    accepted: Accepted,
+}
+
+/// A notification that was handed in. False when nobody knows whether it was taken.
+pub type Posted = JoinHandle<bool>;
+
 /// News that a chat should learn of soon.
 #[derive(Debug)]
 pub struct Awaited {
@@ -47,7 +58,7 @@ pub struct Awaited {
     pub group: usize,
     pub alert: usize,
     pub number: u32,
-    pub since: Instant,
+    pub since: Duration,
 }
 
 /// Everything of one simulation.
@@ -61,14 +72,20 @@ pub struct Run {
     pub numbers: BTreeMap<ChatId, String>,
     /// Groups whose state was not taken yet.
     pub owed: BTreeSet<usize>,
+    /// What was handed in when nabat died: it may have been taken.
+    pub unsure: BTreeMap<usize, Said>,
     pub awaited: Vec<Awaited>,
     /// When something was last wrong with each chat; the empty name is everything.
-    pub trouble: BTreeMap<String, Instant>,
+    pub trouble: BTreeMap<String, Duration>,
+    /// What is wrong now, each with the chat that has it.
+    pub ill: BTreeSet<(String, &'static str)>,
     pub outcome: Outcome,
+    pub began: Instant,
     changes: Changes,
+    taken: Arc<Mutex<VecDeque<Taken>>>,
+    next_shown: Option<Shown>,
     trace: VecDeque<String>,
     hash: DefaultHasher,
-    began: Instant,
     echo: bool,
 }
 
@@ -93,16 +110,20 @@ impl Run {
             ledger: Ledger::default(),
             numbers,
             owed: BTreeSet::new(),
+            unsure: BTreeMap::new(),
             awaited: Vec::new(),
             trouble: BTreeMap::new(),
+            ill: BTreeSet::new(),
             outcome: Outcome::default(),
             changes,
+            taken: Arc::default(),
+            next_shown: None,
             trace: VecDeque::new(),
             hash: DefaultHasher::new(),
             began: Instant::now(),
             echo,
         };
-        run.tell(format!("{:?}", run.world.setting.chats));
+        run.say(format!("{:?}", run.world.setting.chats));
         run
     }
 
@@ -139,9 +160,19 @@ impl Run {
         }
     }
 
+    /// The time since the beginning.
+    pub fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Notes what happens now.
+    pub fn say(&mut self, event: impl Into<String>) {
+        self.tell(self.now(), event.into());
+    }
+
     /// Notes an event.
-    pub fn tell(&mut self, event: String) {
-        let event = format!("{:>12.3} {event}", self.began.elapsed().as_secs_f64());
+    fn tell(&mut self, at: Duration, event: String) {
+        let event = format!("{:>12.3} {event}", at.as_secs_f64());
         event.hash(&mut self.hash);
         if self.echo {
             println!("{event}");
@@ -152,16 +183,57 @@ impl Run {
         self.trace.push_back(event);
     }
 
-    /// Reads what the chats have shown since the last look.
+    /// Reads what was taken and what the chats have shown since the last look, in its order.
     pub fn look(&mut self) -> Result<(), String> {
-        while let Some(shown) = self.changes.next_shown() {
-            let Some(chat) = self.numbers.get(&shown.chat).cloned() else { continue };
-            let at = self.began + (shown.edited_at.unwrap_or(shown.sent_at));
-            let event = self.ledger.note(&chat, &shown, &self.model, at);
-            self.tell(event);
+        loop {
+            if self.next_shown.is_none() {
+                self.next_shown = self.changes.next_shown();
+            }
+            let at = self.next_shown.as_ref().map(|s| s.edited_at.unwrap_or(s.sent_at));
+            let due = |taken: &mut Taken| at.is_none_or(|at| taken.at <= at);
+            let taken = self.taken.lock().unwrap().pop_front_if(due);
+            match (taken, at) {
+                (Some(taken), _) => self.note_taken(&taken),
+                (None, Some(at)) => self.note_shown(at),
+                (None, None) => break,
+            }
         }
         checks::soon(self);
         self.ledger.faults.first().map_or(Ok(()), |fault| Err(fault.clone()))
+    }
+
+    fn note_shown(&mut self, at: Duration) {
+        let Some(shown) = self.next_shown.take() else { return };
+        let Some(chat) = self.numbers.get(&shown.chat).cloned() else { return };
+        let event = self.ledger.note(&chat, &shown, &self.model, at);
+        self.tell(at, event);
+    }
+
+    fn note_taken(&mut self, taken: &Taken) {
+        let Taken { at, said, accepted } = taken;
+        self.owed.remove(&said.group);
+        self.alertmanager.taken(said);
+        self.outcome.accepted += 1;
+        let alerts: Vec<String> =
+            said.alerts.iter().map(|(alert, number)| format!("{alert}:{number}")).collect();
+        let fates: Vec<String> =
+            accepted.lanes.iter().map(|(lane, fate)| format!("{lane} {fate:?}")).collect();
+        let (reason, alerts, fates) = (said.body.reason, alerts.join(" "), fates.join(", "));
+        self.tell(*at, format!("g{} s{} [{alerts}] {reason:?} {fates}", said.group, said.made));
+        let unsure = self.unsure.remove(&said.group);
+        for (lane, fate) in &accepted.lanes {
+            let chat = lane.chat.as_str();
+            match (fate, &unsure) {
+                (Fate::Duplicate, Some(unsure)) if unsure.alerts == said.alerts => {
+                    self.model.accept(chat, unsure, *at);
+                }
+                (Fate::Duplicate, _) => {}
+                _ => {
+                    self.expect_soon(chat, said, *at);
+                    self.model.accept(chat, said, *at);
+                }
+            }
+        }
     }
 
     /// Lets time pass, reading along: many messages may come in it.
@@ -174,7 +246,7 @@ impl Run {
         Ok(())
     }
 
-    /// Posts a notification, and has the model learn of it when it was taken.
+    /// Posts a notification, and waits for the answer.
     pub async fn post(&mut self, said: Said) {
         if let Some(posted) = self.begin_post(&said) {
             self.end_post(said, posted).await;
@@ -182,51 +254,32 @@ impl Run {
     }
 
     /// Hands a notification in; nobody takes it while nabat is down.
-    pub fn begin_post(&mut self, said: &Said) -> Option<JoinHandle<Result<Accepted, IntakeError>>> {
+    pub fn begin_post(&mut self, said: &Said) -> Option<Posted> {
         self.owed.insert(said.group);
         let process = self.world.process.as_ref()?;
-        let (intake, body) = (process.intake.clone(), said.body.clone());
-        Some(process.spawn(async move { intake.take(body, None).await }))
+        let began = self.began;
+        let (intake, said, taken) = (process.intake.clone(), said.clone(), self.taken.clone());
+        Some(process.spawn(async move {
+            let accepted = intake.take(said.body.clone(), None).await;
+            let Ok(accepted) = accepted else { return true };
+            taken.lock().unwrap().push_back(Taken { at: began.elapsed(), said, accepted });
+            true
+        }))
     }
 
     /// Waits for the answer. Without one it is posted again later.
-    pub async fn end_post(
-        &mut self,
-        said: Said,
-        posted: JoinHandle<Result<Accepted, IntakeError>>,
-    ) {
-        let Ok(Ok(accepted)) = posted.await else { return };
-        self.owed.remove(&said.group);
-        self.alertmanager.taken(&said);
-        self.outcome.accepted += 1;
-        let now = Instant::now();
-        let alerts: Vec<String> =
-            said.alerts.iter().map(|(alert, number)| format!("{alert}:{number}")).collect();
-        self.tell(format!(
-            "g{} s{} [{}] {:?} {:?}",
-            said.group,
-            said.made,
-            alerts.join(" "),
-            said.body.reason,
-            accepted.lanes.iter().map(|(lane, fate)| format!("{lane} {fate:?}")).collect::<Vec<_>>()
-        ));
-        for (lane, fate) in &accepted.lanes {
-            let chat = lane.chat.as_str();
-            if *fate == Fate::Duplicate {
-                continue;
-            }
-            self.expect_soon(chat, &said, now).await;
-            self.model.accept(chat, &said, now);
+    pub async fn end_post(&mut self, said: Said, posted: Posted) {
+        if posted.await.is_err() {
+            self.unsure.insert(said.group, said);
         }
+        let _ = self.look();
     }
 
     /// Notes news that a chat without trouble is to show soon.
-    async fn expect_soon(&mut self, chat: &str, said: &Said, now: Instant) {
-        let Some(process) = &self.world.process else { return };
-        let totals = process.outbox.totals().await.unwrap();
-        let waiting = totals.chats.iter().find(|(alias, _)| alias.as_str() == chat);
-        let few = waiting.is_none_or(|(_, totals)| totals.waiting <= 2);
+    fn expect_soon(&mut self, chat: &str, said: &Said, now: Duration) {
         let calm = self.ledger.lately(chat, now) < 6 && checks::is_well(self, chat, now);
+        // What was taken lately is not all said yet.
+        let few = self.awaited.iter().filter(|news| news.chat == chat).count() < 3;
         if !few || !calm || !said.news {
             return;
         }
@@ -248,7 +301,7 @@ impl Run {
 
     /// All trouble ends; what was accepted is shown, and compared.
     async fn settle_down(&mut self) -> Result<(), String> {
-        self.tell("all trouble ends".into());
+        self.say("all trouble ends");
         self.mend();
         if self.world.process.is_none() {
             self.world.start().await;

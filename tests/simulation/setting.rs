@@ -71,6 +71,14 @@ impl Setting {
     }
 }
 
+impl Setting {
+    /// How a group's changes are told in a chat.
+    pub fn updates(&self, chat: &str, group: usize) -> Updates {
+        let mut destinations = self.groups[group].destinations.iter();
+        destinations.find(|to| to.lane.chat.as_str() == chat).unwrap().updates
+    }
+}
+
 fn chat(number: usize, random: &mut StdRng) -> ChatSetting {
     let place = i64::try_from(number).unwrap();
     let (kind, id) = match random.random_range(0..4) {
