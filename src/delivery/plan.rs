@@ -126,7 +126,7 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
 }
 
 /// The same about a group of which people know from a digest alone: what they must notice gives it
-/// a card of its own, anything else changes its line.
+/// a card of its own, anything else changes its line. An end does so where the line did not say it.
 fn shown_in(
     digest: MessageId,
     line: Option<MessageId>,
@@ -142,8 +142,10 @@ fn shown_in(
         let then = unpin.as_ref().and(line).map(|_| Class::Edit);
         return Plan { present, next: unpin.or(line.map(Step::Line)), then };
     }
+    // Where the line says already that it is over, one more end changes nothing that people see.
+    let needs_card = |kind| kind != Kind::Ended || line.is_none();
     match change(card, before, &present) {
-        Some((kind @ (Kind::News | Kind::Reminder), news)) => {
+        Some((kind, news)) if needs_card(kind) => {
             let silent = !ground.rings(kind, &present, &news);
             let then = ground.repin(card.pinned, None, &present).or(line.map(|_| Class::Edit));
             Plan { present, next: Some(Step::Open { silent }), then }

@@ -341,6 +341,25 @@ fn the_first_card_in_another_chat_shows_what_is_known_of_the_group() {
     assert_eq!(planned(&each_alone, Some(&elsewhere)).present.alerts.len(), 1);
 }
 
+#[test]
+fn an_end_behind_a_line_that_says_ended_already_is_a_message() {
+    let digest = |ended| Some((MessageId(9), ended));
+    let in_digest = |alerts: &[Alert], ended| Card {
+        parts: Vec::new(),
+        digest: digest(ended),
+        closed_at: ended.then(|| at(5)),
+        ..card(alerts)
+    };
+    let over = entry(&[ended("a")]);
+    let fired = in_digest(&[fires("a")], false);
+    assert_eq!(planned(&over, Some(&fired)).next, Some(Step::Line(MessageId(9))));
+    let again = Alert { starts_at: at(6), ..ended("a") };
+    let before = in_digest(&[ended("a")], true);
+    let plan = planned(&entry(&[again]), Some(&before));
+    assert_eq!(plan.next, Some(Step::Open { silent: true }), "it fired and ended again");
+    assert_eq!(planned(&over, Some(&before)).next, Some(Step::Line(MessageId(9))));
+}
+
 /// An entry of critical alerts, and what is planned where these are pinned.
 fn pinning(entry: &Entry, card: Option<&Card>) -> (Option<Step>, Option<Class>) {
     let pin = ["critical".to_owned()];
