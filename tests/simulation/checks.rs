@@ -65,7 +65,7 @@ pub async fn all(run: &mut Run) -> Result<(), String> {
     }
     faults.extend(stale_cards(run, &dead));
     let (network, ledger) = (&run.world.network, &run.ledger);
-    let allowed = network.unanswered() + run.world.cut + ledger.deleted + ledger.retried;
+    let allowed = network.unanswered() + run.world.cut + ledger.deleted + ledger.retried.len() as u64;
     if run.ledger.doubled > allowed {
         faults.push(format!("{} told twice, {allowed} may be", run.ledger.doubled));
     }

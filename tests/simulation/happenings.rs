@@ -297,7 +297,9 @@ impl Run {
                 self.say(format!("{} of {} is tried again", view.group.key, view.chat));
                 let lane = outbox.retry(view.id).await.unwrap();
                 delivery.urge(&lane);
-                self.ledger.retried += 1;
+                if let Some(group) = view.group.key.strip_prefix("Grp") {
+                    self.ledger.retried.insert((view.chat.0, group.parse().unwrap()));
+                }
             }
         }
     }

@@ -44,8 +44,8 @@ pub struct Ledger {
     pub doubled: u64,
     /// Messages that people deleted: what they told may be told again.
     pub deleted: u64,
-    /// Dead letters that were tried again.
-    pub retried: u64,
+    /// Where dead letters were tried again.
+    pub retried: BTreeSet<Spot>,
     /// Messages sent, by chat, of the last minute.
     sent: BTreeMap<String, VecDeque<Duration>>,
     pub shown: u64,
@@ -72,13 +72,15 @@ impl Ledger {
                 self.hear_alert(chat, *mark, now);
             }
         }
-        for (group, stands) in &said.groups {
-            let known =
-                before.as_ref().is_some_and(|before| before.groups.contains(&(*group, *stands)));
+        for line in &said.groups {
+            let (group, stands, count) = line;
+            let known = before.as_ref().is_some_and(|before| before.groups.contains(line));
             if !known {
                 let spot = (chat.to_owned(), *group);
-                let is_true =
-                    model.known.get(&spot).is_some_and(|known| agree(*stands, known.stands()));
+                let is_true = model.known.get(&spot).is_some_and(|known| {
+                    agree(*stands, known.stands())
+                        && count.is_none_or(|count| count == known.firing())
+                });
                 let before = self.groups.get(&spot).and_then(|named| named.true_at);
                 let true_at = if is_true { Some(now) } else { before };
                 self.groups.insert(spot, Named { last: *stands, at: now, true_at });
@@ -92,6 +94,9 @@ impl Ledger {
         let key = ((chat.to_owned(), mark.group), mark.alert);
         if let Some(last) = self.alerts.get(&key)
             && last.what.number > mark.number
+            // A dead letter may be of an age of which nothing else is known any more: its alerts
+            // are then shown as not reported.
+            && !(mark.unlisted && self.retried.contains(&key.0))
         {
             self.faults.push(format!("{chat}: {mark:?} was told after {:?}", last.what));
         }
@@ -110,7 +115,7 @@ impl Ledger {
         }
         if said.kind == Kind::Digest {
             let mut again = false;
-            for (group, _) in &said.groups {
+            for (group, ..) in &said.groups {
                 let spot = (chat.to_owned(), *group);
                 let events = events(&spot);
                 again |= self.digested.insert(spot, events) == Some(events);
@@ -139,7 +144,7 @@ impl Ledger {
     pub fn told_by(&self, chat: ChatId, message: MessageId) -> BTreeSet<usize> {
         let Some(said) = self.messages.get(&(chat, message)) else { return BTreeSet::new() };
         let alerts = said.alerts.iter().map(|mark| mark.group);
-        alerts.chain(said.groups.iter().map(|(group, _)| *group)).collect()
+        alerts.chain(said.groups.iter().map(|(group, ..)| *group)).collect()
     }
 }
 
@@ -159,13 +164,13 @@ fn brief(said: &Read) -> String {
     let groups: Vec<String> = said
         .groups
         .iter()
-        .map(|(group, stands)| {
+        .map(|(group, stands, count)| {
             let sign = match stands {
                 Stands::Fires => '!',
                 Stands::Over => '.',
                 Stands::Unknown => '?',
             };
-            format!("g{group}{sign}")
+            format!("g{group}{sign}{}", count.map_or(String::new(), |count| count.to_string()))
         })
         .collect();
     format!("{:?}{head} [{}] [{}]", said.kind, alerts.join(" "), groups.join(" "))

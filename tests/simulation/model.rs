@@ -28,6 +28,11 @@ pub struct Known {
 }
 
 impl Known {
+    /// How many of its alerts fire, as far as they are listed.
+    pub fn firing(&self) -> usize {
+        self.alerts.values().filter(|last| last.number % 2 == 1 && !last.unlisted).count()
+    }
+
     /// How the whole group stands.
     pub fn stands(&self) -> Stands {
         let fires = |last: &Last| last.number % 2 == 1;

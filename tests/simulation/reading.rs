@@ -40,8 +40,8 @@ pub struct Read {
     /// The group and the number of the body in the head of a card or reply.
     pub head: Option<(usize, u32)>,
     pub alerts: Vec<Mark>,
-    /// Groups that are named without their alerts.
-    pub groups: Vec<(usize, Stands)>,
+    /// Groups that are named without their alerts, and how many of those fire, where that is said.
+    pub groups: Vec<(usize, Stands, Option<usize>)>,
 }
 
 /// The template whose messages [`read`] understands: what each alert is, and nothing else.
@@ -66,7 +66,7 @@ pub fn read(shown: &Shown) -> Read {
         None if summary => Kind::Summary,
         None => Kind::Other,
     };
-    let groups = if head.is_none() && alerts.is_empty() { named(&text) } else { Vec::new() };
+    let groups = if head.is_none() && alerts.is_empty() { named(&text, kind != Kind::Other) } else { Vec::new() };
     Read { kind, head: head.map(|(_, group, made)| (group, made)), alerts, groups }
 }
 
@@ -103,7 +103,7 @@ fn mark(word: &str) -> Option<Mark> {
 
 /// The groups of a digest, a summary or a minimal message; each line's first sign says how they
 /// stand, a folded list belongs to the line before it.
-fn named(text: &str) -> Vec<(usize, Stands)> {
+fn named(text: &str, counts: bool) -> Vec<(usize, Stands, Option<usize>)> {
     let mut groups = Vec::new();
     let mut stands = Stands::Fires;
     for line in text.lines() {
@@ -115,7 +115,11 @@ fn named(text: &str) -> Vec<(usize, Stands)> {
         }
         for (at, _) in line.match_indices("Grp") {
             if let Some(group) = line.get(at + 3..at + 7).and_then(|digits| digits.parse().ok()) {
-                groups.push((group, stands));
+                let rest = line[at + 7..].trim_start_matches([' ', '·']);
+                let count = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+                let count = count.and_then(|(count, _)| count.parse().ok()).unwrap_or(1);
+                let fires = counts && stands == Stands::Fires;
+                groups.push((group, stands, fires.then_some(count)));
             }
         }
     }
