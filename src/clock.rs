@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 /// The wall clock, for times that people read and that outlive the process.
 ///
@@ -11,8 +12,10 @@ use jiff::Timestamp;
 /// advanced in tests.
 #[derive(Debug, Default)]
 pub struct Clock {
-    /// Milliseconds added to the system's time.
+    /// Milliseconds added to the time that it follows.
     offset_ms: AtomicI64,
+    /// A moment of tokio's clock and what time it was then; `None` follows the system's clock.
+    timers: Option<(Instant, Timestamp)>,
 }
 
 impl Clock {
@@ -21,12 +24,28 @@ impl Clock {
         Self::default()
     }
 
+    /// A clock that moves with tokio's timers and shows `start` now: where those are paused and
+    /// advanced, wall clock and pauses stay together.
+    pub fn of_timers(start: Timestamp) -> Self {
+        Self { offset_ms: AtomicI64::new(0), timers: Some((Instant::now(), start)) }
+    }
+
     /// The present time, to the millisecond.
     pub fn now(&self) -> Timestamp {
         #[expect(clippy::disallowed_methods, reason = "this is the place that may ask")]
-        let now = Timestamp::now().as_millisecond();
+        let now = match self.timers {
+            None => Timestamp::now(),
+            Some((since, start)) => start.saturating_add(since.elapsed()).unwrap_or(Timestamp::MAX),
+        };
+        let now = now.as_millisecond();
         Timestamp::from_millisecond(now.saturating_add(self.offset_ms.load(Ordering::Relaxed)))
             .unwrap_or(Timestamp::MAX)
+    }
+
+    /// Moves the clock forward or back.
+    pub fn jump(&self, by: SignedDuration) {
+        let by = i64::try_from(by.as_millis()).unwrap_or(0);
+        self.offset_ms.fetch_add(by, Ordering::Relaxed);
     }
 
     /// Moves the clock forward, as an operator or an NTP step would.

@@ -3,10 +3,10 @@
 mod readiness;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,9 +21,16 @@ pub use self::readiness::{Latch, Readiness};
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
+    /// What [`Tasks::kill`] ends; kept only for tasks that may have to die.
+    mortal: Option<Arc<Mutex<Vec<AbortHandle>>>>,
 }
 
 impl Tasks {
+    /// An owner whose tasks can be ended as a `kill -9` ends them: where they stand.
+    pub fn mortal() -> Self {
+        Self { mortal: Some(Arc::default()), ..Self::default() }
+    }
+
     /// Starts a named task. It should return soon after [`Tasks::stopping`] completes.
     #[expect(clippy::disallowed_methods, reason = "this is the owner that spawns")]
     pub fn spawn<T: Send + 'static>(
@@ -32,7 +39,21 @@ impl Tasks {
         task: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
         let task = task.instrument(tracing::debug_span!("task", name));
-        tokio::spawn(self.tracker.track_future(task))
+        let task = tokio::spawn(self.tracker.track_future(task));
+        if let Some(mortal) = &self.mortal {
+            mortal.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
+        }
+        task
+    }
+
+    /// Ends every task at the point where it waits, and waits until all are gone. Only an owner
+    /// that is [`Tasks::mortal`] can; any other waits for tasks to return.
+    pub async fn kill(&self) {
+        if let Some(mortal) = &self.mortal {
+            let tasks = mortal.lock().unwrap_or_else(PoisonError::into_inner).split_off(0);
+            tasks.iter().for_each(AbortHandle::abort);
+        }
+        self.finished().await;
     }
 
     /// Completes when the program is asked to stop.

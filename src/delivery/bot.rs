@@ -59,6 +59,7 @@ impl Bot {
                 }
             };
             tokio::select! {
+                biased;
                 changed = watched.changed() => if changed.is_err() {
                     // The source is gone: only a stop follows.
                     std::future::pending::<()>().await;

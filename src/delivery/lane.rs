@@ -87,6 +87,7 @@ impl Worker {
             match next {
                 Next::Again => {}
                 Next::Idle => tokio::select! {
+                    biased;
                     leased = outbox.lease_next(&self.lane) => match leased {
                         Ok(leased) => handed = Some(leased),
                         Err(error) => self.store_failed(&error).await,
@@ -96,10 +97,12 @@ impl Worker {
                     () = tasks.stopping() => {}
                 },
                 Next::Deaf => tokio::select! {
+                    biased;
                     () = bell.news.notified() => {}
                     () = tasks.stopping() => {}
                 },
                 Next::Pause(pause) => tokio::select! {
+                    biased;
                     () = tokio::time::sleep(pause) => {}
                     () = bell.urge.notified() => self.trouble.until = None,
                     () = tasks.stopping() => {}
@@ -115,6 +118,7 @@ impl Worker {
         }
         let tasks = &self.delivery.shared.with.tasks;
         tokio::select! {
+            biased;
             () = tokio::time::sleep(STORE_PAUSE) => {}
             () = tasks.stopping() => {}
         }
@@ -145,6 +149,7 @@ impl Worker {
             return event.now_or_never();
         }
         tokio::select! {
+            biased;
             value = event => Some(value),
             () = self.delivery.shared.with.tasks.stopping() => None,
         }

@@ -73,22 +73,22 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
     let stands = |card: &&Card| !card.parts.is_empty() || card.digest.is_some();
     let here = card.filter(|card| card.chat == ground.chat).filter(stands);
     let former = here.filter(|card| told_now(card) || !ground.is_too_old(card));
-    let card = former
+    let editable = former
         .filter(|card| entry.updates != Updates::New || card.told.is_none() || told_now(card));
-    let Some(card) = card else {
-        let present = entry.state.clone();
+    let Some(card) = editable else {
+        // A card that stands elsewhere, or nowhere any more, still says what people know.
+        let memory = card.filter(|card| !ground.is_too_old(card) && entry.updates != Updates::New);
+        let present = match memory {
+            Some(card) => merge(&remembered(card), &entry.state),
+            None => entry.state.clone(),
+        };
         let kind = former.map_or_else(|| first(&present), |card| another(card, &present));
         let silent = !ground.rings(kind, &present, &[]);
         let then = ground.repin(here.and_then(|card| card.pinned), None, &present);
         return Plan { present, next: Some(Step::Open { silent }), then };
     };
     let before = remembered(card);
-    // A dead letter that is tried again may be older than what people have seen since.
-    let present = if entry.last_accepted_at < card.as_of {
-        merge(&entry.state, &before)
-    } else {
-        merge(&before, &entry.state)
-    };
+    let present = merge(&before, &entry.state);
     if card.told.is_none() {
         let silent = !ground.rings(first(&present), &present, &[]);
         let then = ground.repin(card.pinned, None, &present);
@@ -126,7 +126,7 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
 }
 
 /// The same about a group of which people know from a digest alone: what they must notice gives it
-/// a card of its own, anything else changes its line.
+/// a card of its own, anything else changes its line. An end does so where the line did not say it.
 fn shown_in(
     digest: MessageId,
     line: Option<MessageId>,
@@ -142,8 +142,10 @@ fn shown_in(
         let then = unpin.as_ref().and(line).map(|_| Class::Edit);
         return Plan { present, next: unpin.or(line.map(Step::Line)), then };
     }
+    // Where the line says already that it is over, one more end changes nothing that people see.
+    let needs_card = |kind| kind != Kind::Ended || line.is_none();
     match change(card, before, &present) {
-        Some((kind @ (Kind::News | Kind::Reminder), news)) => {
+        Some((kind, news)) if needs_card(kind) => {
             let silent = !ground.rings(kind, &present, &news);
             let then = ground.repin(card.pinned, None, &present).or(line.map(|_| Class::Edit));
             Plan { present, next: Some(Step::Open { silent }), then }

@@ -299,7 +299,6 @@ impl<'a> Speaker<'a> {
             pinned: None,
             digest: None,
             unfinished: None,
-            as_of: self.leased.entry.last_accepted_at,
             updated_at: self.voice.delivery.shared.with.clock.now(),
             closed_at: None,
         }
@@ -308,7 +307,6 @@ impl<'a> Speaker<'a> {
     fn told(&self, card: &mut Card, present: &Notification) {
         card.state = present.clone();
         card.told = Some((self.leased.entry.id, self.leased.entry.version));
-        card.as_of = card.as_of.max(self.leased.entry.last_accepted_at);
         card.updated_at = self.voice.delivery.shared.with.clock.now();
     }
 

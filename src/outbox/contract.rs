@@ -144,8 +144,6 @@ pub struct Card {
     /// How many parts of an unfinished reply were sent for which entry and version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<(EntryId, u64, u32)>,
-    /// When the newest notification it shows was accepted; what is older goes beneath it.
-    pub as_of: Timestamp,
     /// When it was last sent or edited.
     pub updated_at: Timestamp,
     /// When the whole group had ended and that was shown.
@@ -446,7 +444,7 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     async fn show(&self, id: EntryId) -> Result<EntryView, StoreError>;
 
     /// Lets a dead letter wait again, as news; merged beneath what waits for its group by now,
-    /// which keeps its age. Returns its lane. An entry that waits already only loses its count of attempts.
+    /// which keeps its age, or else beneath what people were told of it since. Returns its lane. An entry that waits already only loses its count of attempts.
     async fn retry(&self, id: EntryId) -> Result<LaneId, StoreError>;
 
     /// Forgets an entry for good.

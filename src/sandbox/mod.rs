@@ -9,6 +9,7 @@ mod api;
 mod chat;
 mod control;
 mod faults;
+mod in_process;
 mod keyboard;
 mod limits;
 mod methods;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 pub use chat::{Access, ChatKind, Shown};
 pub use faults::{Fault, Trouble};
+pub use in_process::Changes;
 pub use keyboard::{Button, ButtonAction};
 pub use limits::Limits;
 pub use picture::Picture;
@@ -128,6 +130,13 @@ impl Sandbox {
         let sandbox = Self { shared, address, token };
         tasks.spawn("sandbox", server::serve(listener, sandbox.clone(), tasks.clone()));
         Ok(sandbox)
+    }
+
+    /// A sandbox that listens nowhere: it is called as a [`Carrier`](crate::telegram::Carrier), and
+    /// its time is tokio's alone. Must be called inside a tokio runtime.
+    pub fn in_process(options: SandboxOptions) -> Self {
+        let (address, token) = (options.listen, Arc::from(options.token.as_str()));
+        Self { shared: Arc::new(Shared::new(options)), address, token }
     }
 
     /// The address in place of `https://api.telegram.org`, without a slash at the end. The chat

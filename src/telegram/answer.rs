@@ -223,7 +223,8 @@ struct Parameters {
 
 /// What came over the wire.
 #[derive(Debug)]
-pub(super) struct Response {
+pub struct Response {
+    /// The HTTP status.
     pub status: u16,
     pub body: Bytes,
     /// Seconds in the header of this name.

@@ -4,8 +4,11 @@
 //! and takes a sent message that it can't parse for an error (see `docs/adr/`).
 
 use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
@@ -52,12 +55,26 @@ pub enum ClientError {
     Setup(#[source] reqwest::Error),
 }
 
+/// Carries calls to a Bot API that lives in the same process: simulations have no sockets, whose
+/// timing nothing could repeat.
+#[async_trait]
+pub trait Carrier: fmt::Debug + Send + Sync + 'static {
+    /// Makes one call; what is slow is cut off by the client.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    async fn carry(&self, token: &SecretString, method: &Method) -> Result<Response, Failure>;
+}
+
 /// Talks to the Bot API. Cheap to clone; connections are shared.
 #[derive(Debug, Clone)]
-pub struct Client {
-    http: reqwest::Client,
-    api_url: Url,
-    behind_proxy: bool,
+pub struct Client(Way);
+
+/// How calls travel.
+#[derive(Debug, Clone)]
+enum Way {
+    Http(Http),
+    InProcess { carrier: Arc<dyn Carrier>, timeout: Duration },
 }
 
 impl Client {
@@ -82,7 +99,12 @@ impl Client {
         };
         let http = http.build().map_err(ClientError::Setup)?;
         let behind_proxy = options.proxy_url.is_some();
-        Ok(Self { http, api_url: options.api_url.clone(), behind_proxy })
+        Ok(Self(Way::Http(Http { http, api_url: options.api_url.clone(), behind_proxy })))
+    }
+
+    /// Talks to a Bot API in the same process; a call takes at most `timeout`.
+    pub fn in_process(carrier: Arc<dyn Carrier>, timeout: Duration) -> Self {
+        Self(Way::InProcess { carrier, timeout })
     }
 
     /// Makes one call. Never fails: whatever goes wrong is an [`Answer`]. When the future is
@@ -107,6 +129,28 @@ impl Client {
         answer::read_result(&response)
     }
 
+    async fn request(&self, token: &SecretString, method: &Method) -> Result<Response, Failure> {
+        match &self.0 {
+            Way::Http(http) => http.request(token, method).await,
+            Way::InProcess { carrier, timeout } => {
+                let response = tokio::time::timeout(*timeout, carrier.carry(token, method)).await;
+                response.unwrap_or_else(|_| {
+                    Err(Failure::Lost { timed_out: true, why: "no answer in time".into() })
+                })
+            }
+        }
+    }
+}
+
+/// The way over the network.
+#[derive(Debug, Clone)]
+struct Http {
+    http: reqwest::Client,
+    api_url: Url,
+    behind_proxy: bool,
+}
+
+impl Http {
     async fn request(&self, token: &SecretString, method: &Method) -> Result<Response, Failure> {
         let mut url = self.api_url.clone();
         match url.path_segments_mut() {

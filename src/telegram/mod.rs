@@ -10,8 +10,8 @@ mod keyboard;
 mod method;
 
 pub use about::{ChatInfo, Me, NewTopic};
-pub use answer::{Answer, Complaint, Failure, Hurdle, Refusal};
-pub use client::{Client, ClientError, ClientOptions};
+pub use answer::{Answer, Complaint, Failure, Hurdle, Refusal, Response};
+pub use client::{Carrier, Client, ClientError, ClientOptions};
 pub use ids::{ChatId, MessageId, TopicId};
 pub use keyboard::{Button, ButtonAction, MAX_BUTTON_URL_BYTES, MAX_COPIED, MAX_LABEL};
 pub use method::{Method, Photo};

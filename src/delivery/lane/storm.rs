@@ -443,7 +443,6 @@ fn settlement(told: &Told, voice: &Voice<'_>, message: MessageId, now: Timestamp
         digest: Some((message, ended)),
         pinned: former.and_then(|card| card.pinned),
         unfinished: None,
-        as_of: former.map_or(entry.last_accepted_at, |card| card.as_of.max(entry.last_accepted_at)),
         updated_at: now,
         closed_at: if own.is_some() {
             own.and_then(|card| card.closed_at)

@@ -83,7 +83,6 @@ fn card(alerts: &[Alert]) -> Card {
         pinned: None,
         digest: None,
         unfinished: None,
-        as_of: at(0),
         updated_at: at(0),
         closed_at: None,
     }
@@ -317,11 +316,48 @@ fn a_truncated_group_that_says_resolved_may_still_fire() {
 }
 
 #[test]
-fn a_dead_letter_tried_again_does_not_undo_what_was_shown_since() {
-    let newer = Card { as_of: at(60), ..closed(&[ended("a")]) };
-    let plan = planned(&entry(&[fires("a")]), Some(&newer));
+fn an_end_accepted_by_a_clock_that_was_set_back_is_the_newest_all_the_same() {
+    let mut over = entry(&[ended("a")]);
+    over.last_accepted_at = at(-3600);
+    let plan = planned(&over, Some(&card(&[fires("a")])));
     assert!(plan.present.alerts.iter().all(|alert| !alert.fires()), "{:?}", plan.present);
-    assert!(!matches!(plan.next, Some(Step::Reply { kind: Kind::News, .. })));
+    assert!(matches!(plan.next, Some(Step::Reply { kind: Kind::Ended, .. })), "{:?}", plan.next);
+}
+
+#[test]
+fn the_first_card_in_another_chat_shows_what_is_known_of_the_group() {
+    let elsewhere = Card { chat: ChatId(-5), ..card(&[fires("a"), fires("b"), ended("c")]) };
+    let plan = planned(&entry(&[ended("b")]), Some(&elsewhere));
+    assert_eq!(plan.next, Some(Step::Open { silent: true }), "it is an end");
+    let mut shown: Vec<_> = plan
+        .present
+        .alerts
+        .iter()
+        .map(|alert| (alert.fingerprint.as_str(), alert.fires(), alert.unlisted))
+        .collect();
+    shown.sort_unstable();
+    assert_eq!(shown, [("a", true, true), ("b", false, false), ("c", false, false)]);
+    let each_alone = Entry { updates: Updates::New, ..entry(&[ended("b")]) };
+    assert_eq!(planned(&each_alone, Some(&elsewhere)).present.alerts.len(), 1);
+}
+
+#[test]
+fn an_end_behind_a_line_that_says_ended_already_is_a_message() {
+    let digest = |ended| Some((MessageId(9), ended));
+    let in_digest = |alerts: &[Alert], ended| Card {
+        parts: Vec::new(),
+        digest: digest(ended),
+        closed_at: ended.then(|| at(5)),
+        ..card(alerts)
+    };
+    let over = entry(&[ended("a")]);
+    let fired = in_digest(&[fires("a")], false);
+    assert_eq!(planned(&over, Some(&fired)).next, Some(Step::Line(MessageId(9))));
+    let again = Alert { starts_at: at(6), ..ended("a") };
+    let before = in_digest(&[ended("a")], true);
+    let plan = planned(&entry(&[again]), Some(&before));
+    assert_eq!(plan.next, Some(Step::Open { silent: true }), "it fired and ended again");
+    assert_eq!(planned(&over, Some(&before)).next, Some(Step::Line(MessageId(9))));
 }
 
 /// An entry of critical alerts, and what is planned where these are pinned.

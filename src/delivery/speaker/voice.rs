@@ -160,11 +160,13 @@ impl<'a> Voice<'a> {
             }
             let Err(when) = self.pace.take(Instant::now()) else { break };
             tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(when) => {}
                 () = tasks.stopping() => {}
             }
         }
         tokio::select! {
+            biased;
             () = self.delivery.shared.paces.bot_slot() => {}
             () = tasks.stopping() => return Err(Interruption::Stopping),
         }

@@ -12,6 +12,7 @@ mod desk;
 mod disk;
 mod homes;
 mod lease;
+mod memory;
 mod pack;
 mod queries;
 mod reserve;
@@ -21,7 +22,7 @@ mod upkeep;
 mod waiters;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,12 +31,14 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use prometheus::Histogram;
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::accept::Parcel;
 use self::deaths::DeathListener;
 use self::desk::{Desk, End, Job, Ran};
+pub use self::memory::Memory;
 use self::reserve::Reserve;
 pub use self::schema::OpenError;
 use self::waiters::Returned;
@@ -44,6 +47,7 @@ use super::contract::{
     Leased, Outbox, Rejected, Settlement, StoreError, Storm, Submission, Totals,
 };
 use crate::alert::{GroupId, Notification};
+use crate::lifecycle::Tasks;
 use crate::routing::{ChatAlias, LaneId, TopicName};
 use crate::telegram::{ChatId, MessageId, TopicId};
 
@@ -100,6 +104,40 @@ impl SqliteOutbox {
         commits: Histogram,
     ) -> Result<Self, OpenError> {
         let schema::Opened { connection, path, lock } = schema::open(directory)?;
+        let (store, Counter { desk, jobs, finished }) =
+            Self::around(connection, path, Reserve::open(directory), options, commits)?;
+        let closing = store.closing.clone();
+        std::thread::Builder::new()
+            .name("outbox".into())
+            .spawn(move || keep(desk, jobs, lock, &closing, finished))
+            .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+        Ok(store)
+    }
+
+    /// Opens the store that is in `memory`, and works it off as one of `tasks` in place of a
+    /// thread: on a runtime of one thread nothing but the order of tasks decides what happens when.
+    /// For simulations.
+    pub fn open_in(
+        memory: &Memory,
+        options: SqliteOptions,
+        commits: Histogram,
+        tasks: &Tasks,
+    ) -> Result<Self, OpenError> {
+        let schema::InMemory { connection, path } = schema::open_in(memory)?;
+        let reserve = Reserve::needless();
+        let (store, counter) = Self::around(connection, path, reserve, options, commits)?;
+        tasks.spawn("outbox", memory::keep(counter, store.closing.clone()));
+        Ok(store)
+    }
+
+    /// A store around an opened database, and what is to be worked off.
+    fn around(
+        connection: Connection,
+        path: PathBuf,
+        reserve: Reserve,
+        options: SqliteOptions,
+        commits: Histogram,
+    ) -> Result<(Self, Counter), OpenError> {
         let fatal = CancellationToken::new();
         let finished = CancellationToken::new();
         let bytes = Arc::new(AtomicU64::new(0));
@@ -108,7 +146,7 @@ impl SqliteOutbox {
         let desk = Desk::new(
             connection,
             path.clone(),
-            Reserve::open(directory),
+            reserve,
             Arc::clone(&options),
             commits,
             fatal.clone(),
@@ -119,12 +157,8 @@ impl SqliteOutbox {
         let (returned, death_listener) = (desk.waiters.returned(), desk.deaths.death_listener());
         let (work, jobs) = mpsc::channel(BACKLOG);
         let closing = CancellationToken::new();
-        let (close, done) = (closing.clone(), finished.clone());
-        std::thread::Builder::new()
-            .name("outbox".into())
-            .spawn(move || keep(desk, jobs, lock, &close, done))
-            .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
-        Ok(Self {
+        let counter = Counter { desk, jobs, finished: finished.clone() };
+        let store = Self {
             work,
             cut_sends,
             fatal,
@@ -134,7 +168,8 @@ impl SqliteOutbox {
             options,
             returned,
             death_listener,
-        })
+        };
+        Ok((store, counter))
     }
 
     /// Changes windows and caps from now on; what is stored already stays.
@@ -179,6 +214,14 @@ impl SqliteOutbox {
         self.work.send(job).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
+}
+
+/// Where work is handed in and done.
+struct Counter {
+    desk: Desk,
+    jobs: mpsc::Receiver<Job>,
+    /// To be cancelled when nothing is done any more.
+    finished: CancellationToken,
 }
 
 /// Someone who waits for a lease. A lease that was handed over and not taken is given back.
@@ -227,13 +270,7 @@ fn keep(
     let _fatal = FatalPanic(desk.fatal());
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(first) = jobs.blocking_recv() {
-        batch.push(first);
-        while batch.len() < BATCH {
-            match jobs.try_recv() {
-                Ok(job) => batch.push(job),
-                Err(_) => break,
-            }
-        }
+        gather(first, &mut jobs, &mut batch);
         desk.work_off(&mut batch);
         if closing.is_cancelled() {
             jobs.close();
@@ -242,6 +279,17 @@ fn keep(
     drop(desk);
     drop(lock);
     drop(finished);
+}
+
+/// `first` and what waits behind it.
+fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>) {
+    batch.push(first);
+    while batch.len() < BATCH {
+        match jobs.try_recv() {
+            Ok(job) => batch.push(job),
+            Err(_) => break,
+        }
+    }
 }
 
 #[async_trait]

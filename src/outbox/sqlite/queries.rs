@@ -81,9 +81,13 @@ impl Desk {
             }
             self.change("DELETE FROM entries WHERE id = ?", [id.0])?;
         } else {
+            // What waits is newer than what people were told, whatever their clocks said.
+            let since = self.card(&place)?.filter(|card| card.told.is_some_and(|at| at.0 > id));
+            let state = since.map_or_else(|| older.clone(), |card| merge(&older, &card.state));
             self.change(
-                "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ? WHERE id = ?",
-                params![WAITING, Class::News as i64, id.0],
+                "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ?, \
+                 alerts = ?, body = ? WHERE id = ?",
+                params![WAITING, Class::News as i64, alert_hashes(&state), pack(&state)?, id.0],
             )?;
             self.count(lane.chat.as_str()).waiting += 1;
             self.waiters.touch(&lane);

@@ -41,6 +41,11 @@ impl Reserve {
         reserve
     }
 
+    /// For a store that is on no disk.
+    pub fn needless() -> Self {
+        Self { path: PathBuf::new(), held: true, size: 0, asked: None }
+    }
+
     /// Whether there is room set aside. When it was given up, tries to set some aside again, at
     /// most once a second.
     pub fn is_there(&mut self) -> bool {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use super::memory::{self, Memory};
+
 /// "nabt": marks the file as ours (`PRAGMA application_id`).
 const APPLICATION_ID: i32 = 0x6e61_6274;
 
@@ -155,6 +157,22 @@ pub(super) fn open(directory: &Path) -> Result<Opened, OpenError> {
         .map_err(|source| OpenError::Sqlite { path: path.clone(), source })?;
     prepare(&connection, &path).map_err(|error| explain(error, &path))?;
     Ok(Opened { connection, path, lock })
+}
+
+/// An opened store in memory. Its path only names it.
+#[derive(Debug)]
+pub(super) struct InMemory {
+    pub connection: Connection,
+    pub path: PathBuf,
+}
+
+/// Opens or creates the outbox in `memory`.
+pub(super) fn open_in(memory: &Memory) -> Result<InMemory, OpenError> {
+    let path = PathBuf::from(&memory.uri);
+    let connection = memory::connect(&memory.uri)
+        .map_err(|source| OpenError::Sqlite { path: path.clone(), source })?;
+    prepare(&connection, &path).map_err(|error| explain(error, &path))?;
+    Ok(InMemory { connection, path })
 }
 
 enum Refusal {

@@ -1,7 +1,7 @@
 //! Lanes that wait for the next thing to say, and are given it by the transaction that accepted it,
 //! with word of its commit to follow.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{oneshot, watch};
@@ -17,7 +17,8 @@ type Answer = oneshot::Sender<Leased>;
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     answers: HashMap<LaneId, Answer>,
-    touched: HashSet<LaneId>,
+    /// Served in order, so that the same history always has the same outcome.
+    touched: BTreeSet<LaneId>,
     returned: Arc<Returned>,
 }
 

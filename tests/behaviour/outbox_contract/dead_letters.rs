@@ -2,7 +2,7 @@
 
 use nabat::alert::Status;
 use nabat::outbox::{
-    Class, DeathReason, EntryId, EntryState, EntryView, Fate, Outbox, Rejected, Settlement,
+    Card, Class, DeathReason, EntryId, EntryState, EntryView, Fate, Outbox, Rejected, Settlement,
     StoreError, Submission,
 };
 use nabat::telegram::ChatId;
@@ -16,6 +16,7 @@ for_every_store! {
     a_dead_letter_says_why_and_is_not_leased,
     a_dead_letter_retried_waits_again,
     a_dead_letter_retried_is_merged_beneath_what_waits,
+    a_dead_letter_retried_is_merged_beneath_what_was_told_since,
     a_dead_letter_retried_during_a_lease_is_not_lost,
     a_waiting_entry_retried_loses_its_attempts,
     burying_takes_what_is_older_in_that_lane_alone,
@@ -86,6 +87,21 @@ async fn a_dead_letter_retried_is_merged_beneath_what_waits(place: &impl Place) 
     assert_eq!((leased.entry.merged, leased.entry.first_accepted_at), (2, at(5)));
     show(&*store, &leased, 1).await;
     assert!(store.list(None, 10).await.unwrap().is_empty());
+}
+
+async fn a_dead_letter_retried_is_merged_beneath_what_was_told_since(place: &impl Place) {
+    let store = place.open().await;
+    accept(&*store, submission("disk", &[fires("a"), fires("b")])).await;
+    let dead = bury_next(&*store).await;
+    // The clock was set back meanwhile: only the order of events counts.
+    accept(&*store, Submission { at: at(-900), ..submission("disk", &[ended("a")]) }).await;
+    let leased = lease(&*store, &ops()).await;
+    let told = Some((leased.lease.entry, leased.lease.version));
+    let shown = Card { told, ..card(1, &leased.entry.state) };
+    store.settle(leased.lease, Settlement::Shown(shown)).await.unwrap();
+    store.retry(dead).await.unwrap();
+    let state = [("a", Status::Resolved, false), ("b", Status::Firing, true)];
+    assert_eq!(alerts(&lease(&*store, &ops()).await.entry.state), state);
 }
 
 async fn a_dead_letter_retried_during_a_lease_is_not_lost(place: &impl Place) {

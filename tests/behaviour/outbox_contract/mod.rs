@@ -158,7 +158,6 @@ pub fn card(message: i32, state: &Notification) -> Card {
         pinned: None,
         digest: None,
         unfinished: None,
-        as_of: at(0),
         updated_at: at(0),
         closed_at: None,
     }

@@ -1,0 +1,177 @@
+//! What the chats have shown, message by message, in the order in which it happened.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use nabat::sandbox::Shown;
+use nabat::telegram::{ChatId, MessageId};
+
+use crate::model::Model;
+use crate::reading::{Kind, Mark, Read, Stands, read};
+
+/// A group in a chat.
+pub type Spot = (String, usize);
+
+/// What was last said of an alert, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard {
+    pub what: Mark,
+    pub at: Duration,
+}
+
+/// What was said of a group without its alerts, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
+    pub last: Stands,
+    pub at: Duration,
+    /// When that was last the truth.
+    pub true_at: Option<Duration>,
+}
+
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// What was last said of each alert.
+    pub alerts: BTreeMap<(Spot, usize), Heard>,
+    /// What was last said of each group without its alerts.
+    pub groups: BTreeMap<Spot, Named>,
+    /// What stands in each message.
+    messages: BTreeMap<(ChatId, MessageId), Read>,
+    /// How often a message with this head was sent.
+    heads: BTreeMap<(Spot, Kind, u32), u32>,
+    /// How many events a group had when a digest last told of it.
+    digested: BTreeMap<Spot, u32>,
+    /// Sends of what had been told.
+    pub doubled: u64,
+    /// Messages that people deleted: what they told may be told again.
+    pub deleted: u64,
+    /// Where dead letters were tried again.
+    pub retried: BTreeSet<Spot>,
+    /// Messages sent, by chat, of the last minute.
+    sent: BTreeMap<String, VecDeque<Duration>>,
+    pub shown: u64,
+    pub faults: Vec<String>,
+}
+
+impl Ledger {
+    /// A message was sent or edited in the chat of this alias. Returns it in short.
+    pub fn note(&mut self, chat: &str, shown: &Shown, model: &Model, now: Duration) -> String {
+        let said = read(shown);
+        self.shown += 1;
+        let sent = self.sent.entry(chat.to_owned()).or_default();
+        sent.push_back(now);
+        while sent.front().is_some_and(|at| *at + Duration::from_mins(1) < now) {
+            sent.pop_front();
+        }
+        let before = self.messages.insert((shown.chat, shown.id), said.clone());
+        if before.is_none() {
+            self.count(chat, &said, model);
+        }
+        for mark in &said.alerts {
+            let is_new = before.as_ref().is_none_or(|before| !before.alerts.contains(mark));
+            if is_new {
+                self.hear_alert(chat, *mark, now);
+            }
+        }
+        for line in &said.groups {
+            let (group, stands, count) = line;
+            let known = before.as_ref().is_some_and(|before| before.groups.contains(line));
+            if !known {
+                let spot = (chat.to_owned(), *group);
+                let is_true = model.known.get(&spot).is_some_and(|known| {
+                    agree(*stands, known.stands())
+                        && count.is_none_or(|count| count == known.firing())
+                });
+                let before = self.groups.get(&spot).and_then(|named| named.true_at);
+                let true_at = if is_true { Some(now) } else { before };
+                self.groups.insert(spot, Named { last: *stands, at: now, true_at });
+            }
+        }
+        let verb = if before.is_some() { "edits" } else { "sends" };
+        format!("{chat} {verb} {}#{}: {}", shown.chat, shown.id, brief(&said))
+    }
+
+    fn hear_alert(&mut self, chat: &str, mark: Mark, now: Duration) {
+        let key = ((chat.to_owned(), mark.group), mark.alert);
+        if let Some(last) = self.alerts.get(&key)
+            && last.what.number > mark.number
+            // A dead letter may be of an age of which nothing else is known any more: its alerts
+            // are then shown as not reported.
+            && !(mark.unlisted && self.retried.contains(&key.0))
+        {
+            self.faults.push(format!("{chat}: {mark:?} was told after {:?}", last.what));
+        }
+        self.alerts.insert(key, Heard { what: mark, at: now });
+    }
+
+    /// Counts a new message that tells what an earlier one told.
+    fn count(&mut self, chat: &str, said: &Read, model: &Model) {
+        let events = |spot: &Spot| model.known.get(spot).map_or(0, |known| known.events);
+        if let Some((group, made)) = said.head {
+            let spot = (chat.to_owned(), group);
+            let accepted = model.known.get(&spot).and_then(|known| known.accepted.get(&made));
+            let times = self.heads.entry((spot, said.kind, made)).or_default();
+            *times += 1;
+            self.doubled += u64::from(*times > accepted.copied().unwrap_or(1).max(1));
+        }
+        if said.kind == Kind::Digest {
+            let mut again = false;
+            for (group, ..) in &said.groups {
+                let spot = (chat.to_owned(), *group);
+                let events = events(&spot);
+                again |= self.digested.insert(spot, events) == Some(events);
+            }
+            self.doubled += u64::from(again);
+        }
+    }
+
+    /// How many messages were sent or edited in a chat in the last minute.
+    pub fn lately(&self, chat: &str, now: Duration) -> usize {
+        let sent = self.sent.get(chat).into_iter().flatten();
+        sent.filter(|at| **at + Duration::from_mins(1) >= now).count()
+    }
+
+    /// The newest card of each group in a chat, if it is still there.
+    pub fn cards(&self, chat: ChatId, there: &BTreeSet<MessageId>) -> BTreeMap<usize, &Read> {
+        let of = self.messages.iter().filter(|((of, _), _)| *of == chat);
+        let cards = of.filter(|(_, said)| said.kind == Kind::Card);
+        let mut newest: BTreeMap<usize, (MessageId, &Read)> = BTreeMap::new();
+        newest.extend(cards.filter_map(|((_, id), said)| Some((said.head?.0, (*id, said)))));
+        newest.retain(|_, (id, _)| there.contains(id));
+        newest.into_iter().map(|(group, (_, said))| (group, said)).collect()
+    }
+
+    /// The groups that a message tells of.
+    pub fn told_by(&self, chat: ChatId, message: MessageId) -> BTreeSet<usize> {
+        let Some(said) = self.messages.get(&(chat, message)) else { return BTreeSet::new() };
+        let alerts = said.alerts.iter().map(|mark| mark.group);
+        alerts.chain(said.groups.iter().map(|(group, ..)| *group)).collect()
+    }
+}
+
+/// Whether a message says how a group stands. The minimal form has one word for what is over and
+/// what is only not reported any more.
+fn agree(said: Stands, stands: Stands) -> bool {
+    said == stands || (said == Stands::Over && stands == Stands::Unknown)
+}
+
+fn brief(said: &Read) -> String {
+    let head = said.head.map(|(group, made)| format!(" g{group} s{made}")).unwrap_or_default();
+    let alerts: Vec<String> = said
+        .alerts
+        .iter()
+        .map(|m| format!("{}:{}{}", m.alert, m.number, if m.unlisted { "?" } else { "" }))
+        .collect();
+    let groups: Vec<String> = said
+        .groups
+        .iter()
+        .map(|(group, stands, count)| {
+            let sign = match stands {
+                Stands::Fires => '!',
+                Stands::Over => '.',
+                Stands::Unknown => '?',
+            };
+            format!("g{group}{sign}{}", count.map_or(String::new(), |count| count.to_string()))
+        })
+        .collect();
+    format!("{:?}{head} [{}] [{}]", said.kind, alerts.join(" "), groups.join(" "))
+}
