@@ -121,7 +121,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     });
     let fatal = store.fatal();
     let outbox: Arc<dyn Outbox> = store.clone();
-    count_cut_sends(outbox.cut_sends(), &metrics);
+    count_cut_sends(outbox.cut_sends().values().sum(), &metrics);
 
     let (front, back) = (Tasks::default(), Tasks::default());
     let token = token::Keeper::new(&options, &metrics, client.clone(), &back);

@@ -175,6 +175,9 @@ impl Worker {
         let number = with.chats.follow(number);
         let Some(token) = self.wait(in_hand, with.bot.usable()).await else { return Next::Again };
         let pace = shared.paces.chat(number);
+        if shared.was_cut(&self.lane.chat) {
+            pace.assume_sent(Instant::now());
+        }
         // What is said is chosen when it can be said, not before.
         let Some(_turn) = self.my_turn(&pace, in_hand).await else { return Next::Again };
         let (delivery, lane) = (self.delivery.clone(), self.lane.clone());

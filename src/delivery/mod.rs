@@ -38,7 +38,7 @@ use crate::images::Images;
 use crate::lifecycle::Tasks;
 use crate::outbox::{Outbox, StoreError};
 use crate::rendering::Renderer;
-use crate::routing::{LaneId, Severities};
+use crate::routing::{ChatAlias, LaneId, Severities};
 use crate::telegram::{ChatId, Client};
 use crate::telemetry::Metrics;
 
@@ -95,11 +95,18 @@ struct Shared {
     tables: tables::Tables,
     /// Chats in which nabat may not pin, as far as it was told.
     unpinnable: Mutex<HashSet<ChatId>>,
+    /// Chats that an earlier process was sending to when it died, until their pace knows.
+    cut: Mutex<HashSet<ChatAlias>>,
 }
 
 impl Shared {
     fn may_pin(&self, chat: ChatId) -> bool {
         !self.unpinnable.lock().unwrap_or_else(PoisonError::into_inner).contains(&chat)
+    }
+
+    /// Whether an earlier process was sending to the chat when it died; true once.
+    fn was_cut(&self, chat: &ChatAlias) -> bool {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner).remove(chat)
     }
 
     /// Notes that nabat may not pin in a chat; true when that was not known.
@@ -129,8 +136,10 @@ const REPORTS_KEPT: usize = 1024;
 impl Delivery {
     /// Nothing runs until [`Delivery::start`] or [`Delivery::wake`].
     pub fn new(with: Surroundings) -> Self {
+        let cut = with.outbox.cut_sends().keys().cloned().collect();
         let shared = Shared {
             with,
+            cut: Mutex::new(cut),
             paces: Paces::default(),
             reports: broadcast::channel(REPORTS_KEPT).0,
             lanes: Mutex::default(),
@@ -145,7 +154,9 @@ impl Delivery {
     pub async fn start(&self) -> Result<(), StoreError> {
         let with = &self.shared.with;
         let footprints = with.outbox.footprints().await?;
-        self.shared.paces.restore(&footprints, Instant::now(), with.clock.now()).await;
+        // The lanes of a chat send one at a time.
+        let cut = with.outbox.cut_sends().len();
+        self.shared.paces.restore(&footprints, cut, Instant::now(), with.clock.now()).await;
         for lane in self.shared.with.outbox.lanes().await? {
             self.wake(&lane);
         }

@@ -497,9 +497,10 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     /// Commits something small durably: an error means that nothing can be accepted.
     async fn probe(&self) -> Result<(), StoreError>;
 
-    /// How many entries were on their way to Telegram when the last process died: each may be
-    /// shown twice. Counted at open.
-    fn cut_sends(&self) -> u64;
+    /// How many entries of each chat were on their way to Telegram when the last process died: each
+    /// may be shown twice, and counts against the chat's pace though nothing was noted. Counted at
+    /// open; chats without any are left out.
+    fn cut_sends(&self) -> &BTreeMap<ChatAlias, u64>;
 
     /// Flushes and closes; everything after it answers [`StoreError::Closed`].
     async fn close(&self);

@@ -149,7 +149,7 @@ impl World {
         let outbox =
             Arc::new(SqliteOutbox::open_in(&self.memory, options, commits, &store).unwrap());
         // A lane sends one message at a time, and the lanes of a chat one after the other.
-        self.cut += outbox.cut_sends().min(self.setting.chats.len() as u64);
+        self.cut += outbox.cut_sends().values().sum::<u64>().min(self.setting.chats.len() as u64);
         let dynamic: Arc<dyn Outbox> = outbox.clone();
         let chats = Chats::new(self.book(), outbox.migrations().await.unwrap());
         let delivery = Delivery::new(Surroundings {

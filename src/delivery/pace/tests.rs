@@ -260,6 +260,19 @@ async fn a_clock_that_was_moved_back_lengthens_no_wait_and_gives_no_burst() {
     assert_eq!((until - Instant::now()).as_secs(), 5);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_send_that_an_earlier_process_could_not_note_counts_all_the_same() {
+    let pace = ChatPace::new(Limit::PRIVATE);
+    pace.assume_sent(Instant::now());
+    let free_at = pace.take(Instant::now()).unwrap_err();
+    assert!(free_at - Instant::now() >= Duration::from_secs(1));
+    let paces = Paces::default();
+    paces.restore(&[], 30, Instant::now(), Timestamp::UNIX_EPOCH).await;
+    let asked = Instant::now();
+    paces.bot_slot().await;
+    assert!(asked.elapsed() >= Duration::from_secs(1));
+}
+
 /// How many slots of the bot's there are in ten seconds.
 async fn slots(paces: &Paces) -> usize {
     let end = Instant::now() + Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! The store's thread at work: batches, commits, and what is kept in memory beside the file.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -20,6 +20,7 @@ use super::disk::found_no_room;
 use super::reserve::Reserve;
 use super::waiters::Waiters;
 use crate::outbox::contract::{EntryId, StoreError};
+use crate::routing::ChatAlias;
 
 /// Answers the caller once the commit has succeeded or not.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -78,7 +79,7 @@ pub(super) struct Desk {
     pub counts: HashMap<String, Count>,
     pub waiters: Waiters,
     pub deaths: Deaths,
-    pub cut_sends: u64,
+    pub cut_sends: BTreeMap<ChatAlias, u64>,
     pub path: PathBuf,
     pub reserve: Reserve,
     /// Whether a statement found no room on the disk, and nothing was done about it yet.
@@ -116,12 +117,13 @@ impl Desk {
             now.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
+        let cut_sends = cut_sends(&connection)?;
         let void = || {
             connection.execute("UPDATE entries SET leased = 0 WHERE state = 0 AND leased = 1", [])
         };
-        let cut = match void() {
+        match void() {
             Err(error) if found_no_room(&error) && reserve.give_up() => void()?,
-            cut => cut?,
+            voided => voided?,
         };
         let mut desk = Self {
             connection,
@@ -130,7 +132,7 @@ impl Desk {
             counts: HashMap::new(),
             waiters: Waiters::default(),
             deaths: Deaths::default(),
-            cut_sends: cut as u64,
+            cut_sends,
             path,
             reserve,
             no_room: Cell::new(false),
@@ -342,6 +344,15 @@ impl Desk {
         };
         self.bytes.store(pages.saturating_sub(free) * size, Ordering::Relaxed);
     }
+}
+
+/// The leases that a former process left out, by chat.
+fn cut_sends(connection: &Connection) -> rusqlite::Result<BTreeMap<ChatAlias, u64>> {
+    let mut statement = connection.prepare(
+        "SELECT chat, count(*) FROM entries WHERE state = 0 AND leased = 1 GROUP BY chat",
+    )?;
+    let rows = statement.query_map([], |row| Ok((ChatAlias(row.get(0)?), row.get(1)?)))?;
+    rows.collect()
 }
 
 pub(super) const WAITING: i64 = 0;

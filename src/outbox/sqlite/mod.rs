@@ -21,6 +21,7 @@ mod storm;
 mod upkeep;
 mod waiters;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,7 +85,7 @@ impl Default for SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteOutbox {
     work: mpsc::Sender<Job>,
-    cut_sends: u64,
+    cut_sends: BTreeMap<ChatAlias, u64>,
     fatal: CancellationToken,
     closing: CancellationToken,
     finished: CancellationToken,
@@ -153,7 +154,7 @@ impl SqliteOutbox {
             shared,
         )
         .map_err(|source| OpenError::Sqlite { path, source })?;
-        let cut_sends = desk.cut_sends;
+        let cut_sends = desk.cut_sends.clone();
         let (returned, death_listener) = (desk.waiters.returned(), desk.deaths.death_listener());
         let (work, jobs) = mpsc::channel(BACKLOG);
         let closing = CancellationToken::new();
@@ -478,8 +479,8 @@ impl Outbox for SqliteOutbox {
         self.ask(true, Desk::probe).await
     }
 
-    fn cut_sends(&self) -> u64 {
-        self.cut_sends
+    fn cut_sends(&self) -> &BTreeMap<ChatAlias, u64> {
+        &self.cut_sends
     }
 
     async fn close(&self) {

@@ -124,6 +124,9 @@ async fn what_was_answered_2xx_is_shown_however_often_nabat_is_killed() {
     assert_eq!(lost, Vec::<String>::new(), "seed {seed}");
     assert_eq!(books.out_of_order(), Vec::<String>::new(), "seed {seed}");
     assert!(doubled <= cut_sends, "{doubled} doubled, {cut_sends} cut (seed {seed})");
+    for seen in stage.sandbox.requests().iter().filter(|seen| seen.status == Some(429)) {
+        println!("429 at {} ms: {:?} in {:?}", seen.at_ms, seen.description, seen.chat);
+    }
     assert_eq!(stage.sandbox.count_429(), 0, "the pace holds across restarts (seed {seed})");
     assert!(stage.entries("dead").await.is_empty());
 }

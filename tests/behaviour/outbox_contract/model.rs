@@ -223,7 +223,7 @@ impl<P: Place> Pair<P> {
         }
         self.store = None;
         self.store = Some(self.place.open_with(settings()).await);
-        assert_eq!(self.store().cut_sends(), self.out.len() as u64);
+        assert_eq!(self.store().cut_sends().values().sum::<u64>(), self.out.len() as u64);
         self.out.clear();
         self.model.reopened();
     }
