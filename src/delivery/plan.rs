@@ -96,9 +96,13 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
     }
     // What the line in the digest says is not true any more.
     let line = card.digest.filter(|(_, ended)| *ended != has_ended(&present)).map(|(at, _)| at);
+    // Nor what an earlier digest's line says.
+    let stale = card.stale.first().copied();
     if let (true, Some((digest, _))) = (card.parts.is_empty(), card.digest) {
-        return shown_in(digest, line, card, told_now(card), &before, present, ground);
+        let lines = (digest, line, stale);
+        return shown_in(lines, card, told_now(card), &before, present, ground);
     }
+    let line = line.or(stale);
     let front = card.parts.first().map(|part| part.id);
     if told_now(card) && (card.shown == card.told || entry.updates == Updates::New) {
         let pin = ground.pin_step(card.pinned, front, &present);
@@ -128,8 +132,7 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
 /// The same about a group of which people know from a digest alone: what they must notice gives it
 /// a card of its own, anything else changes its line. An end does so where the line did not say it.
 fn shown_in(
-    digest: MessageId,
-    line: Option<MessageId>,
+    (digest, line, stale): (MessageId, Option<MessageId>, Option<MessageId>),
     card: &Card,
     told_now: bool,
     before: &Notification,
@@ -139,6 +142,7 @@ fn shown_in(
     if told_now {
         // What was pinned when it had a card of its own.
         let unpin = ground.pin_step(card.pinned, None, &present);
+        let line = line.or(stale);
         let then = unpin.as_ref().and(line).map(|_| Class::Edit);
         return Plan { present, next: unpin.or(line.map(Step::Line)), then };
     }
@@ -147,7 +151,8 @@ fn shown_in(
     match change(card, before, &present) {
         Some((kind, news)) if needs_card(kind) => {
             let silent = !ground.rings(kind, &present, &news);
-            let then = ground.repin(card.pinned, None, &present).or(line.map(|_| Class::Edit));
+            let lines = line.or(stale).map(|_| Class::Edit);
+            let then = ground.repin(card.pinned, None, &present).or(lines);
             Plan { present, next: Some(Step::Open { silent }), then }
         }
         _ => Plan { present, next: Some(Step::Line(digest)), then: None },

@@ -84,8 +84,9 @@ impl<'a> Speaker<'a> {
         let plan = plan::plan(&self.leased.entry, self.leased.card.as_ref(), &ground);
         let card = self.leased.card.take();
         let here = card.as_ref().filter(|card| card.chat == self.voice.number);
-        let (pinned, digest) = here.map_or((None, None), |card| (card.pinned, card.digest));
-        let fresh = || Card { digest, pinned, ..self.fresh_card(&plan.present) };
+        let kept = here.map(|card| (card.pinned, card.digest, card.stale.clone()));
+        let (pinned, digest, stale) = kept.unwrap_or_default();
+        let fresh = || Card { digest, stale, pinned, ..self.fresh_card(&plan.present) };
         let card = match (&plan.next, card) {
             // An unfinished card goes on; a new one starts empty.
             (Some(Step::Open { .. }), Some(card))
@@ -179,6 +180,7 @@ impl<'a> Speaker<'a> {
                     Said::CardGone => {
                         card = Card {
                             digest: card.digest,
+                            stale: card.stale,
                             pinned: card.pinned,
                             ..self.fresh_card(present)
                         };
@@ -298,6 +300,7 @@ impl<'a> Speaker<'a> {
             shown: None,
             pinned: None,
             digest: None,
+            stale: Vec::new(),
             unfinished: None,
             updated_at: self.voice.delivery.shared.with.clock.now(),
             closed_at: None,

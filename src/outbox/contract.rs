@@ -138,6 +138,9 @@ pub struct Card {
     /// The digest that has a line about the group, and whether the line says that it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<(MessageId, bool)>,
+    /// Earlier digests whose lines about the group are not true any more, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stale: Vec<MessageId>,
     /// The message that nabat pinned for the group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<MessageId>,

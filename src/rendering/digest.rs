@@ -51,12 +51,15 @@ pub struct Glance {
     pub ended: bool,
     /// How many nobody reports any more; they did not end either.
     pub unlisted: u32,
+    /// A later digest tells of it: what stood here is not true any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
 }
 
 impl Glance {
     /// Whether the group is not over.
     pub fn fires(&self) -> bool {
-        !self.ended
+        !self.ended && !self.moved
     }
 
     pub(super) fn new(scene: &Scene<'_>, severities: &[String]) -> Self {
@@ -69,6 +72,7 @@ impl Glance {
             firing: count(subject.firing_total),
             ended: subject.firing_total == 0 && scene.state.is_complete(),
             unlisted: count(subject.unlisted_total),
+            moved: false,
         }
     }
 }
@@ -99,6 +103,7 @@ pub(super) fn digest(
         // What has no room is left out for good. An end must not be, and what fires stood there.
         // The worst stays all the same.
         Head::Standing => glances.sort_by_key(|glance| match order(glance, severities) {
+            _ if glance.moved => (3, 0),
             (false, 0) => (0, 0),
             (true, rank) => (1, rank),
             (false, rank) => (2, rank),
@@ -148,7 +153,8 @@ fn top(head: Head<'_>, glances: &[&Glance], severities: &[String], language: Lan
     let fire = firing(glances);
     let firing: u64 = fire.iter().map(|(_, count)| count).sum();
     let unlisted =
-        glances.iter().filter(|glance| glance.ended && glance.unlisted > 0).count() as u64;
+        glances.iter().filter(|glance| standing(glance, severities) == "❔").count() as u64;
+    let moved = glances.iter().filter(|glance| glance.moved).count() as u64;
     let head_line = |sign: &str, said: &[String]| {
         let said: Vec<&str> =
             said.iter().map(String::as_str).filter(|said| !said.is_empty()).collect();
@@ -171,8 +177,10 @@ fn top(head: Head<'_>, glances: &[&Glance], severities: &[String], language: Lan
             let some = |sign: &str, number: u64| {
                 if number > 0 { format!("{sign} {number}") } else { String::new() }
             };
-            let (unknown, ended) = (some("❔", unlisted), some("✅", shown - firing - unlisted));
-            head_line("⛈", &[counts(&fire, severities), unknown, ended, groups(shown)]) + "\n"
+            let ended = shown - firing - unlisted - moved;
+            let rest = [some("❔", unlisted), some("✅", ended), some("↪", moved), groups(shown)];
+            let [unknown, ended, moved, all] = rest;
+            head_line("⛈", &[counts(&fire, severities), unknown, ended, moved, all]) + "\n"
         }
         Head::Over { seconds, groups: all } => {
             let lasted = super::words::duration(seconds, language);
@@ -340,7 +348,9 @@ fn arranged(
 
 /// How a group stands.
 fn standing(glance: &Glance, severities: &[String]) -> String {
-    if glance.ended && glance.unlisted > 0 {
+    if glance.moved {
+        "↪".to_owned()
+    } else if glance.ended && glance.unlisted > 0 {
         "❔".to_owned()
     } else {
         sign(&glance.severity, glance.fires(), severities)
@@ -367,6 +377,7 @@ mod tests {
             firing,
             ended: firing == 0,
             unlisted: 0,
+            moved: false,
         }
     }
 

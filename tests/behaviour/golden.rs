@@ -141,6 +141,7 @@ fn storm(size: u32) -> Vec<Glance> {
             firing: if ended { 0 } else { 1 + number % 3 },
             ended,
             unlisted: u32::from(number % 13 == 8),
+            moved: number % 17 == 16,
         }
     };
     (1..=size).map(glance).collect()

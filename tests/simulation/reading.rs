@@ -122,8 +122,17 @@ fn mark(word: &str) -> Option<Mark> {
 fn named(text: &str, counts: bool) -> Vec<(usize, Stands, Option<usize>)> {
     let mut groups = Vec::new();
     let mut stands = Stands::Fires;
+    let mut moved = false;
     for line in text.lines() {
-        match line.chars().next() {
+        let sign = line.chars().next();
+        if sign.is_some_and(|sign| "✅❔🔥🔴🟠🟡🔵⚪↪".contains(sign)) {
+            moved = sign == Some('↪');
+        }
+        // A later digest tells of them.
+        if moved {
+            continue;
+        }
+        match sign {
             Some('✅') => stands = Stands::Over,
             Some('❔') => stands = Stands::Unknown,
             Some('🔥' | '🔴' | '🟠' | '🟡' | '🔵' | '⚪') => stands = Stands::Fires,

@@ -28,6 +28,8 @@ use crate::telegram::{ChatId, MessageId};
 
 /// Groups that one digest is made from; more than one message holds.
 const MOST: u32 = 300;
+/// Digests that are mended behind a group that was told again and again before there was time.
+const MOST_STALE: usize = 16;
 /// After so many failures of Telegram a storm ends without a summary.
 const SUMMARY_TRIES: u32 = 3;
 
@@ -38,6 +40,8 @@ struct Told {
     /// Whether it would have opened a card: one that it has is of the past.
     opens: bool,
     silent: bool,
+    /// A later digest tells of it: only what an earlier one says is to be mended.
+    stale: bool,
     glance: Glance,
 }
 
@@ -78,7 +82,8 @@ impl Worker {
                 (Some(step @ (Step::Open { silent } | Step::Reply { silent, .. })), _) => {
                     let glance = renderer.glance(&scene(&voice, &leased.entry, &plan.present));
                     let opens = matches!(step, Step::Open { .. });
-                    told.push(Told { leased, present: plan.present, opens, silent, glance });
+                    let (present, stale) = (plan.present, false);
+                    told.push(Told { leased, present, opens, silent, stale, glance });
                 }
                 // What only has to be brought up to date is no message, and waits behind them.
                 (Some(_), Some(card)) => {
@@ -164,8 +169,9 @@ impl Worker {
             let plan = plan(&leased.entry, leased.card.as_ref(), &voice.ground(&options));
             if plan.next == Some(Step::Line(message)) {
                 let glance = renderer.glance(&scene(&voice, &leased.entry, &plan.present));
-                let (opens, silent) = (false, true);
-                told.push(Told { leased, present: plan.present, opens, silent, glance });
+                let (present, opens, silent) = (plan.present, false, true);
+                let stale = is_stale(&leased, message);
+                told.push(Told { leased, present, opens, silent, stale, glance });
             } else {
                 rest.push(leased);
             }
@@ -175,13 +181,16 @@ impl Worker {
             return Next::Again;
         }
         let Some(Digest { storm, mut lines, .. }) = digest else {
-            return self.leave_digest(told).await;
+            return self.leave_digest(told, message).await;
         };
         let at: HashMap<GroupId, usize> =
             lines.iter().enumerate().map(|(at, (group, _))| (group.clone(), at)).collect();
-        for (group, glance) in told.iter().map(Told::line) {
+        for told in &told {
+            let (group, glance) = told.line();
             match at.get(&group) {
+                Some(at) if told.stale => lines[*at].1.moved = true,
                 Some(at) => lines[*at].1 = glance,
+                None if told.stale => {}
                 None => lines.push((group, glance)),
             }
         }
@@ -192,9 +201,14 @@ impl Worker {
 
     /// Nobody sees the digest any more, or Telegram will not change it: what there is to say of its
     /// groups is said as if it had never been.
-    async fn leave_digest(&self, told: Vec<Told>) -> Next {
+    async fn leave_digest(&self, told: Vec<Told>, message: MessageId) -> Next {
         let settled = told.into_iter().filter_map(|told| {
-            let card = Card { digest: None, ..told.leased.card? };
+            let card = told.leased.card?;
+            let card = if told.stale {
+                Card { stale: without(&card.stale, message), ..card }
+            } else {
+                Card { digest: None, ..card }
+            };
             Some((told.leased.lease, Settlement::Partly(card, Class::End)))
         });
         self.settle_all(settled.collect()).await;
@@ -223,11 +237,17 @@ impl Worker {
         let edited = matches!(target, Target::Existing(_));
         let sent = match said {
             Ok(Said::Shown(id)) => id,
-            Ok(Said::CardGone | Said::Anew) => return self.leave_digest(told).await,
+            Ok(Said::CardGone | Said::Anew) => {
+                if let Target::Existing(message) = target {
+                    return self.leave_digest(told, message).await;
+                }
+                self.give_back_all(told.into_iter().map(|told| told.leased)).await;
+                return Next::Again;
+            }
             Err(Interruption::Refused { why }) => {
                 tracing::warn!(lane = %self.lane, %why, "a digest is given up; told one by one");
-                if edited {
-                    return self.leave_digest(told).await;
+                if let Target::Existing(message) = target {
+                    return self.leave_digest(told, message).await;
                 }
                 self.weather.tell_one_by_one();
                 self.give_back_all(told.into_iter().map(|told| told.leased)).await;
@@ -251,7 +271,7 @@ impl Worker {
         }
         let now = with.clock.now();
         if let Some(ongoing) = &mut self.weather.storm {
-            ongoing.told.extend(told.iter().map(Told::line));
+            ongoing.told.extend(told.iter().filter(|told| !told.stale).map(Told::line));
             if !edited {
                 ongoing.calm_at = Instant::now() + voice.chat.storm_threshold;
             }
@@ -366,7 +386,7 @@ impl Worker {
         }
         let mut still: Vec<(&GroupId, &Glance)> =
             groups.iter().map(|(group, glance)| (*group, *glance)).collect();
-        still.retain(|(_, glance)| glance.fires() || glance.unlisted > 0);
+        still.retain(|(_, glance)| glance.fires() || (glance.unlisted > 0 && !glance.moved));
         still.sort_by(|a, b| (&a.1.name, &a.0.key).cmp(&(&b.1.name, &b.0.key)));
         let still: Vec<Glance> = still.into_iter().map(|(_, glance)| glance.clone()).collect();
         let last = storm.digests.iter().map(|digest| digest.updated_at).max();
@@ -427,6 +447,11 @@ impl Worker {
 /// How the lease of a group ends that a digest told of.
 fn settlement(told: &Told, voice: &Voice<'_>, message: MessageId, now: Timestamp) -> Settlement {
     let Leased { entry, card, .. } = &told.leased;
+    if let Some(card) = card.as_ref().filter(|_| told.stale) {
+        // Whether more is to be done the next look tells.
+        let card = Card { stale: without(&card.stale, message), updated_at: now, ..card.clone() };
+        return Settlement::Partly(card, Class::Edit);
+    }
     let ended = has_ended(&told.present);
     let at = Some((entry.id, entry.version));
     let own = card.as_ref().filter(|card| {
@@ -441,6 +466,7 @@ fn settlement(told: &Told, voice: &Voice<'_>, message: MessageId, now: Timestamp
         told: at,
         shown: if own.is_some() { own.and_then(|card| card.shown) } else { at },
         digest: Some((message, ended)),
+        stale: former.map(|card| left_behind(card, message, ended)).unwrap_or_default(),
         pinned: former.and_then(|card| card.pinned),
         unfinished: None,
         updated_at: now,
@@ -450,11 +476,34 @@ fn settlement(told: &Told, voice: &Voice<'_>, message: MessageId, now: Timestamp
             ended.then_some(now)
         },
     };
-    if own.is_some() || card.pinned.is_some() {
+    if own.is_some() || card.pinned.is_some() || !card.stale.is_empty() {
         Settlement::Partly(card, Class::Edit)
     } else {
         Settlement::Shown(card)
     }
+}
+
+/// Whether a digest's line about the group is to be marked, because a later digest tells of it.
+fn is_stale(leased: &Leased, digest: MessageId) -> bool {
+    leased.card.as_ref().is_some_and(|card| card.stale.contains(&digest))
+}
+
+fn without(digests: &[MessageId], digest: MessageId) -> Vec<MessageId> {
+    digests.iter().copied().filter(|other| *other != digest).collect()
+}
+
+/// The digests whose lines are not true any more once `digest` tells of the group. A line that says
+/// ended stays true of a group that has.
+fn left_behind(card: &Card, digest: MessageId, ended: bool) -> Vec<MessageId> {
+    let mut stale = without(&card.stale, digest);
+    if let Some((former, said_ended)) = card.digest
+        && former != digest
+        && !(said_ended && ended)
+        && stale.len() < MOST_STALE
+    {
+        stale.push(former);
+    }
+    stale
 }
 
 /// What a glance is taken of.

@@ -82,6 +82,7 @@ fn card(alerts: &[Alert]) -> Card {
         shown: None,
         pinned: None,
         digest: None,
+        stale: Vec::new(),
         unfinished: None,
         updated_at: at(0),
         closed_at: None,

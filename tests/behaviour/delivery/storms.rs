@@ -325,3 +325,38 @@ async fn a_critical_alert_does_not_wait_for_what_other_topics_have_to_say() {
     assert!(before <= told + 2, "{} messages went before it", before - told);
     assert_eq!(stage.sandbox.count_429(), 0);
 }
+
+#[tokio::test]
+async fn what_a_later_digest_tells_of_is_marked_in_the_former() {
+    let stage = Stage::open(STORM).await;
+    post_all(&stage, 0..40, "").await;
+    stage.shows(OPS, |shown| names_all(shown, 0..40)).await;
+    stage.drained().await;
+    let told = |shown: &[Shown]| {
+        let first = digests(shown)[0].text.clone();
+        (0..40).filter(|number| first.contains(&name(*number))).collect::<Vec<usize>>()
+    };
+    let again = told(&stage.sandbox.messages(OPS));
+    assert!(again.len() > 30);
+    // One alert more in each: too much again to say it group by group.
+    let bodies: Vec<Value> = again
+        .iter()
+        .map(|number| webhook(&name(*number), &[&format!("db{number}"), "more"]))
+        .collect();
+    futures_util::future::join_all(bodies.iter().map(|body| stage.post("ops", body))).await;
+    stage.shows(OPS, |shown| digests(shown).len() >= 2).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    let (first, later) = (digests(&shown)[0], &digests(&shown)[1..]);
+    let mut moved = 0;
+    for number in again {
+        let of = |line: &&str| line.contains(&name(number));
+        if later.iter().any(|digest| digest.text.contains(&name(number))) {
+            let line = first.text.lines().find(of).unwrap();
+            assert!(line.starts_with('↪'), "{line}");
+            moved += 1;
+        }
+    }
+    assert!(moved > 20, "{moved}");
+    assert_eq!(stage.sandbox.count_429(), 0);
+}

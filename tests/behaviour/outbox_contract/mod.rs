@@ -157,6 +157,7 @@ pub fn card(message: i32, state: &Notification) -> Card {
         shown: None,
         pinned: None,
         digest: None,
+        stale: Vec::new(),
         unfinished: None,
         updated_at: at(0),
         closed_at: None,
