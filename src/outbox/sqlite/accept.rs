@@ -64,8 +64,6 @@ struct Before {
     /// The events within the window, with their times.
     events: Vec<(u64, i64)>,
     duplicate: bool,
-    /// Whether the lane has heard of the group lately.
-    known: bool,
     waiting: Option<Waiting>,
 }
 
@@ -75,6 +73,8 @@ pub(super) struct Waiting {
     severity: u8,
     class: i64,
     alerts: Vec<u8>,
+    /// The events remembered with it, packed; none when they are remembered apart.
+    events: Option<Vec<u8>>,
 }
 
 impl Desk {
@@ -113,11 +113,12 @@ impl Desk {
             return Ok(Fate::Duplicate);
         }
         self.move_in(home, parcel.at)?;
-        self.remember(parcel, &home.place, before.events).map_err(|error| self.judge(&error))?;
-        self.newly_remembered += u32::from(!before.known);
+        let mut events = before.events;
+        events.push((parcel.event, parcel.at));
+        let events = packed(&events);
         match before.waiting {
-            Some(waiting) => self.merge_into(parcel, destination, &waiting),
-            None => self.queue(parcel, destination, home),
+            Some(waiting) => self.merge_into(parcel, destination, &waiting, &events),
+            None => self.queue(parcel, destination, home, &events),
         }
     }
 
@@ -125,40 +126,34 @@ impl Desk {
         let now = parcel.at;
         let window = self.options.load().dedup_window.as_millis();
         let window = i64::try_from(window).unwrap_or(i64::MAX);
-        let known: Option<Vec<u8>> = self
-            .connection
-            .prepare_cached("SELECT events FROM recent WHERE place = ?")?
-            .query_row([place], |row| row.get(0))
-            .optional()?;
-        let mut events: Vec<(u64, i64)> = known.as_deref().map(unpack).unwrap_or_default();
+        // What waits remembers its group's events itself: one row to read and write.
+        let waiting = self.waiting(place)?;
+        let known = match waiting.as_ref().and_then(|waiting| waiting.events.as_deref()) {
+            Some(events) => Some(unpack(events)),
+            None => self
+                .connection
+                .prepare_cached("SELECT events FROM recent WHERE place = ?")?
+                .query_row([place], |row| row.get::<_, Vec<u8>>(0))
+                .optional()?
+                .map(|events| unpack(&events)),
+        };
+        let mut events = known.unwrap_or_default();
         events.retain(|(_, at)| *at > now.saturating_sub(window));
         let duplicate = events.iter().any(|(event, _)| *event == parcel.event);
-        let waiting = if duplicate { None } else { self.waiting(place)? };
-        Ok(Before { events, duplicate, known: known.is_some(), waiting })
+        Ok(Before { events, duplicate, waiting })
     }
 
-    /// Remembers the event, so that its repetition is a duplicate.
-    fn remember(
-        &self,
-        parcel: &Parcel,
-        place: &Place,
-        mut events: Vec<(u64, i64)>,
-    ) -> rusqlite::Result<()> {
-        let now = parcel.at;
-        events.push((parcel.event, now));
-        let skip = events.len().saturating_sub(EVENTS_A_GROUP);
-        let packed: Vec<u8> = events[skip..]
-            .iter()
-            .flat_map(|(event, at)| [event.to_le_bytes(), at.to_le_bytes()])
-            .flatten()
-            .collect();
-        self.connection
-            .prepare_cached(
-                "INSERT INTO recent (place, last_at, events) VALUES (?, ?, ?) \
-                 ON CONFLICT (place) DO UPDATE SET last_at = excluded.last_at, events = excluded.events",
-            )?
-            .execute(params![place, now, packed])
-            .map(drop)
+    /// Remembers an entry's events apart from it, so that their repetition is a duplicate when the
+    /// entry waits no more. Called before it is changed.
+    pub fn remember(&mut self, id: EntryId) -> Result<(), StoreError> {
+        let remembered = self.change(
+            "INSERT INTO recent (place, last_at, events) \
+             SELECT place, last_at, events FROM entries WHERE id = ? AND events IS NOT NULL \
+             ON CONFLICT (place) DO UPDATE SET last_at = excluded.last_at, events = excluded.events",
+            [id.0],
+        )?;
+        self.newly_remembered += u32::from(remembered > 0);
+        Ok(())
     }
 
     fn merge_into(
@@ -166,6 +161,7 @@ impl Desk {
         parcel: &Parcel,
         destination: &Destination,
         waiting: &Waiting,
+        events: &[u8],
     ) -> Result<Fate, StoreError> {
         let (now, id) = (parcel.at, waiting.id);
         // When the newer body lists every alert that waits, it is the merged state already.
@@ -189,7 +185,7 @@ impl Desk {
         };
         self.change(
             "UPDATE entries SET last_at = ?, merged = merged + 1, version = version + 1, \
-             template = ?, updates = ?, buttons = ?, alerts = ?, body = ? WHERE id = ?",
+             template = ?, updates = ?, buttons = ?, alerts = ?, body = ?, events = ? WHERE id = ?",
             params![
                 now,
                 destination.template,
@@ -197,6 +193,7 @@ impl Desk {
                 buttons_words(destination.buttons.as_deref()),
                 alerts,
                 body,
+                events,
                 id.0
             ],
         )?;
@@ -208,9 +205,7 @@ impl Desk {
                 params![parcel.priority.severity, class, id.0],
             )?;
         }
-        if let Some(out) = self.out.get_mut(&id) {
-            out.news_at.get_or_insert(now);
-        }
+        self.leases.news(id, now);
         Ok(Fate::Merged)
     }
 
@@ -219,14 +214,15 @@ impl Desk {
         parcel: &Parcel,
         destination: &Destination,
         home: &Home,
+        events: &[u8],
     ) -> Result<Fate, StoreError> {
         let (now, priority) = (parcel.at, parcel.priority);
         let Home { lane, place, .. } = home;
         self.connection
             .prepare_cached(
                 "INSERT INTO entries (place, chat, topic, state, severity, class, first_at, last_at, \
-                 merged, version, template, updates, buttons, alerts, body) \
-                 VALUES (?, ?, ?, 0, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?)",
+                 merged, version, template, updates, buttons, alerts, body, events) \
+                 VALUES (?, ?, ?, 0, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?, ?)",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -242,6 +238,7 @@ impl Desk {
                     buttons_words(destination.buttons.as_deref()),
                     parcel.alerts,
                     parcel.body,
+                    events,
                 ])
             })
             .map_err(|error| self.judge(&error))?;
@@ -254,7 +251,8 @@ impl Desk {
     pub fn waiting(&self, place: &Place) -> rusqlite::Result<Option<Waiting>> {
         self.connection
             .prepare_cached(
-                "SELECT id, severity, class, alerts FROM entries WHERE place = ? AND state = 0",
+                "SELECT id, severity, class, alerts, events FROM entries \
+                 WHERE place = ? AND state = 0",
             )?
             .query_row([place], |row| {
                 Ok(Waiting {
@@ -262,6 +260,7 @@ impl Desk {
                     severity: row.get(1)?,
                     class: row.get(2)?,
                     alerts: row.get(3)?,
+                    events: row.get(4)?,
                 })
             })
             .optional()
@@ -381,6 +380,13 @@ pub(super) fn alert_hashes(notification: &Notification) -> Vec<u8> {
 fn covers(newer: &[u8], older: &[u8]) -> bool {
     let mut newer = newer.chunks_exact(8);
     older.chunks_exact(8).all(|hash| newer.any(|candidate| candidate == hash))
+}
+
+/// The latest events, as the tables keep them.
+fn packed(events: &[(u64, i64)]) -> Vec<u8> {
+    let skip = events.len().saturating_sub(EVENTS_A_GROUP);
+    let pairs = events[skip..].iter();
+    pairs.flat_map(|(event, at)| [event.to_le_bytes(), at.to_le_bytes()]).flatten().collect()
 }
 
 fn unpack(events: &[u8]) -> Vec<(u64, i64)> {

@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 use super::SqliteOptions;
 use super::deaths::Deaths;
 use super::disk::found_no_room;
+use super::leases::Leases;
 use super::reserve::Reserve;
 use super::waiters::Waiters;
-use crate::outbox::contract::{EntryId, StoreError};
+use crate::outbox::contract::StoreError;
 use crate::routing::ChatAlias;
 
 /// Answers the caller once the commit has succeeded or not.
@@ -53,16 +54,6 @@ pub(super) enum End {
     Failed,
 }
 
-/// A lease that is out.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Out {
-    pub token: u64,
-    /// How many notifications were merged when it was given.
-    pub merged: u32,
-    /// When the first notification came that the lease does not cover.
-    pub news_at: Option<i64>,
-}
-
 /// Waiting and dead entries of a chat.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Count {
@@ -75,7 +66,7 @@ pub(super) struct Count {
 pub(super) struct Desk {
     pub connection: Connection,
     pub options: Arc<ArcSwap<SqliteOptions>>,
-    pub out: HashMap<EntryId, Out>,
+    pub leases: Leases,
     pub counts: HashMap<String, Count>,
     pub waiters: Waiters,
     pub deaths: Deaths,
@@ -128,7 +119,7 @@ impl Desk {
         let mut desk = Self {
             connection,
             options,
-            out: HashMap::new(),
+            leases: Leases::default(),
             counts: HashMap::new(),
             waiters: Waiters::default(),
             deaths: Deaths::default(),
@@ -207,7 +198,6 @@ impl Desk {
             Self::refuse(batch, &self.judge(&error));
             return;
         }
-        let leases_before = self.out.clone();
         let mut replies = Vec::with_capacity(batch.len());
         let mut broken = false;
         for job in batch.drain(..) {
@@ -230,8 +220,10 @@ impl Desk {
         self.deaths.ended(failure.is_none());
         if failure.is_some() {
             let _ = self.connection.execute_batch("ROLLBACK");
-            self.out = leases_before;
+            self.leases.take_back();
             let _ = self.count_anew();
+        } else {
+            self.leases.keep();
         }
         for reply in replies {
             reply(failure.clone().map_or(Ok(()), Err));
@@ -264,11 +256,12 @@ impl Desk {
         work: impl FnOnce(&mut Self) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.begin(false).map_err(|error| self.judge(&error))?;
-        let leases_before = self.out.clone();
         let done = work(self).and_then(|()| self.commit(false));
         if done.is_err() {
             let _ = self.connection.execute_batch("ROLLBACK");
-            self.out = leases_before;
+            self.leases.take_back();
+        } else {
+            self.leases.keep();
         }
         done
     }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::accept::{Place, buttons_of, topic_column};
-use super::desk::{DEAD, Desk, Out, WAITING, millis, timestamp};
+use super::desk::{DEAD, Desk, WAITING, millis, timestamp};
+use super::leases::Out;
 use super::pack::{pack, unpack};
 use crate::outbox::contract::{
     Card, Class, DeathReason, Durable, Entry, EntryId, Lease, Leased, Settlement, StoreError,
@@ -14,11 +15,32 @@ use crate::routing::{LaneId, Updates};
 impl Desk {
     pub fn lease(&mut self, lane: &LaneId) -> Result<Option<Leased>, StoreError> {
         loop {
-            let Some((entry, place, body)) = self.first_of(lane)? else { return Ok(None) };
+            let first = self.first_of(lane, 1)?;
+            if first.is_empty() {
+                return Ok(None);
+            }
+            if let Some(leased) = self.hand_out_those_that_read(lane, first)?.pop() {
+                return Ok(Some(leased));
+            }
+        }
+    }
+
+    pub fn lease_some(&mut self, lane: &LaneId, most: u32) -> Result<Vec<Leased>, StoreError> {
+        let first = self.first_of(lane, most)?;
+        self.hand_out_those_that_read(lane, first)
+    }
+
+    /// One that does not read must not hold up the lane for ever; it stays for a person to look at.
+    fn hand_out_those_that_read(
+        &mut self,
+        lane: &LaneId,
+        entries: Vec<(Entry, Place, Vec<u8>)>,
+    ) -> Result<Vec<Leased>, StoreError> {
+        let mut leased = Vec::with_capacity(entries.len());
+        for (entry, place, body) in entries {
             match unpack(&body) {
-                Ok(state) => return self.hand_out(Entry { state, ..entry }, &place).map(Some),
+                Ok(state) => leased.push(self.hand_out(Entry { state, ..entry }, &place)?),
                 Err(error) => {
-                    // It must not hold up the lane for ever; it stays for a person to look at.
                     tracing::error!(entry = %entry.id, %error, "dead letter");
                     let (reason, detail) = (DeathReason::Poisonous, error.to_string());
                     self.die(entry.id, lane.chat.as_str(), reason, &detail)?;
@@ -26,31 +48,29 @@ impl Desk {
                 }
             }
         }
+        Ok(leased)
     }
 
-    /// The entry of the lane that is to be spoken for first, its place and its body.
-    fn first_of(&self, lane: &LaneId) -> Result<Option<(Entry, Place, Vec<u8>)>, StoreError> {
-        self.connection
-            .prepare_cached(
-                "SELECT id, place, template, updates, body, merged, version, first_at, last_at, \
-                 attempts, buttons FROM entries WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 \
-                 ORDER BY class, severity, first_at LIMIT 1",
-            )
-            .and_then(|mut statement| {
-                statement
-                    .query_row(params![lane.chat.as_str(), topic_column(lane)], |row| {
-                        read(row, lane.clone())
-                    })
-                    .optional()
-            })
-            .map_err(|error| self.judge(&error))
+    /// The entries of the lane that are to be spoken for first, with their places and bodies.
+    fn first_of(
+        &mut self,
+        lane: &LaneId,
+        most: u32,
+    ) -> Result<Vec<(Entry, Place, Vec<u8>)>, StoreError> {
+        self.rows(
+            "SELECT id, place, template, updates, body, merged, version, first_at, last_at, \
+             attempts, buttons FROM entries WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 \
+             ORDER BY class, severity, first_at LIMIT ?",
+            params![lane.chat.as_str(), topic_column(lane), most],
+            |row| read(row, lane.clone()),
+        )
     }
 
     fn hand_out(&mut self, entry: Entry, place: &Place) -> Result<Leased, StoreError> {
         self.change("UPDATE entries SET leased = 1 WHERE id = ?", [entry.id.0])?;
         let card = self.card(place)?;
         let token = self.new_token();
-        self.out.insert(entry.id, Out { token, merged: entry.merged, news_at: None });
+        self.leases.give(entry.id, Out { token, merged: entry.merged, news_at: None });
         let lease = Lease { entry: entry.id, version: entry.version, token };
         Ok(Leased { lease, entry, card, durable: Durable::already() })
     }
@@ -62,6 +82,7 @@ impl Desk {
         reason: DeathReason,
         detail: &str,
     ) -> Result<(), StoreError> {
+        self.remember(id)?;
         self.change(
             "UPDATE entries SET state = ?, leased = 0, reason = ?, last_error = ? WHERE id = ?",
             params![DEAD, reason.as_str(), detail, id.0],
@@ -87,6 +108,7 @@ impl Desk {
                 if let Some(news_at) = out.news_at {
                     self.keep_the_news(lease.entry, out, news_at)?;
                 } else {
+                    self.remember(lease.entry)?;
                     self.change("DELETE FROM entries WHERE id = ?", params![lease.entry.0])?;
                     self.count(&chat).waiting -= 1;
                 }
@@ -108,7 +130,7 @@ impl Desk {
             }
             Settlement::Dead { reason, detail } => self.die(lease.entry, &chat, reason, &detail)?,
         }
-        self.out.remove(&lease.entry);
+        self.leases.end(lease.entry);
         Ok(())
     }
 
@@ -119,6 +141,15 @@ impl Desk {
         reason: DeathReason,
         detail: &str,
     ) -> Result<u64, StoreError> {
+        let cutoff = millis(before);
+        let lane_columns = (lane.chat.as_str(), topic_column(lane));
+        self.change(
+            "INSERT INTO recent (place, last_at, events) SELECT place, last_at, events FROM entries \
+             WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 AND first_at < ? \
+             AND events IS NOT NULL \
+             ON CONFLICT (place) DO UPDATE SET last_at = excluded.last_at, events = excluded.events",
+            params![lane_columns.0, lane_columns.1, cutoff],
+        )?;
         let buried = self.change(
             "UPDATE entries SET state = ?, reason = ?, last_error = ? \
              WHERE state = ? AND chat = ? AND topic = ? AND leased = 0 AND first_at < ?",
@@ -158,8 +189,8 @@ impl Desk {
     }
 
     fn valid(&self, lease: &Lease) -> Result<Out, StoreError> {
-        match self.out.get(&lease.entry) {
-            Some(out) if out.token == lease.token => Ok(*out),
+        match self.leases.get(lease.entry) {
+            Some(out) if out.token == lease.token => Ok(out),
             _ => Err(StoreError::LeaseLost(lease.entry)),
         }
     }

@@ -12,6 +12,7 @@ mod desk;
 mod disk;
 mod homes;
 mod lease;
+mod leases;
 mod memory;
 mod pack;
 mod queries;

@@ -76,16 +76,14 @@ impl Desk {
                     newer.0
                 ],
             )?;
-            if let Some(out) = self.out.get_mut(&newer) {
-                out.news_at.get_or_insert(millis(view.first_accepted_at));
-            }
+            self.leases.news(newer, millis(view.first_accepted_at));
             self.change("DELETE FROM entries WHERE id = ?", [id.0])?;
         } else {
             // What waits is newer than what people were told, whatever their clocks said.
             let since = self.card(&place)?.filter(|card| card.told.is_some_and(|at| at.0 > id));
             let state = since.map_or_else(|| older.clone(), |card| merge(&older, &card.state));
             self.change(
-                "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ?, \
+                "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ?, events = NULL, \
                  alerts = ?, body = ? WHERE id = ?",
                 params![WAITING, Class::News as i64, alert_hashes(&state), pack(&state)?, id.0],
             )?;
@@ -98,8 +96,11 @@ impl Desk {
 
     pub fn drop_entry(&mut self, id: EntryId) -> Result<(), StoreError> {
         let view = self.show(id)?;
+        if view.state == EntryState::Waiting {
+            self.remember(id)?;
+        }
         self.change("DELETE FROM entries WHERE id = ?", [id.0])?;
-        self.out.remove(&id);
+        self.leases.end(id);
         let count = self.count(view.chat.as_str());
         match view.state {
             EntryState::Waiting => count.waiting -= 1,

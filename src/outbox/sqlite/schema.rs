@@ -110,6 +110,10 @@ CREATE TABLE footprints (
     body        BLOB    NOT NULL
 );
 ",
+    "
+-- As recent.events, while the entry waits; NULL: see there.
+ALTER TABLE entries ADD COLUMN events BLOB;
+",
 ];
 
 /// Files up to this size are checked page by page at every start; bigger ones would hold the

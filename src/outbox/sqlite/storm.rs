@@ -6,7 +6,7 @@ use super::accept::topic_column;
 use super::desk::{Desk, millis, timestamp};
 use super::pack::{pack, unpack};
 use crate::outbox::contract::{
-    Backlog, Class, Digest, Lease, Leased, Priority, Settlement, StoreError, Storm,
+    Backlog, Class, Digest, Lease, Priority, Settlement, StoreError, Storm,
 };
 use crate::routing::LaneId;
 use crate::telegram::MessageId;
@@ -24,16 +24,6 @@ impl Desk {
             },
         )?;
         Ok(Backlog(counts))
-    }
-
-    pub fn lease_some(&mut self, lane: &LaneId, most: u32) -> Result<Vec<Leased>, StoreError> {
-        let mut leased = Vec::new();
-        while leased.len() < most as usize
-            && let Some(next) = self.lease(lane)?
-        {
-            leased.push(next);
-        }
-        Ok(leased)
     }
 
     pub fn settle_digest(
