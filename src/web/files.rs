@@ -25,7 +25,7 @@ fn share(limit: u64) -> u32 {
 fn open_files() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limits = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limits.maximum, ..limits.clone() };
+    let raised = Rlimit { current: limits.maximum, ..limits };
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limits.maximum,
         Err(_) => limits.current,

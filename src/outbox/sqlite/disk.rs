@@ -19,7 +19,9 @@ impl Desk {
             return Ok(());
         }
         let path = self.path.display();
-        Err(StoreError::Full(format!("the disk that holds {path} is; nothing accepted is lost")))
+        Err(StoreError::Full(format!(
+            "the disk that holds {path} takes no more; nothing accepted is lost"
+        )))
     }
 
     /// After a statement that found no room: gives up what was set aside, and has the log written
@@ -31,7 +33,7 @@ impl Desk {
         if self.reserve.give_up() {
             tracing::error!(
                 path = %self.path.display(),
-                "the disk is full: webhooks are refused until it has room; what waits is still sent"
+                "the disk takes no more: webhooks are refused until it does; what waits is sent as long as that can be noted"
             );
         }
         self.move_log();

@@ -76,8 +76,9 @@ impl Reserve {
         let open = OpenOptions::new().create(true).truncate(false).write(true).open(&self.path);
         let Ok(file) = open else { return false };
         let before = file.metadata().map_or(0, |file| file.len());
-        self.held = before >= self.size
-            || allocate(&file, 2 * self.size).and_then(|()| file.set_len(self.size)).is_ok();
+        // What is there already may have come from a backup, with nothing of the disk behind it.
+        let room = if before >= self.size { self.size } else { 2 * self.size };
+        self.held = allocate(&file, room).and_then(|()| file.set_len(self.size)).is_ok();
         if !self.held {
             let _ = file.set_len(before);
         }
