@@ -67,13 +67,13 @@ pub(super) fn read(
 fn heartbeat(at: &At<'_>, names: &route::Names<'_>, walk: &mut Walk<'_>) -> Option<Heartbeat> {
     let section = walk.section(at, KEYS)?;
     let remedy = "say which alerts are the heartbeat: matchers: ['alertname=\"Watchdog\"']";
+    let faults = walk.faults.len();
     let matchers_at = walk.required(&section, "matchers", remedy);
     let matchers = matchers_at.as_ref().map(|at| route::matchers(at, walk)).unwrap_or_default();
-    // One that takes everything would hide every alert.
-    if let Some(at) =
-        matchers_at.filter(|at| matches!(at.value, Value::List(list) if list.is_empty()))
-    {
-        walk.fault(&at.place, "takes every alert", remedy);
+    // One that takes alerts without any label would hide alerts that nobody meant.
+    let takes_nothing_special = matchers.iter().all(|matcher| matcher.matches(""));
+    if let Some(at) = matchers_at.filter(|_| takes_nothing_special && walk.faults.len() == faults) {
+        walk.fault(&at.place, "takes alerts of every name", remedy);
     }
     let interval = match section.get("interval") {
         Some(at) => walk.pause(&at).unwrap_or_default(),

@@ -20,7 +20,7 @@ use self::weather::{Outlook, Weather};
 use super::pace::ChatPace;
 use super::plan::{Step, plan};
 use super::report::{Outcome, Report};
-use super::speaker::{Conditions, Interruption, Speaker, Voice};
+use super::speaker::{Conditions, HeldUp, Interruption, Speaker, Voice};
 use super::{Bell, Delivery};
 use crate::alert::{GroupId, Status};
 use crate::outbox::{DeathReason, EntryId, Lease, Leased, Settlement, StoreError};
@@ -43,8 +43,7 @@ pub(super) struct Worker {
     panics: HashMap<EntryId, u32>,
     /// Whether a message got through since the start.
     reached: bool,
-    /// When the last trouble ended.
-    trouble_until: Option<jiff::Timestamp>,
+    held_up: HeldUp,
 }
 
 /// What the worker does next.
@@ -68,7 +67,7 @@ impl Worker {
             weather: Weather::default(),
             panics: HashMap::new(),
             reached: false,
-            trouble_until: None,
+            held_up: HeldUp::default(),
         }
     }
 
@@ -173,7 +172,11 @@ impl Worker {
             return Next::Pause(STORE_PAUSE);
         };
         let number = with.chats.follow(number);
+        let usable = with.bot.is_usable();
         let Some(token) = self.wait(in_hand, with.bot.usable()).await else { return Next::Again };
+        if !usable {
+            self.held_up.trouble = Some(with.clock.now());
+        }
         let pace = shared.paces.chat(number);
         if shared.was_cut(&self.lane.chat) {
             pace.assume_sent(Instant::now());
@@ -207,7 +210,8 @@ impl Worker {
         Conditions {
             storm: self.weather.storm.is_some(),
             trouble: self.trouble.failures > 0 || pace.slowness() > 1.0,
-            trouble_until: self.trouble_until,
+            began_at: self.delivery.shared.began_at,
+            held_up: self.held_up,
         }
     }
 
@@ -264,6 +268,9 @@ impl Worker {
                 let (pace, clock) = (shared.paces.chat(number), shared.with.clock.now());
                 let footprint = pace.footprint(number, Instant::now(), clock);
                 shared.with.outbox.keep_footprint(footprint).await;
+                if let Some(footprint) = shared.paces.footprint(Instant::now(), clock) {
+                    shared.with.outbox.keep_footprint(footprint).await;
+                }
                 (quietly, Next::Again)
             }
             Interruption::Moved(to) => {
@@ -391,7 +398,7 @@ impl Worker {
     async fn recovered(&mut self) {
         let before = std::mem::take(&mut self.trouble);
         if before.failures > 0 {
-            self.trouble_until = Some(self.delivery.shared.with.clock.now());
+            self.held_up.trouble = Some(self.delivery.shared.with.clock.now());
             tracing::info!(lane = %self.lane, failures = before.failures, "messages get through again");
         }
         let first = !std::mem::replace(&mut self.reached, true);

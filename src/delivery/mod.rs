@@ -95,6 +95,7 @@ struct Shared {
     tables: tables::Tables,
     /// Chats in which nabat may not pin, as far as it was told.
     unpinnable: Mutex<HashSet<ChatId>>,
+    began_at: jiff::Timestamp,
     /// Chats that an earlier process was sending to when it died, until their pace knows.
     cut: Mutex<HashSet<ChatAlias>>,
 }
@@ -138,6 +139,7 @@ impl Delivery {
     pub fn new(with: Surroundings) -> Self {
         let cut = with.outbox.cut_sends().keys().cloned().collect();
         let shared = Shared {
+            began_at: with.clock.now(),
             with,
             cut: Mutex::new(cut),
             paces: Paces::default(),

@@ -20,9 +20,10 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
-use self::bot::BotPace;
+use self::bot::{BotPace, WHOLE_BOT};
 pub use self::turns::{Turn, Turns};
 use crate::outbox::Footprint;
+use crate::routing::LaneId;
 use crate::telegram::ChatId;
 
 /// Added to a window, for requests that travel at different speeds.
@@ -135,6 +136,8 @@ type Even = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Dura
 pub struct ChatPace {
     /// Lanes of the chat speak one at a time.
     pub turns: Turns,
+    /// How many messages wait in each of its lanes, as they last saw it; those that have any.
+    loads: Mutex<HashMap<LaneId, u64>>,
     state: Mutex<State>,
 }
 
@@ -163,6 +166,7 @@ impl ChatPace {
         let clock = TokioClock { start: now };
         Self {
             turns: Turns::default(),
+            loads: Mutex::default(),
             state: Mutex::new(State {
                 limit,
                 window: Window::new(limit),
@@ -229,7 +233,7 @@ impl ChatPace {
     pub fn rate_limited(&self, retry_after: Option<Duration>, now: Instant) -> Duration {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = believed(retry_after);
-        state.blocked_until = Some(now + wait);
+        state.blocked_until = state.blocked_until.max(Some(now + wait));
         let slowness = (state.slowness * STEP).min(SLOWEST);
         state.change_to(slowness, now + wait);
         wait
@@ -264,8 +268,7 @@ impl ChatPace {
                 .blocked_until
                 .filter(|until| *until > now)
                 .and_then(|until| wall(until).ok()),
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 8")]
-            slowness: (state.slowness * 1000.0) as u32,
+            slowness: thousandths(state.slowness),
         }
     }
 
@@ -288,12 +291,7 @@ impl ChatPace {
         for sent in ages.iter().rev().filter_map(|age| now.checked_sub(*age)) {
             state.window.take(sent);
         }
-        let mut slowness = (f64::from(footprint.slowness) / 1000.0).clamp(1.0, SLOWEST);
-        let mut rested = gone(footprint.noted_at);
-        while slowness > 1.0 && rested >= RECOVERY {
-            slowness = (slowness / STEP).max(1.0);
-            rested = rested.saturating_sub(RECOVERY);
-        }
+        let (slowness, wait) = footprint.now(clock);
         if slowness > 1.0 {
             state.change_to(slowness, now);
         }
@@ -302,11 +300,6 @@ impl ChatPace {
         for _ in ages.iter().filter(|age| **age < even) {
             let _ = state.even.check();
         }
-        let wait = footprint.blocked_until.and_then(|until| {
-            let (then, now) =
-                (until.duration_since(footprint.noted_at), until.duration_since(clock));
-            Duration::try_from(then.min(now)).ok()
-        });
         if let Some(wait) = wait {
             state.blocked_until = Some(now + wait.min(LONGEST_BLOCK));
         }
@@ -325,6 +318,17 @@ impl ChatPace {
         let burst = if state.slowness > 1.0 { 1 } else { state.limit.burst };
         let later = u32::try_from(sends.saturating_sub(burst.into())).unwrap_or(u32::MAX);
         state.limit.time_for(1).mul_f64(state.slowness).saturating_mul(later)
+    }
+
+    /// A lane of the chat sees so many messages waiting; returns how many wait in all of its lanes.
+    pub fn load(&self, lane: &LaneId, waiting: u64) -> u64 {
+        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting == 0 {
+            loads.remove(lane);
+        } else {
+            loads.insert(lane.clone(), waiting);
+        }
+        loads.values().sum()
     }
 
     /// How many times slower than allowed the chat is spoken to; 1 without recent 429s.
@@ -387,6 +391,31 @@ impl State {
     }
 }
 
+impl Footprint {
+    /// How slow the pace still is, and how long it has to be silent yet.
+    fn now(&self, clock: Timestamp) -> (f64, Option<Duration>) {
+        let mut slowness = (f64::from(self.slowness) / 1000.0).clamp(1.0, SLOWEST);
+        let rested = clock.duration_since(self.noted_at);
+        let mut rested = Duration::try_from(rested).unwrap_or(Duration::ZERO);
+        while slowness > 1.0 && rested >= RECOVERY {
+            slowness = (slowness / STEP).max(1.0);
+            rested = rested.saturating_sub(RECOVERY);
+        }
+        let wait = self.blocked_until.and_then(|until| {
+            let (then, now) = (until.duration_since(self.noted_at), until.duration_since(clock));
+            Duration::try_from(then.min(now)).ok()
+        });
+        (slowness, wait)
+    }
+}
+
+/// A slowness of 1 to 8 as footprints keep it.
+fn thousandths(slowness: f64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 8")]
+    let thousandths = (slowness * 1000.0) as u32;
+    thousandths
+}
+
 /// How long a 429 is waited out.
 fn believed(retry_after: Option<Duration>) -> Duration {
     retry_after.unwrap_or(UNSAID_RETRY_AFTER).min(LONGEST_BLOCK)
@@ -432,6 +461,10 @@ impl Paces {
     ) {
         let mut lately = vec![Duration::ZERO; cut];
         for footprint in footprints {
+            if footprint.chat == WHOLE_BOT {
+                self.bot.restore_flood(footprint, now, clock);
+                continue;
+            }
             self.chat(footprint.chat).restore(footprint, now, clock);
             let age = |at: &Timestamp| Duration::try_from(clock.duration_since(*at)).ok();
             lately.extend(footprint.sent.iter().filter_map(age));
@@ -454,6 +487,16 @@ impl Paces {
         let wait = self.chat(chat).rate_limited(retry_after, now);
         self.bot.rate_limited(chat, wait, now);
         wait
+    }
+
+    /// What a restart must not forget of the whole bot; nothing while it goes as fast as it may.
+    pub fn footprint(&self, now: Instant, clock: Timestamp) -> Option<Footprint> {
+        self.bot.footprint(now, clock)
+    }
+
+    /// Until when the whole bot says nothing, if it does.
+    pub fn silent_until(&self, now: Instant) -> Option<Instant> {
+        self.bot.silent_until(now)
     }
 
     /// Waits for one of the bot's slots and takes it. Nothing is taken when dropped earlier.

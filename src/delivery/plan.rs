@@ -67,6 +67,19 @@ pub struct Ground<'a> {
     pub severities: &'a Severities,
 }
 
+impl Plan {
+    /// The class of the message, if people notice it: `news`, `repeat` or `end`.
+    pub fn class(&self) -> Option<&'static str> {
+        match &self.next {
+            Some(Step::Open { .. }) if has_ended(&self.present) => Some("end"),
+            Some(Step::Open { .. } | Step::Reply { kind: Kind::News, .. }) => Some("news"),
+            Some(Step::Reply { kind: Kind::Reminder, .. }) => Some("repeat"),
+            Some(Step::Reply { .. }) => Some("end"),
+            _ => None,
+        }
+    }
+}
+
 /// Decides what is said next about the entry's group.
 pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
     let told_now = |card: &Card| card.told == Some((entry.id, entry.version));
@@ -84,14 +97,16 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
         };
         let kind = former.map_or_else(|| first(&present), |card| another(card, &present));
         let silent = !ground.rings(kind, &present, &[]);
-        let then = ground.repin(here.and_then(|card| card.pinned), None, &present);
+        let lines = here.and_then(|card| untrue_line(card, &present)).map(|_| Class::Edit);
+        let then = ground.repin(here.and_then(|card| card.pinned), None, &present).or(lines);
         return Plan { present, next: Some(Step::Open { silent }), then };
     };
     let before = remembered(card);
     let present = merge(&before, &entry.state);
     if card.told.is_none() {
         let silent = !ground.rings(first(&present), &present, &[]);
-        let then = ground.repin(card.pinned, None, &present);
+        let lines = untrue_line(card, &present).map(|_| Class::Edit);
+        let then = ground.repin(card.pinned, None, &present).or(lines);
         return Plan { present, next: Some(Step::Open { silent }), then };
     }
     // What the line in the digest says is not true any more.
@@ -127,6 +142,12 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
             Plan { present, next: Some(next), then }
         }
     }
+}
+
+/// The digest whose line about the group is not true any more.
+fn untrue_line(card: &Card, present: &Notification) -> Option<MessageId> {
+    let line = card.digest.filter(|(_, ended)| *ended != has_ended(present));
+    line.map(|(digest, _)| digest).or(card.stale.first().copied())
 }
 
 /// The same about a group of which people know from a digest alone: what they must notice gives it

@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use tokio::time::Instant;
 
 pub(super) use self::message::{Said, Target};
-pub(super) use self::voice::{Conditions, Voice};
+pub(super) use self::voice::{Conditions, HeldUp, Voice};
 use super::photos::Beneath;
 use super::plan::{self, Step, has_ended};
 use super::report::{Outcome, Report};
@@ -99,12 +99,7 @@ impl<'a> Speaker<'a> {
         };
         let opens = matches!(plan.next, Some(Step::Open { .. }));
         let edited = matches!(plan.next, Some(Step::Edit)).then(|| front(&card));
-        let said = match &plan.next {
-            Some(Step::Open { .. } | Step::Reply { kind: Kind::News, .. }) => Some("news"),
-            Some(Step::Reply { kind: Kind::Reminder, .. }) => Some("repeat"),
-            Some(Step::Reply { .. }) => Some("end"),
-            _ => None,
-        };
+        let said = plan.class();
         if said.is_some() {
             self.voice.enter_topic().await?;
         }

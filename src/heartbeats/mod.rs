@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -46,6 +47,13 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
+    /// The same, for those who are not told by `other`.
+    fn without(&self, other: &Self) -> Self {
+        let told = |lane: &LaneId| other.lanes.iter().any(|(told, _)| told == lane);
+        let lanes = self.lanes.iter().filter(|(lane, _)| !told(lane)).cloned().collect();
+        Self { lanes, ..self.clone() }
+    }
+
     fn takes(&self, alert: &Alert) -> bool {
         let label = |name: &str| alert.labels.get(name).map_or("", String::as_str);
         self.matchers.iter().all(|matcher| matcher.matches(label(matcher.name())))
@@ -59,8 +67,10 @@ struct Watched {
     /// When it was last heard, or since when it is listened for.
     heard: Instant,
     heard_at: Option<Timestamp>,
-    /// Since when it is silent, as far as people were told.
-    missing: Option<Timestamp>,
+    /// Since when it is known to be silent, until it is heard again.
+    silent: Option<Timestamp>,
+    /// Whether everyone who is to be told was.
+    told: bool,
     push: Push,
 }
 
@@ -77,6 +87,8 @@ pub struct HeartbeatView {
 /// Every heartbeat of the configuration in force.
 #[derive(Debug)]
 pub struct Heartbeats {
+    /// What webhooks are held against, without waiting for anybody.
+    book: ArcSwap<BTreeMap<String, Heartbeat>>,
     watched: Mutex<BTreeMap<String, Watched>>,
     /// Configured no more, but told as silent: to be closed.
     retired: Mutex<Vec<(String, Heartbeat, Timestamp)>>,
@@ -108,6 +120,7 @@ impl Heartbeats {
         tasks: Tasks,
     ) -> Self {
         Self {
+            book: ArcSwap::default(),
             watched: Mutex::default(),
             retired: Mutex::default(),
             changed: Notify::new(),
@@ -119,55 +132,77 @@ impl Heartbeats {
         }
     }
 
-    /// Puts a configuration in force. Those that were listened for keep their time.
+    /// Puts a configuration in force. Those that were listened for keep their time; who is to hear of
+    /// a silence no more is told that it is over.
     pub fn replace(&self, heartbeats: BTreeMap<String, Heartbeat>) {
         let mut watched = self.watched();
         let mut former = std::mem::take(&mut *watched);
-        for (name, heartbeat) in heartbeats {
-            self.metrics.introduce_heartbeat(&name);
-            let known = former.remove(&name);
-            let (heard, heard_at, missing) =
-                known.map_or((Instant::now(), None, None), |w| (w.heard, w.heard_at, w.missing));
-            let push = Push::default();
-            watched.insert(name, Watched { heartbeat, heard, heard_at, missing, push });
+        let mut retired = Vec::new();
+        for (name, heartbeat) in &heartbeats {
+            self.metrics.introduce_heartbeat(name);
+            let next = match former.remove(name) {
+                None => Watched::new(heartbeat.clone()),
+                Some(known) => {
+                    let gone = known.heartbeat.without(heartbeat);
+                    let stays = heartbeat.without(&known.heartbeat).lanes.is_empty();
+                    if let (Some(since), false) = (known.silent, gone.lanes.is_empty()) {
+                        retired.push((name.clone(), gone, since));
+                    }
+                    let told = known.told && stays;
+                    Watched { heartbeat: heartbeat.clone(), told, push: Push::default(), ..known }
+                }
+            };
+            watched.insert(name.clone(), next);
         }
-        let silent = former.into_iter().filter_map(|(name, watched)| {
+        retired.extend(former.into_iter().filter_map(|(name, watched)| {
             self.metrics.forget_heartbeat(&name);
-            Some((name, watched.heartbeat, watched.missing?))
-        });
-        self.retired.lock().unwrap_or_else(PoisonError::into_inner).extend(silent);
+            Some((name, watched.heartbeat, watched.silent?))
+        }));
+        self.book.store(Arc::new(heartbeats));
+        self.retired().extend(retired);
         drop(watched);
         self.changed.notify_one();
     }
 
     /// Takes the heartbeats out of a notification; what is left is for people. Only alerts from
-    /// outside are heartbeats, and only those that fire are beats.
+    /// outside are heartbeats, and only those that fire are beats. A notification of nothing else
+    /// stays whole when its sender left alerts out: people must hear of these.
     pub fn hear(&self, notification: &mut Notification) -> Heard {
-        if !matches!(notification.group.source, Source::Alertmanager | Source::Grafana) {
-            return Heard::default();
-        }
-        let mut watched = self.watched();
-        if watched.is_empty() {
-            return Heard::default();
-        }
-        let (now, at) = (Instant::now(), self.clock.now());
         let mut heard = Heard::default();
-        notification.alerts.retain(|alert| {
+        let book = self.book.load();
+        let outside = matches!(notification.group.source, Source::Alertmanager | Source::Grafana);
+        if book.is_empty() || !outside {
+            return heard;
+        }
+        let mut takes = |alert: &Alert| {
             let mut is_heartbeat = false;
-            for (name, watched) in watched.iter_mut().filter(|(_, w)| w.heartbeat.takes(alert)) {
+            for (name, _) in book.iter().filter(|(_, heartbeat)| heartbeat.takes(alert)) {
                 is_heartbeat = true;
                 if alert.fires() && !heard.beats.contains(name) {
-                    (watched.heard, watched.heard_at) = (now, Some(at));
                     heard.beats.push(name.clone());
                 }
             }
-            heard.any |= is_heartbeat;
-            !is_heartbeat
-        });
-        drop(watched);
-        if heard.any && notification.firing().next().is_none() {
-            notification.status = Status::Resolved;
+            is_heartbeat
+        };
+        let mut takers =
+            notification.alerts.iter().map(&mut takes).collect::<Vec<bool>>().into_iter();
+        let others = takers.as_slice().iter().filter(|is_heartbeat| !**is_heartbeat).count();
+        let (all, complete) = (notification.alerts.len(), notification.truncated_alerts == 0);
+        if others < all && (others > 0 || complete) {
+            heard.any = true;
+            notification.alerts.retain(|_| !takers.next().unwrap_or_default());
+            if complete && notification.firing().next().is_none() {
+                notification.status = Status::Resolved;
+            }
         }
+        let (now, at) = (Instant::now(), self.clock.now());
+        let mut watched = self.watched();
+        for name in &heard.beats {
+            if let Some(watched) = watched.get_mut(name) {
+                (watched.heard, watched.heard_at) = (now, Some(at));
+            }
+        }
+        drop(watched);
         heard
     }
 
@@ -197,13 +232,13 @@ impl Heartbeats {
         if let Some(target) = &watched.heartbeat.push {
             watched.push.call(name, target, &self.metrics, &self.tasks);
         }
-        Some((watched.heartbeat.clone(), watched.missing))
+        Some((watched.heartbeat.clone(), watched.silent))
     }
 
     fn is_back(&self, name: &str) {
-        if let Some(watched) = self.watched().get_mut(name) {
-            watched.missing = None;
-        }
+        let mut watched = self.watched();
+        let Some(watched) = watched.get_mut(name) else { return };
+        (watched.silent, watched.told) = (None, false);
         self.metrics.heartbeat_missing.with_label_values(&[name]).set(0);
         tracing::info!(heartbeat = name, "the heartbeat is back");
     }
@@ -214,7 +249,7 @@ impl Heartbeats {
         let view = |(name, watched): (&String, &Watched)| HeartbeatView {
             heartbeat: name.clone(),
             last_heard: watched.heard_at,
-            missing_since: watched.missing,
+            missing_since: watched.silent,
         };
         watched.iter().map(view).collect()
     }
@@ -255,10 +290,16 @@ impl Heartbeats {
                 },
                 at: now,
             };
+            // Awake before, it is handed the entry even if nobody is left to wake it behind.
+            self.wake.wake(lane);
             self.outbox.accept(submission).await?;
             self.wake.wake(lane);
         }
         Ok(())
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<(String, Heartbeat, Timestamp)>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn watched(&self) -> MutexGuard<'_, BTreeMap<String, Watched>> {
@@ -267,6 +308,12 @@ impl Heartbeats {
 }
 
 impl Watched {
+    /// One that is listened for from now on.
+    fn new(heartbeat: Heartbeat) -> Self {
+        let (heard, push) = (Instant::now(), Push::default());
+        Self { heartbeat, heard, heard_at: None, silent: None, told: false, push }
+    }
+
     fn is_overdue(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.heard) > self.heartbeat.interval
     }

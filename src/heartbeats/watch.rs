@@ -1,6 +1,6 @@
 //! Listening: who has been silent for too long is told, once.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,20 +21,22 @@ impl Heartbeats {
     /// # Errors
     /// When the store does not answer.
     pub async fn recall(&self) -> Result<(), StoreError> {
-        let lanes: Vec<_> = self
-            .watched()
-            .iter()
-            .filter_map(|(name, w)| Some((name.clone(), w.heartbeat.lanes.first()?.0.clone())))
-            .collect();
-        for (name, lane) in lanes {
-            let told = self.outbox.latest(&lane, &Own::group(&key(&name))).await?;
-            let told = told.filter(|told| told.status == Status::Firing);
-            let since = told.and_then(|told| Some(told.alerts.first()?.starts_at));
-            if let Some(watched) = self.watched().get_mut(&name) {
-                watched.missing = since;
+        let heartbeats = self.book.load_full();
+        for (name, heartbeat) in heartbeats.iter() {
+            let (mut silent, mut told) = (None, true);
+            for (lane, _) in &heartbeat.lanes {
+                let latest = self.outbox.latest(lane, &Own::group(&key(name))).await?;
+                let latest = latest.filter(|latest| latest.status == Status::Firing);
+                match latest.and_then(|latest| Some(latest.alerts.first()?.starts_at)) {
+                    Some(since) => silent = silent.or(Some(since)),
+                    None => told = false,
+                }
             }
-            let missing = i64::from(since.is_some());
-            self.metrics.heartbeat_missing.with_label_values(&[&name]).set(missing);
+            if let Some(watched) = self.watched().get_mut(name) {
+                (watched.silent, watched.told) = (silent, told && silent.is_some());
+            }
+            let missing = i64::from(silent.is_some());
+            self.metrics.heartbeat_missing.with_label_values(&[name]).set(missing);
         }
         Ok(())
     }
@@ -55,8 +57,8 @@ impl Heartbeats {
             let stood_still = (now - looked).saturating_sub(step.unwrap_or_default() * 2);
             looked = now;
             self.close_retired().await;
-            for (name, heartbeat) in self.overdue(now, stood_still) {
-                self.miss(&name, &heartbeat).await;
+            for (name, heartbeat, since) in self.untold(now, stood_still) {
+                self.miss(&name, &heartbeat, since).await;
             }
         }
     }
@@ -67,21 +69,24 @@ impl Heartbeats {
         Some((shortest / 4).clamp(SHORTEST_STEP, LONGEST_STEP))
     }
 
-    /// Those that are silent for too long and not told of.
-    fn overdue(&self, now: Instant, stood_still: Duration) -> Vec<(String, Heartbeat)> {
-        let mut overdue = Vec::new();
+    /// Those whose silence has to be told, and since when they are silent: the same in every try,
+    /// or who was told already would hear of it as of another.
+    fn untold(&self, now: Instant, stood_still: Duration) -> Vec<(String, Heartbeat, Timestamp)> {
+        let mut untold = Vec::new();
         for (name, watched) in self.watched().iter_mut() {
             watched.heard = (watched.heard + stood_still).min(now);
-            if watched.missing.is_none() && watched.is_overdue(now) {
-                overdue.push((name.clone(), watched.heartbeat.clone()));
+            if watched.silent.is_none() && watched.is_overdue(now) {
+                watched.silent = Some(self.clock.now());
+            }
+            if let (Some(since), false) = (watched.silent, watched.told) {
+                untold.push((name.clone(), watched.heartbeat.clone(), since));
             }
         }
-        overdue
+        untold
     }
 
     /// Tells of a silence; when that can't be stored, the next look tries again.
-    async fn miss(&self, name: &str, heartbeat: &Heartbeat) {
-        let since = self.clock.now();
+    async fn miss(&self, name: &str, heartbeat: &Heartbeat, since: Timestamp) {
         if let Err(error) = self.tell(name, heartbeat, Status::Firing, since).await {
             tracing::warn!(heartbeat = name, %error, "the silence of a heartbeat can't be stored");
             return;
@@ -90,11 +95,18 @@ impl Heartbeats {
             heartbeat = name,
             "the heartbeat is silent: Prometheus or Alertmanager may be down"
         );
-        self.metrics.heartbeat_missing.with_label_values(&[name]).set(1);
-        let back = self.watched().get_mut(name).is_some_and(|watched| {
-            watched.missing = Some(since);
-            !watched.is_overdue(Instant::now())
-        });
+        let back = match self.watched().get_mut(name) {
+            Some(watched) => {
+                watched.told = true;
+                self.metrics.heartbeat_missing.with_label_values(&[name]).set(1);
+                !watched.is_overdue(Instant::now())
+            }
+            // Configured no more by now.
+            None => {
+                self.retired().push((name.to_owned(), heartbeat.clone(), since));
+                return;
+            }
+        };
         // It came while the silence was being stored, and could not know of it.
         if back && self.tell(name, heartbeat, Status::Resolved, since).await.is_ok() {
             self.is_back(name);
@@ -103,8 +115,7 @@ impl Heartbeats {
 
     /// Ends what was told of heartbeats that nobody listens for any more.
     async fn close_retired(&self) {
-        let retired =
-            std::mem::take(&mut *self.retired.lock().unwrap_or_else(PoisonError::into_inner));
+        let retired = std::mem::take(&mut *self.retired());
         for (name, heartbeat, since) in retired {
             self.close(name, heartbeat, since).await;
         }
@@ -113,8 +124,7 @@ impl Heartbeats {
     async fn close(&self, name: String, heartbeat: Heartbeat, since: Timestamp) {
         if let Err(error) = self.tell(&name, &heartbeat, Status::Resolved, since).await {
             tracing::warn!(heartbeat = name, %error, "a heartbeat's end can't be stored; trying on");
-            let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-            retired.push((name, heartbeat, since));
+            self.retired().push((name, heartbeat, since));
         }
     }
 }

@@ -398,6 +398,9 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     /// Ends a lease.
     async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<(), StoreError>;
 
+    /// The priority of what is to be spoken for first in a lane.
+    async fn most_urgent(&self, lane: &LaneId) -> Result<Option<Priority>, StoreError>;
+
     /// How much waits in a lane.
     async fn backlog(&self, lane: &LaneId) -> Result<Backlog, StoreError>;
 

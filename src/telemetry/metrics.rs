@@ -170,7 +170,7 @@ impl Metrics {
                 r,
                 "delivery_latency_seconds",
                 "Time from the acceptance of a notification until Telegram took its message, by what \
-                 it said and whether a storm or a failing chat was in the way.",
+                 it said and what was in the way.",
                 &["class", "during"],
                 latency(),
             ),
@@ -273,7 +273,7 @@ impl Metrics {
             metrics.images.with_label_values(&[outcome]);
         }
         for class in ["news", "repeat", "end"] {
-            for during in ["calm", "storm", "trouble"] {
+            for during in ["calm", "pace", "storm", "trouble", "restart"] {
                 metrics.delivery_latency.with_label_values(&[class, during]);
             }
         }

@@ -318,7 +318,8 @@ fn a_heartbeat_says_which_alerts_it_is() {
             "nabat.yml:5: heartbeats.a.interval: must be longer than zero; \
              leave it out for the default",
             "nabat.yml:5: heartbeats.a.chats[0]: no chat is called \"opps\"; did you mean \"ops\"?",
-            format!("nabat.yml:6: heartbeats.b.matchers: takes every alert; {remedy}").as_str(),
+            format!("nabat.yml:6: heartbeats.b.matchers: takes alerts of every name; {remedy}")
+                .as_str(),
             "nabat.yml:6: heartbeats.b.url: is no URL with http://, https:// and a host; \
              write it like https://monitor.example.org/ping/nabat",
             "nabat.yml:7: heartbeats.c.matchers[0]: \"x\" is no matcher: column 2: expected one of \

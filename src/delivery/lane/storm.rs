@@ -42,6 +42,8 @@ struct Told {
     silent: bool,
     /// A later digest tells of it: only what an earlier one says is to be mended.
     stale: bool,
+    /// As [`Plan::class`](crate::delivery::plan::Plan::class).
+    class: Option<&'static str>,
     glance: Glance,
 }
 
@@ -71,6 +73,7 @@ impl Worker {
             let is_unfinished = leased.card.as_ref().is_some_and(|card| {
                 card.told.is_none() && !card.parts.is_empty() && card.chat == voice.number
             });
+            let class = plan.class();
             match (plan.next, leased.card.clone()) {
                 (Some(Step::Open { .. }), _) if is_unfinished => {
                     if index == 0 {
@@ -82,8 +85,9 @@ impl Worker {
                 (Some(step @ (Step::Open { silent } | Step::Reply { silent, .. })), _) => {
                     let glance = renderer.glance(&scene(&voice, &leased.entry, &plan.present));
                     let opens = matches!(step, Step::Open { .. });
-                    let (present, stale) = (plan.present, false);
-                    told.push(Told { leased, present, opens, silent, stale, glance });
+                    let stale = false;
+                    let present = plan.present;
+                    told.push(Told { leased, present, opens, silent, stale, class, glance });
                 }
                 // What only has to be brought up to date is no message, and waits behind them.
                 (Some(_), Some(card)) => {
@@ -171,7 +175,7 @@ impl Worker {
                 let glance = renderer.glance(&scene(&voice, &leased.entry, &plan.present));
                 let (present, opens, silent) = (plan.present, false, true);
                 let stale = is_stale(&leased, message);
-                told.push(Told { leased, present, opens, silent, stale, glance });
+                told.push(Told { leased, present, opens, silent, stale, class: None, glance });
             } else {
                 rest.push(leased);
             }
@@ -280,8 +284,8 @@ impl Worker {
         let mut settled = Vec::with_capacity(told.len());
         for told in told {
             let entry = &told.leased.entry;
-            if !edited {
-                voice.observe("news", entry.first_accepted_at);
+            if let Some(class) = told.class {
+                voice.observe(class, entry.first_accepted_at);
             }
             let _ = delivery.shared.reports.send(Report {
                 lane: self.lane.clone(),

@@ -12,7 +12,7 @@ use crate::outbox::{Class, Priority};
 
 /// How often a lane that waits for its turn looks whether it has something more urgent by now;
 /// shorter than any slot of a pace.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// After a longer sleep the token or the chat may be another one.
 const LONG_SLEEP: Duration = Duration::from_secs(5);
 /// What a lane says last.
@@ -21,20 +21,37 @@ const LAST: Priority = Priority { class: Class::Edit, severity: u8::MAX };
 impl Worker {
     /// Waits for the lane's turn, and until the pace allows a send; but not with something in hand.
     /// `None` when it was not to be had, or when so much time went by that all has to be asked anew.
-    pub(super) async fn my_turn<'p>(&self, pace: &'p ChatPace, in_hand: bool) -> Option<Turn<'p>> {
+    /// What was accepted before the end of a wait was held up by it.
+    pub(super) async fn my_turn<'p>(
+        &mut self,
+        pace: &'p ChatPace,
+        in_hand: bool,
+    ) -> Option<Turn<'p>> {
         let turn = match pace.turns.try_take() {
             Some(turn) => turn,
             None if in_hand => return None,
-            None => self.wait(false, self.ask_for_turn(pace)).await?,
+            None => {
+                let turn = self.wait(false, self.ask_for_turn(pace)).await?;
+                self.held_up.paced = Some(self.delivery.shared.with.clock.now());
+                turn
+            }
         };
-        while let Some(free_at) = pace.free_at(Instant::now()) {
-            let asleep = Instant::now();
-            self.wait(in_hand, tokio::time::sleep_until(free_at)).await?;
+        loop {
+            let now = Instant::now();
+            let silent_until = self.delivery.shared.paces.silent_until(now);
+            let Some(free_at) = silent_until.max(pace.free_at(now)) else { break };
+            let waited = self.wait(in_hand, tokio::time::sleep_until(free_at)).await;
+            let clock = self.delivery.shared.with.clock.now();
+            self.held_up.paced = Some(clock);
+            if silent_until.is_some() {
+                self.held_up.trouble = Some(clock);
+            }
+            waited?;
             let overtaken = match turn.most_wanted() {
                 Some(other) => other < self.most_urgent().await,
                 None => false,
             };
-            if overtaken || asleep.elapsed() > LONG_SLEEP {
+            if overtaken || now.elapsed() > LONG_SLEEP {
                 return None;
             }
         }
@@ -58,8 +75,7 @@ impl Worker {
 
     /// The priority of what the lane has to say first.
     async fn most_urgent(&self) -> Priority {
-        let backlog = self.delivery.shared.with.outbox.backlog(&self.lane).await;
-        let waiting = backlog.unwrap_or_default().0;
-        waiting.into_iter().map(|(priority, _)| priority).min().unwrap_or(LAST)
+        let first = self.delivery.shared.with.outbox.most_urgent(&self.lane).await;
+        first.ok().flatten().unwrap_or(LAST)
     }
 }

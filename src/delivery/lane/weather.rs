@@ -121,7 +121,10 @@ impl Worker {
         }
         let backlog = with.outbox.backlog(&self.lane).await?;
         let now = Instant::now();
-        if pace.time_for(backlog.of(&MESSAGES)) > threshold && !self.weather.is_one_by_one() {
+        // The pace is the chat's: what waits in its other lanes takes its time, too.
+        let waiting = pace.load(&self.lane, backlog.of(&MESSAGES));
+        let many = backlog.of(&MESSAGES) > 1 && pace.time_for(waiting) > threshold;
+        if many && !self.weather.is_one_by_one() {
             let worst = backlog.worst_news();
             let few = worst > 0 && pace.time_for(worst) <= threshold / WORST_SHARE;
             if few && !self.weather.told_one {

@@ -7,9 +7,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Limit, RECOVERY, SLOWEST, STEP, Window};
+use jiff::Timestamp;
+
+use super::{Limit, RECOVERY, SLOWEST, STEP, Window, thousandths};
+use crate::outbox::Footprint;
 use crate::telegram::ChatId;
 
+/// What the bot's own footprint says in place of a chat; no chat has this number.
+pub(super) const WHOLE_BOT: ChatId = ChatId(0);
 /// A 429 in so many chats within [`TOGETHER`] is for the bot: two may happen by chance, when
 /// another program writes to one of them.
 const CHATS_TOGETHER: usize = 3;
@@ -57,6 +62,14 @@ impl BotPace {
     /// A chat was told to wait for so long.
     pub fn rate_limited(&self, chat: ChatId, wait: Duration, now: Instant) {
         let mut flood = self.flood.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent_until = now + wait.min(LONGEST_SILENCE);
+        // Answers to what was sent before the bot knew say nothing new.
+        if flood.slowness > 1.0 && now < flood.last_change + TOGETHER
+            || flood.silent_until.is_some_and(|until| now < until)
+        {
+            flood.silent_until = flood.silent_until.max(Some(silent_until));
+            return;
+        }
         flood.told.retain(|_, at| *at + TOGETHER > now);
         flood.told.insert(chat, now);
         if flood.told.len() < CHATS_TOGETHER {
@@ -66,12 +79,40 @@ impl BotPace {
         flood.recover(now);
         flood.slowness = (flood.slowness * STEP).min(SLOWEST);
         flood.last_change = now;
-        flood.silent_until = Some(now + wait.min(LONGEST_SILENCE));
+        flood.silent_until = Some(silent_until);
         tracing::warn!(
             ?wait,
             slowness = flood.slowness,
             "Telegram tells several chats to wait: the whole bot goes slower"
         );
+    }
+
+    /// Until when the bot says nothing, if it does.
+    pub fn silent_until(&self, now: Instant) -> Option<Instant> {
+        let flood = self.flood.lock().unwrap_or_else(PoisonError::into_inner);
+        flood.silent_until.filter(|until| *until > now)
+    }
+
+    /// What a restart must not forget; nothing while the bot goes as fast as it may.
+    pub fn footprint(&self, now: Instant, clock: Timestamp) -> Option<Footprint> {
+        let flood = self.flood.lock().unwrap_or_else(PoisonError::into_inner);
+        let silence = flood.silent_until.map(|until| until.saturating_duration_since(now));
+        let blocked_until = silence.and_then(|silence| clock.saturating_add(silence).ok());
+        (flood.slowness > 1.0).then(|| Footprint {
+            chat: WHOLE_BOT,
+            noted_at: clock,
+            sent: Vec::new(),
+            blocked_until,
+            slowness: thousandths(flood.slowness),
+        })
+    }
+
+    /// Goes on as an earlier process noted it.
+    pub fn restore_flood(&self, footprint: &Footprint, now: Instant, clock: Timestamp) {
+        let mut flood = self.flood.lock().unwrap_or_else(PoisonError::into_inner);
+        let (slowness, wait) = footprint.now(clock);
+        (flood.slowness, flood.last_change) = (slowness, now);
+        flood.silent_until = wait.map(|wait| now + wait.min(LONGEST_SILENCE));
     }
 
     /// Waits for a slot and takes it. Nothing is taken when dropped earlier.

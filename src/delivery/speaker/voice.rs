@@ -41,17 +41,32 @@ pub struct Conditions {
     pub storm: bool,
     /// The chat or Telegram fails.
     pub trouble: bool,
-    /// When the last trouble ended: what was accepted before had to wait for that.
-    pub trouble_until: Option<Timestamp>,
+    /// When this process began: what was accepted before had to wait for that.
+    pub began_at: Timestamp,
+    pub held_up: HeldUp,
+}
+
+/// Until when a lane was held up last, and by what: what was accepted before had to wait.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HeldUp {
+    /// The chat or Telegram failed, or there was no token.
+    pub trouble: Option<Timestamp>,
+    /// The pace, or another lane of the chat whose turn it was.
+    pub paced: Option<Timestamp>,
 }
 
 impl Conditions {
     /// The word for it in `delivery_latency_seconds{during}`, for what was accepted then.
     fn word(self, accepted_at: Timestamp) -> &'static str {
-        if self.trouble || self.trouble_until.is_some_and(|until| accepted_at <= until) {
+        let behind = |until: Option<Timestamp>| until.is_some_and(|until| accepted_at <= until);
+        if self.trouble || behind(self.held_up.trouble) {
             "trouble"
+        } else if accepted_at < self.began_at {
+            "restart"
         } else if self.storm {
             "storm"
+        } else if behind(self.held_up.paced) {
+            "pace"
         } else {
             "calm"
         }
@@ -196,7 +211,7 @@ impl<'a> Voice<'a> {
                 self.count_rate_limit();
                 tracing::warn!(
                     lane = %self.lane, seconds = wait.as_secs(), slowness = self.pace.slowness(),
-                    "Telegram asked to wait (429); this chat alone does"
+                    "Telegram asked to wait (429)"
                 );
                 Interruption::RateLimited
             }

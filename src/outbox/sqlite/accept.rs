@@ -10,7 +10,7 @@ use super::desk::{Desk, WAITING, millis};
 use super::homes::Home;
 use super::pack;
 use crate::alert::{GroupId, Notification, Reason};
-use crate::outbox::contract::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
+use crate::outbox::contract::{Accepted, Class, EntryId, Fate, Priority, StoreError, Submission};
 use crate::outbox::merge;
 use crate::rendering::ButtonKind;
 use crate::routing::{Destination, LaneId, Topic};
@@ -204,6 +204,15 @@ impl Desk {
                 "UPDATE entries SET severity = ?, class = ? WHERE id = ?",
                 params![parcel.priority.severity, class, id.0],
             )?;
+        }
+        // People were told what it held, and only a message had to be brought up to date: what
+        // comes now neither waits since then nor counts with it.
+        if waiting.class == Class::Edit as i64 {
+            self.change(
+                "UPDATE entries SET first_at = ?, merged = 1 WHERE id = ?",
+                params![now, id.0],
+            )?;
+            self.leases.covers_none(id);
         }
         self.leases.news(id, now);
         Ok(Fate::Merged)

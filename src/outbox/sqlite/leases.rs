@@ -44,6 +44,13 @@ impl Leases {
         }
     }
 
+    /// What the lease covers counts no more.
+    pub fn covers_none(&mut self, id: EntryId) {
+        if let Some(out) = self.get(id) {
+            self.give(id, Out { merged: 0, ..out });
+        }
+    }
+
     /// The transaction is committed.
     pub fn keep(&mut self) {
         self.before.clear();

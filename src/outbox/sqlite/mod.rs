@@ -46,7 +46,7 @@ pub use self::schema::OpenError;
 use self::waiters::Returned;
 use super::contract::{
     Accepted, Backlog, Card, DeathReason, Digest, EntryId, EntryState, EntryView, Footprint, Lease,
-    Leased, Outbox, Rejected, Settlement, StoreError, Storm, Submission, Totals,
+    Leased, Outbox, Priority, Rejected, Settlement, StoreError, Storm, Submission, Totals,
 };
 use crate::alert::{GroupId, Notification};
 use crate::lifecycle::Tasks;
@@ -330,6 +330,11 @@ impl Outbox for SqliteOutbox {
     async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<(), StoreError> {
         let durable = !matches!(settlement, Settlement::Released { .. });
         self.ask(durable, move |desk| desk.settle(&lease, settlement)).await
+    }
+
+    async fn most_urgent(&self, lane: &LaneId) -> Result<Option<Priority>, StoreError> {
+        let lane = lane.clone();
+        self.ask(false, move |desk| desk.most_urgent(&lane)).await
     }
 
     async fn backlog(&self, lane: &LaneId) -> Result<Backlog, StoreError> {

@@ -197,12 +197,16 @@ impl Desk {
         bodies.iter().map(|body| unpack(body)).collect()
     }
 
+    /// The oldest of what people wait for: a message that only has to be brought up to date keeps
+    /// nobody waiting.
     pub fn totals(&mut self) -> Result<Totals, StoreError> {
         let mut totals = Totals::default();
         for (chat, count) in &self.counts {
             let oldest: Option<i64> = self
                 .connection
-                .prepare_cached("SELECT min(first_at) FROM entries WHERE state = 0 AND chat = ?")
+                .prepare_cached(
+                    "SELECT min(first_at) FROM entries WHERE state = 0 AND chat = ? AND class < 3",
+                )
                 .and_then(|mut statement| statement.query_row([chat], |row| row.get(0)).optional())
                 .map_err(|error| self.judge(&error))?
                 .flatten();

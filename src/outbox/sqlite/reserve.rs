@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 const SIZE: u64 = 24 << 20;
 /// Less than this is not worth keeping.
 const LEAST: u64 = 1 << 20;
+/// The part of a small disk that is set aside.
+const SHARE: u64 = 8;
 /// How often a full disk is asked for room again.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
@@ -18,8 +20,8 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Reserve {
     path: PathBuf,
     held: bool,
-    /// How much is or was held. A disk that had to give it back is full until it has as much
-    /// again: with less, every new webhook would make it full again.
+    /// How much is held, or to be held. A disk that had to give it back is full until it has as
+    /// much again: with less, every new webhook would make it full again.
     size: u64,
     asked: Option<Instant>,
 }
@@ -28,11 +30,8 @@ impl Reserve {
     /// Keeps what a former process set aside in `directory`, or sets it aside now.
     pub fn open(directory: &Path) -> Self {
         let path = directory.join("reserve");
-        let mut reserve = Self { path, held: false, size: SIZE, asked: None };
-        while !reserve.take() && reserve.size > LEAST {
-            reserve.size /= 2;
-        }
-        if !reserve.held {
+        let mut reserve = Self { path, held: false, size: size_for(directory), asked: None };
+        if !reserve.take() {
             tracing::error!(
                 path = %directory.display(),
                 "the disk has no room to set aside: webhooks are refused until it has"
@@ -84,6 +83,14 @@ impl Reserve {
         }
         self.held
     }
+}
+
+/// How much to set aside: a share of a small disk, whatever is free on it now. One that is full at
+/// the start is asked for as much as one that is not.
+fn size_for(directory: &Path) -> u64 {
+    let disk = rustix::fs::statvfs(directory)
+        .map_or(u64::MAX, |disk| disk.f_blocks.saturating_mul(disk.f_frsize));
+    (disk / SHARE).clamp(LEAST, SIZE)
 }
 
 /// Gives the file so many bytes of the disk.

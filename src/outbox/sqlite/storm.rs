@@ -1,6 +1,6 @@
 //! Storms: many entries leased at once, and the digests that show their groups.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::accept::topic_column;
 use super::desk::{Desk, millis, timestamp};
@@ -12,16 +12,22 @@ use crate::routing::LaneId;
 use crate::telegram::MessageId;
 
 impl Desk {
+    pub fn most_urgent(&mut self, lane: &LaneId) -> Result<Option<Priority>, StoreError> {
+        let first = self.rows(
+            "SELECT severity, class FROM entries WHERE state = 0 AND chat = ? AND topic = ? \
+             AND leased = 0 ORDER BY class, severity LIMIT 1",
+            params![lane.chat.as_str(), topic_column(lane)],
+            |row| priority(row),
+        )?;
+        Ok(first.into_iter().next())
+    }
+
     pub fn backlog(&mut self, lane: &LaneId) -> Result<Backlog, StoreError> {
         let counts = self.rows(
             "SELECT severity, class, count(*) FROM entries \
              WHERE state = 0 AND chat = ? AND topic = ? GROUP BY severity, class",
             params![lane.chat.as_str(), topic_column(lane)],
-            |row| {
-                let class: usize = row.get(1)?;
-                let class = Class::ALL.get(class).copied().unwrap_or(Class::Edit);
-                Ok((Priority { severity: row.get(0)?, class }, row.get(2)?))
-            },
+            |row| Ok((priority(row)?, row.get(2)?)),
         )?;
         Ok(Backlog(counts))
     }
@@ -112,4 +118,11 @@ impl Desk {
 /// A digest that does not read is as good as none: its groups get cards of their own.
 fn read(body: &[u8]) -> Option<Digest> {
     unpack(body).inspect_err(|error| tracing::error!(%error, "a digest is not known any more")).ok()
+}
+
+/// A priority from the columns severity and class, which come first.
+fn priority(row: &Row<'_>) -> rusqlite::Result<Priority> {
+    let class: usize = row.get(1)?;
+    let class = Class::ALL.get(class).copied().unwrap_or(Class::Edit);
+    Ok(Priority { severity: row.get(0)?, class })
 }

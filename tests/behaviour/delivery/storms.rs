@@ -303,7 +303,7 @@ async fn a_critical_alert_does_not_wait_for_what_other_topics_have_to_say() {
         })
         .collect();
     let topic = format!("{{by: team, map: {{{}}}}}", topics.join(", "));
-    let chats = format!("  ops: {{id: -1001234567890, topic: {topic}}}");
+    let chats = format!("  ops: {{id: -1001234567890, topic: {topic}, storm: {{threshold: 1h}}}}");
     let text = configuration(&sandbox, &chats, "");
     let stage = Stage::with(sandbox, text).await;
     let in_topic = |number: usize, severity: &str, topic: usize| {
@@ -313,7 +313,7 @@ async fn a_critical_alert_does_not_wait_for_what_other_topics_have_to_say() {
         body["commonLabels"]["team"] = team.into();
         body
     };
-    // Four in each topic: no storm, but the pace has enough to do for a minute and a half.
+    // The pace has enough to do for a minute and a half.
     for number in 0..4 * (TOPICS - 1) {
         stage.post("ops", &in_topic(number, "warning", number % (TOPICS - 1))).await;
     }
@@ -359,4 +359,29 @@ async fn what_a_later_digest_tells_of_is_marked_in_the_former() {
     }
     assert!(moved > 20, "{moved}");
     assert_eq!(stage.sandbox.count_429(), 0);
+}
+
+#[tokio::test]
+async fn a_storm_that_is_spread_over_topics_is_one_all_the_same() {
+    const TOPICS: usize = 5;
+    let sandbox = sandbox(Limits::Real);
+    sandbox.add_chat(OPS, ChatKind::Supergroup { forum: true }, "ops");
+    for topic in 0..TOPICS {
+        sandbox.add_topic(OPS, TopicId(20 + i32::try_from(topic).unwrap()), "a team");
+    }
+    let chats = "  ops: {id: -1001234567890, topic: \
+                 {by: team, map: {t0: 20, t1: 21, t2: 22, t3: 23, t4: 24}}}";
+    let text = configuration(&sandbox, chats, "");
+    let stage = Stage::with(sandbox, text).await;
+    // Ten in each: half a minute of the pace's, times five.
+    for number in 0..10 * TOPICS {
+        let mut body = group(number, "warning", "");
+        let team = format!("t{}", number % TOPICS);
+        body["alerts"][0]["labels"]["team"] = team.clone().into();
+        body["commonLabels"]["team"] = team.into();
+        stage.post("ops", &body).await;
+    }
+    let shown = stage.shows(OPS, |shown| names_all(shown, 0..10 * TOPICS)).await;
+    assert!(shown.len() <= 15, "{} messages", shown.len());
+    assert!(!digests(&shown).is_empty());
 }
