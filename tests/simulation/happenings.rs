@@ -82,6 +82,8 @@ impl Run {
         }
         self.outcome.storms += 1;
         self.say("a storm");
+        let _ = self.look();
+        self.storming = true;
         let ends = self.random.random_bool(0.4);
         let share = self.random.random_range(0.3..=1.0);
         let mut posted = Vec::new();
@@ -107,7 +109,8 @@ impl Run {
         for (said, post) in posted {
             self.end_post(said, post).await;
         }
-        self.disturb("");
+        self.storming = false;
+        self.stormed = self.now();
     }
 
     fn some_chat(&mut self) -> (String, ChatId) {
@@ -234,7 +237,8 @@ impl Run {
     /// The wall clock is set. Not soon after a start: a process can't know how long the time
     /// before it was if not from that clock.
     fn jump(&mut self) {
-        let soon = |process: &crate::world::Process| process.began.elapsed() < Duration::from_mins(5);
+        let soon =
+            |process: &crate::world::Process| process.began.elapsed() < Duration::from_mins(5);
         if self.world.process.as_ref().is_none_or(soon) {
             return;
         }
@@ -245,6 +249,7 @@ impl Run {
         };
         self.say(format!("the wall clock jumps by {by:#}"));
         self.world.clock.jump(by);
+        self.ledger.jumped = self.now();
     }
 
     fn migrate(&mut self) {

@@ -76,7 +76,10 @@ fn what_the_chats_show_is_what_was_accepted_whatever_happens() {
         seed += 1;
     }
     let (simulated, wall) = (all.simulated.as_secs_f64() / 3600.0, began.elapsed().as_secs_f64());
-    println!("{simulated:.0} simulated hours in {wall:.1} s: {:.0} a minute", simulated / wall * 60.0);
+    println!(
+        "{simulated:.0} simulated hours in {wall:.1} s: {:.0} a minute",
+        simulated / wall * 60.0
+    );
     println!("{all:?}");
 }
 

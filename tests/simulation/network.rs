@@ -121,8 +121,7 @@ impl Network {
 
 impl State {
     fn meet(&mut self, chat: Option<ChatId>, method: &str) -> Fate {
-        let weather =
-            chat.and_then(|chat| self.chats.get(&chat).copied()).or(self.everywhere);
+        let weather = chat.and_then(|chat| self.chats.get(&chat).copied()).or(self.everywhere);
         match weather {
             None => Fate::Fair,
             Some(Weather::Refused) => Fate::NoConnection,
@@ -130,7 +129,9 @@ impl State {
             Some(Weather::Internal) => Fate::Trouble(Trouble::internal_server_error()),
             Some(Weather::Silent) => Fate::Trouble(Trouble::Hang),
             Some(Weather::Cut) => Fate::Trouble(Trouble::DropBefore),
-            Some(Weather::Crowded) if self.random.random_bool(0.2) => Fate::Trouble(self.too_many()),
+            Some(Weather::Crowded) if self.random.random_bool(0.2) => {
+                Fate::Trouble(self.too_many())
+            }
             Some(Weather::Flaky) if self.random.random_bool(0.4) => self.anything(method),
             Some(Weather::Crowded | Weather::Flaky) => Fate::Fair,
         }
@@ -148,8 +149,12 @@ impl State {
             7 if writes => {
                 Trouble::refusal(400, "Bad Request: can't parse entities: planted in a simulation")
             }
-            8 => return Fate::SlowBefore(Duration::from_millis(self.random.random_range(0..25_000))),
-            _ => return Fate::SlowAfter(Duration::from_millis(self.random.random_range(0..25_000))),
+            8 => {
+                return Fate::SlowBefore(Duration::from_millis(self.random.random_range(0..25_000)));
+            }
+            _ => {
+                return Fate::SlowAfter(Duration::from_millis(self.random.random_range(0..25_000)));
+            }
         })
     }
 

@@ -142,9 +142,11 @@ impl World {
     pub async fn start(&mut self) {
         let metrics = Arc::new(Metrics::new("0.0.0"));
         let (front, back, store) = (Tasks::mortal(), Tasks::mortal(), Tasks::mortal());
-        let options = SqliteOptions { keep_cards: self.setting.keep_cards, ..SqliteOptions::default() };
+        let options =
+            SqliteOptions { keep_cards: self.setting.keep_cards, ..SqliteOptions::default() };
         let commits = metrics.outbox_commit_duration.clone();
-        let outbox = Arc::new(SqliteOutbox::open_in(&self.memory, options, commits, &store).unwrap());
+        let outbox =
+            Arc::new(SqliteOutbox::open_in(&self.memory, options, commits, &store).unwrap());
         // A lane sends one message at a time, and the lanes of a chat one after the other.
         self.cut += outbox.cut_sends().min(self.setting.chats.len() as u64);
         let dynamic: Arc<dyn Outbox> = outbox.clone();

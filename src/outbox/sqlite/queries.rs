@@ -87,13 +87,7 @@ impl Desk {
             self.change(
                 "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ?, \
                  alerts = ?, body = ? WHERE id = ?",
-                params![
-                    WAITING,
-                    Class::News as i64,
-                    alert_hashes(&state),
-                    pack(&state)?,
-                    id.0
-                ],
+                params![WAITING, Class::News as i64, alert_hashes(&state), pack(&state)?, id.0],
             )?;
             self.count(lane.chat.as_str()).waiting += 1;
             self.waiters.touch(&lane);

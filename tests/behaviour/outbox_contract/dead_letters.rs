@@ -1,8 +1,8 @@
 //! Dead letters, and what people do about entries; moved chats, refused bodies, totals.
 
 use nabat::alert::Status;
-use nabat::outbox::{Card, 
-    Class, DeathReason, EntryId, EntryState, EntryView, Fate, Outbox, Rejected, Settlement,
+use nabat::outbox::{
+    Card, Class, DeathReason, EntryId, EntryState, EntryView, Fate, Outbox, Rejected, Settlement,
     StoreError, Submission,
 };
 use nabat::telegram::ChatId;
