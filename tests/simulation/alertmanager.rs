@@ -122,7 +122,7 @@ impl Alertmanager {
         let of = &mut self.groups[group];
         let before = of.alerts.clone();
         let number = of.alerts.get(&0).map_or(1, |life| life.number + 1);
-        let number = number + u32::from(number % 2 == 0);
+        let number = number + u32::from(number.is_multiple_of(2));
         of.alerts.insert(0, Life { number, starts_at: now, ends_at: None, silenced: false });
         of.ended.remove(&0);
         self.body(group, Reason::Unknown, &before, random)

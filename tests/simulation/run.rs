@@ -178,11 +178,11 @@ impl Run {
 
     /// Notes what happens now.
     pub fn say(&mut self, event: impl Into<String>) {
-        self.tell(self.now(), event.into());
+        self.tell(self.now(), &event.into());
     }
 
     /// Notes an event.
-    fn tell(&mut self, at: Duration, event: String) {
+    fn tell(&mut self, at: Duration, event: &str) {
         let event = format!("{:>12.3} {event}", at.as_secs_f64());
         event.hash(&mut self.hash);
         if self.echo {
@@ -217,7 +217,7 @@ impl Run {
         let Some(shown) = self.next_shown.take() else { return };
         let Some(chat) = self.numbers.get(&shown.chat).cloned() else { return };
         let event = self.ledger.note(&chat, &shown, &self.model, at);
-        self.tell(at, event);
+        self.tell(at, &event);
         checks::soon(self, at);
     }
 
@@ -231,7 +231,7 @@ impl Run {
         let fates: Vec<String> =
             accepted.lanes.iter().map(|(lane, fate)| format!("{lane} {fate:?}")).collect();
         let (reason, alerts, fates) = (said.body.reason, alerts.join(" "), fates.join(", "));
-        self.tell(*at, format!("g{} s{} [{alerts}] {reason:?} {fates}", said.group, said.made));
+        self.tell(*at, &format!("g{} s{} [{alerts}] {reason:?} {fates}", said.group, said.made));
         let unsure = self.unsure.remove(&said.group);
         for (lane, fate) in &accepted.lanes {
             let chat = lane.chat.as_str();
