@@ -43,7 +43,7 @@ impl Run {
             _ => self.mend(),
         }
         if self.world.process.is_none() && self.random.random_bool(0.6) {
-            self.start().await;
+            self.start(200_000).await;
         }
     }
 
@@ -111,6 +111,13 @@ impl Run {
         }
         self.storming = false;
         self.stormed = self.now();
+        // The pace is used up, and much is half said: the worst moment to forget something.
+        while self.world.process.is_some() && self.random.random_bool(0.4) {
+            let pause = Duration::from_millis(self.random.random_range(0..40_000));
+            let _ = self.wait(pause).await;
+            self.die().await;
+            self.start(20_000).await;
+        }
     }
 
     fn some_chat(&mut self) -> (String, ChatId) {
@@ -223,11 +230,12 @@ impl Run {
         self.world.stop().await;
         self.say("stopped");
         self.disturb("");
-        self.start().await;
+        self.start(200_000).await;
     }
 
-    async fn start(&mut self) {
-        let pause = Duration::from_millis(self.random.random_range(0..200_000));
+    /// Starts nabat after at most so many milliseconds.
+    async fn start(&mut self, longest: u64) {
+        let pause = Duration::from_millis(self.random.random_range(0..longest));
         let _ = self.wait(pause).await;
         self.world.start().await;
         self.say("started");
