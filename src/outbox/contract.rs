@@ -104,7 +104,8 @@ pub struct Entry {
     pub buttons: Option<Vec<crate::rendering::ButtonKind>>,
     /// The merged state of the group, as far as it is not shown.
     pub state: Notification,
-    /// How many notifications were merged into it; 1 when none was.
+    /// How many notifications were merged into it; 1 when none was. Those that people were told of
+    /// count until another comes.
     pub merged: u32,
     /// Grows with every merge, so that what came during a send is not lost at its end.
     pub version: u64,

@@ -156,12 +156,14 @@ impl Renderer {
     pub fn minimal(&self, scene: &Scene<'_>) -> Part {
         let subject = Subject::new(scene, &self.severities);
         let (sign, mut word) = subject.sign_and_word();
+        let left_out = subject.left_out_fire();
         let count = match (subject.firing_total, subject.resolved_total) {
+            _ if left_out => usize::try_from(scene.state.truncated_alerts).unwrap_or(usize::MAX),
             (0, 0) => subject.unlisted_total,
             (0, resolved) => resolved,
             (firing, _) => firing,
         };
-        if subject.firing_total > 0 {
+        if subject.firing_total > 0 || left_out {
             let named = Subject::named_severity(subject.severity);
             let firing = scene.language.say("firing_head", &[]);
             word = named.map_or(firing.clone(), |name| format!("{} {firing}", inert(&name)));

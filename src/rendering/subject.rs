@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::excerpt::{MAX_LABEL, MAX_LINE, MAX_NAME, line, listed};
 use super::{Kind, Scene, words};
-use crate::alert::{Alert, Labels};
+use crate::alert::{Alert, Labels, Status};
 
 /// The facts of one scene.
 #[derive(Debug)]
@@ -157,7 +157,7 @@ impl<'a> Subject<'a> {
     /// colour says too little.
     pub fn sign_and_word(&self) -> (&'static str, String) {
         let say = |word: &str| self.scene.language.say(word, &[]);
-        if self.firing_total > 0 {
+        if self.firing_total > 0 || self.left_out_fire() {
             let sign = self.colour(self.severity);
             let word = match Self::named_severity(self.severity) {
                 Some(name) if sign == "🔴" => name.to_uppercase(),
@@ -171,6 +171,12 @@ impl<'a> Subject<'a> {
         } else {
             ("✅", say("resolved_head"))
         }
+    }
+
+    /// Whether what fires of the group was left out of a truncated notification.
+    pub fn left_out_fire(&self) -> bool {
+        let state = self.scene.state;
+        self.firing_total == 0 && !state.is_complete() && state.status == Status::Firing
     }
 
     /// How many alerts there are to tell about.

@@ -46,9 +46,11 @@ pub struct Alertmanager {
     groups: Vec<Group>,
     severities: Vec<&'static str>,
     /// Alerts a group has at most.
-    pub most: Vec<usize>,
+    most: Vec<usize>,
     /// Makes texts long enough for several messages.
-    pub padding: Vec<usize>,
+    padding: Vec<usize>,
+    /// Alerts that a body lists at most.
+    listed: Vec<usize>,
 }
 
 /// The name of a group, found again in every message that shows it.
@@ -57,9 +59,14 @@ pub fn name(group: usize) -> String {
 }
 
 impl Alertmanager {
-    pub fn new(severities: Vec<&'static str>, most: Vec<usize>, padding: Vec<usize>) -> Self {
+    pub fn new(
+        severities: Vec<&'static str>,
+        most: Vec<usize>,
+        padding: Vec<usize>,
+        listed: Vec<usize>,
+    ) -> Self {
         let groups = severities.iter().map(|_| Group::default()).collect();
-        Self { groups, severities, most, padding }
+        Self { groups, severities, most, padding, listed }
     }
 
     /// Something happens in a group: what is to be posted, if anything.
@@ -115,7 +122,7 @@ impl Alertmanager {
         let of = &mut self.groups[group];
         let before = of.alerts.clone();
         let number = of.alerts.get(&0).map_or(1, |life| life.number + 1);
-        let number = number + u32::from(number % 2 == 0);
+        let number = number + u32::from(number.is_multiple_of(2));
         of.alerts.insert(0, Life { number, starts_at: now, ends_at: None, silenced: false });
         of.ended.remove(&0);
         self.body(group, Reason::Unknown, &before, random)
@@ -164,7 +171,7 @@ impl Alertmanager {
         let severity = self.severities[group];
         let padding = "x".repeat(self.padding[group]);
         let of = &mut self.groups[group];
-        let listed: Vec<(usize, Life)> = of
+        let mut listed: Vec<(usize, Life)> = of
             .alerts
             .iter()
             .filter(|(key, life)| {
@@ -177,6 +184,8 @@ impl Alertmanager {
         }
         of.made += 1;
         let fires = listed.iter().any(|(_, life)| life.number % 2 == 1);
+        let truncated = listed.len().saturating_sub(self.listed[group]);
+        listed.truncate(self.listed[group]);
         let news = listed.iter().any(|(key, life)| {
             life.number % 2 == 1
                 && before.get(key).is_none_or(|before| before.number != life.number)
@@ -224,7 +233,7 @@ impl Alertmanager {
             common_labels: labels.clone(),
             common_annotations: Labels::new(),
             external_url: format!("s{}", of.made),
-            truncated_alerts: 0,
+            truncated_alerts: truncated as u64,
         };
         let alerts = listed.iter().map(|(key, life)| (*key, life.number)).collect();
         Some(Said { group, made: of.made, alerts, news, body })

@@ -43,7 +43,7 @@ impl Run {
             _ => self.mend(),
         }
         if self.world.process.is_none() && self.random.random_bool(0.6) {
-            self.start().await;
+            self.start(200_000).await;
         }
     }
 
@@ -82,6 +82,8 @@ impl Run {
         }
         self.outcome.storms += 1;
         self.say("a storm");
+        let _ = self.look();
+        self.storming = true;
         let ends = self.random.random_bool(0.4);
         let share = self.random.random_range(0.3..=1.0);
         let mut posted = Vec::new();
@@ -107,7 +109,15 @@ impl Run {
         for (said, post) in posted {
             self.end_post(said, post).await;
         }
-        self.disturb("");
+        self.storming = false;
+        self.stormed = self.now();
+        // The pace is used up, and much is half said: the worst moment to forget something.
+        while self.world.process.is_some() && self.random.random_bool(0.4) {
+            let pause = Duration::from_millis(self.random.random_range(0..40_000));
+            let _ = self.wait(pause).await;
+            self.die().await;
+            self.start(20_000).await;
+        }
     }
 
     fn some_chat(&mut self) -> (String, ChatId) {
@@ -220,11 +230,12 @@ impl Run {
         self.world.stop().await;
         self.say("stopped");
         self.disturb("");
-        self.start().await;
+        self.start(200_000).await;
     }
 
-    async fn start(&mut self) {
-        let pause = Duration::from_millis(self.random.random_range(0..200_000));
+    /// Starts nabat after at most so many milliseconds.
+    async fn start(&mut self, longest: u64) {
+        let pause = Duration::from_millis(self.random.random_range(0..longest));
         let _ = self.wait(pause).await;
         self.world.start().await;
         self.say("started");
@@ -246,6 +257,7 @@ impl Run {
         };
         self.say(format!("the wall clock jumps by {by:#}"));
         self.world.clock.jump(by);
+        self.ledger.jumped = self.now();
     }
 
     fn migrate(&mut self) {

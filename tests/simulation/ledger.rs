@@ -6,8 +6,14 @@ use std::time::Duration;
 use nabat::sandbox::Shown;
 use nabat::telegram::{ChatId, MessageId};
 
-use crate::model::Model;
+use crate::model::{Known, Model};
 use crate::reading::{Kind, Mark, Read, Stands, read};
+
+/// How old a state may be when Telegram takes it: a call's longest way, and its wait for the pace.
+const IN_FLIGHT: Duration = Duration::from_secs(30);
+
+/// A message says so when it tells what is older.
+const LATE_AFTER: Duration = Duration::from_mins(1);
 
 /// A group in a chat.
 pub type Spot = (String, usize);
@@ -22,10 +28,22 @@ pub struct Heard {
 /// What was said of a group without its alerts, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Named {
-    pub last: Stands,
+    stands: Stands,
+    /// How many fire.
+    count: Option<usize>,
     pub at: Duration,
     /// When that was last the truth.
     pub true_at: Option<Duration>,
+}
+
+impl Named {
+    /// Whether that is how the group stands.
+    pub fn is_true(&self, known: &Known) -> bool {
+        // What was left out of a notification is in no count.
+        let counted =
+            known.was_truncated || self.count.is_none_or(|count| count == known.firing().max(1));
+        (known.is_unclear || agree(self.stands, known.stands())) && counted
+    }
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +55,7 @@ pub struct Ledger {
     /// What stands in each message.
     messages: BTreeMap<(ChatId, MessageId), Read>,
     /// How often a message with this head was sent.
-    heads: BTreeMap<(Spot, Kind, u32), u32>,
+    heads: BTreeMap<(ChatId, usize, Kind, u32), u32>,
     /// How many events a group had when a digest last told of it.
     digested: BTreeMap<Spot, u32>,
     /// Sends of what had been told.
@@ -46,6 +64,12 @@ pub struct Ledger {
     pub deleted: u64,
     /// Where dead letters were tried again.
     pub retried: BTreeSet<Spot>,
+    /// Where it is not known how something was accepted.
+    pub guessed: BTreeSet<Spot>,
+    /// When each group was last told of by a card or a reply.
+    told: BTreeMap<Spot, Duration>,
+    /// When the wall clock last jumped.
+    pub jumped: Duration,
     /// Messages sent, by chat, of the last minute.
     sent: BTreeMap<String, VecDeque<Duration>>,
     pub shown: u64,
@@ -63,9 +87,13 @@ impl Ledger {
             sent.pop_front();
         }
         let before = self.messages.insert((shown.chat, shown.id), said.clone());
-        if before.is_none() {
-            self.count(chat, &said, model);
+        if before.as_ref() == Some(&said) {
+            return format!("{chat} keeps {}#{}", shown.chat, shown.id);
         }
+        if before.is_none() {
+            self.count(chat, shown.chat, &said, model, now);
+        }
+        self.compare_head(chat, &said, model, now);
         for mark in &said.alerts {
             let is_new = before.as_ref().is_none_or(|before| !before.alerts.contains(mark));
             if is_new {
@@ -77,13 +105,11 @@ impl Ledger {
             let known = before.as_ref().is_some_and(|before| before.groups.contains(line));
             if !known {
                 let spot = (chat.to_owned(), *group);
-                let is_true = model.known.get(&spot).is_some_and(|known| {
-                    agree(*stands, known.stands())
-                        && count.is_none_or(|count| count == known.firing())
-                });
                 let before = self.groups.get(&spot).and_then(|named| named.true_at);
+                let named = Named { stands: *stands, count: *count, at: now, true_at: before };
+                let is_true = model.known.get(&spot).is_some_and(|known| named.is_true(known));
                 let true_at = if is_true { Some(now) } else { before };
-                self.groups.insert(spot, Named { last: *stands, at: now, true_at });
+                self.groups.insert(spot, Named { true_at, ..named });
             }
         }
         let verb = if before.is_some() { "edits" } else { "sends" };
@@ -104,12 +130,13 @@ impl Ledger {
     }
 
     /// Counts a new message that tells what an earlier one told.
-    fn count(&mut self, chat: &str, said: &Read, model: &Model) {
+    fn count(&mut self, chat: &str, id: ChatId, said: &Read, model: &Model, now: Duration) {
         let events = |spot: &Spot| model.known.get(spot).map_or(0, |known| known.events);
-        if let Some((group, made)) = said.head {
-            let spot = (chat.to_owned(), group);
-            let accepted = model.known.get(&spot).and_then(|known| known.accepted.get(&made));
-            let times = self.heads.entry((spot, said.kind, made)).or_default();
+        if let Some(head) = said.head {
+            let spot = (chat.to_owned(), head.group);
+            let accepted = model.known.get(&spot).and_then(|known| known.accepted.get(&head.made));
+            let key = (id, head.group, said.kind, head.made);
+            let times = self.heads.entry(key).or_default();
             *times += 1;
             self.doubled += u64::from(*times > accepted.copied().unwrap_or(1).max(1));
         }
@@ -117,10 +144,44 @@ impl Ledger {
             let mut again = false;
             for (group, ..) in &said.groups {
                 let spot = (chat.to_owned(), *group);
+                self.told.insert(spot.clone(), now);
                 let events = events(&spot);
                 again |= self.digested.insert(spot, events) == Some(events);
             }
             self.doubled += u64::from(again);
+        }
+    }
+
+    /// The first message of an entry says how many notifications are merged in it, and whether it
+    /// is late.
+    fn compare_head(&mut self, chat: &str, said: &Read, model: &Model, now: Duration) {
+        let Some(head) = said.head else { return };
+        let spot = (chat.to_owned(), head.group);
+        let Some(known) = model.known.get(&spot) else { return };
+        let told = self.told.insert(spot.clone(), now);
+        // What was told before counts no more; of what came at about that time nobody knows for sure.
+        let behind = |at: Duration| told.is_none_or(|told| at > told);
+        let untold: Vec<Duration> =
+            known.entry.iter().copied().filter(|at| behind(*at + IN_FLIGHT)).collect();
+        let surely: Vec<Duration> = untold.iter().copied().filter(|at| behind(*at)).collect();
+        // What is told bit by bit.
+        let (Some(first), Some(_)) = (untold.first().copied(), surely.first()) else { return };
+        if self.guessed.contains(&spot) || self.retried.contains(&spot) {
+            return;
+        }
+        let in_flight = |at: &&Duration| **at + IN_FLIGHT >= now;
+        let most = untold.len();
+        let least = surely.len() - surely.iter().filter(in_flight).count();
+        let merged = head.merged as usize;
+        let counted = merged <= most && merged >= least.max(1);
+        let age = now.saturating_sub(first);
+        let jumped = self.jumped >= first;
+        let timed = jumped
+            || (head.late && age >= LATE_AFTER)
+            || (!head.late && age <= LATE_AFTER + IN_FLIGHT);
+        if !counted || !timed {
+            let entry = &untold;
+            self.faults.push(format!("{chat}: {said:?} at {now:?}, but of {entry:?}"));
         }
     }
 
@@ -135,7 +196,7 @@ impl Ledger {
         let of = self.messages.iter().filter(|((of, _), _)| *of == chat);
         let cards = of.filter(|(_, said)| said.kind == Kind::Card);
         let mut newest: BTreeMap<usize, (MessageId, &Read)> = BTreeMap::new();
-        newest.extend(cards.filter_map(|((_, id), said)| Some((said.head?.0, (*id, said)))));
+        newest.extend(cards.filter_map(|((_, id), said)| Some((said.head?.group, (*id, said)))));
         newest.retain(|_, (id, _)| there.contains(id));
         newest.into_iter().map(|(group, (_, said))| (group, said)).collect()
     }
@@ -155,7 +216,10 @@ fn agree(said: Stands, stands: Stands) -> bool {
 }
 
 fn brief(said: &Read) -> String {
-    let head = said.head.map(|(group, made)| format!(" g{group} s{made}")).unwrap_or_default();
+    let head = said.head.map_or(String::new(), |head| {
+        let late = if head.late { " late" } else { "" };
+        format!(" g{} s{} m{}{late}", head.group, head.made, head.merged)
+    });
     let alerts: Vec<String> = said
         .alerts
         .iter()

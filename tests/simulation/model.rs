@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use nabat::alert::Status;
+use nabat::outbox::Fate;
+
 use crate::alertmanager::Said;
 use crate::reading::Stands;
 
@@ -25,6 +28,15 @@ pub struct Known {
     pub events: u32,
     /// How often each body was accepted.
     pub accepted: BTreeMap<u32, u32>,
+    /// Whether the newest body left alerts out.
+    truncated: bool,
+    /// Whether that one called the group resolved without saying that all alerts are: then nobody
+    /// knows how it stands.
+    pub is_unclear: bool,
+    /// Whether one ever did.
+    pub was_truncated: bool,
+    /// When the notifications were accepted that make up the entry which was queued last.
+    pub entry: Vec<Duration>,
 }
 
 impl Known {
@@ -37,7 +49,7 @@ impl Known {
     pub fn stands(&self) -> Stands {
         let fires = |last: &Last| last.number % 2 == 1;
         let unknown = self.alerts.values().any(|last| fires(last) && last.unlisted);
-        match self.alerts.values().any(|last| fires(last) && !last.unlisted) {
+        match self.truncated || self.alerts.values().any(|last| fires(last) && !last.unlisted) {
             true => Stands::Fires,
             false if unknown => Stands::Unknown,
             false => Stands::Over,
@@ -53,9 +65,16 @@ pub struct Model {
 
 impl Model {
     /// A notification was accepted in a chat, and was no duplicate there.
-    pub fn accept(&mut self, chat: &str, said: &Said, at: Duration) {
+    pub fn accept(&mut self, chat: &str, said: &Said, fate: Fate, at: Duration) {
         let known = self.known.entry((chat.to_owned(), said.group)).or_default();
         known.events += 1;
+        if fate != Fate::Merged {
+            known.entry.clear();
+        }
+        known.entry.push(at);
+        known.truncated = !said.body.is_complete();
+        known.was_truncated |= known.truncated;
+        known.is_unclear = known.truncated && said.body.status == Status::Resolved;
         *known.accepted.entry(said.made).or_default() += 1;
         for (alert, number) in &said.alerts {
             let last = known.alerts.entry(*alert);
@@ -66,7 +85,8 @@ impl Model {
             }
         }
         for (alert, last) in &mut known.alerts {
-            if !said.alerts.contains_key(alert) && last.number % 2 == 1 && !last.unlisted {
+            let left_out = !known.truncated && !said.alerts.contains_key(alert);
+            if left_out && last.number % 2 == 1 && !last.unlisted {
                 *last = Last { unlisted: true, at, ..*last };
             }
         }

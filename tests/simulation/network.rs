@@ -123,7 +123,6 @@ impl State {
     fn meet(&mut self, chat: Option<ChatId>, method: &str) -> Fate {
         let weather = chat.and_then(|chat| self.chats.get(&chat).copied()).or(self.everywhere);
         match weather {
-            None => Fate::Fair,
             Some(Weather::Refused) => Fate::NoConnection,
             Some(Weather::Html) => Fate::Trouble(Trouble::bad_gateway()),
             Some(Weather::Internal) => Fate::Trouble(Trouble::internal_server_error()),
@@ -133,7 +132,7 @@ impl State {
                 Fate::Trouble(self.too_many())
             }
             Some(Weather::Flaky) if self.random.random_bool(0.4) => self.anything(method),
-            Some(Weather::Crowded | Weather::Flaky) => Fate::Fair,
+            None | Some(Weather::Crowded | Weather::Flaky) => Fate::Fair,
         }
     }
 

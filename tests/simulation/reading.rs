@@ -33,35 +33,46 @@ pub struct Mark {
     pub unlisted: bool,
 }
 
+/// The first line of a card or reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    pub group: usize,
+    /// The number of the newest body.
+    pub made: u32,
+    pub merged: u32,
+    pub late: bool,
+}
+
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Read {
     pub kind: Kind,
-    /// The group and the number of the body in the head of a card or reply.
-    pub head: Option<(usize, u32)>,
+    /// Of a card or reply.
+    pub head: Option<Head>,
     pub alerts: Vec<Mark>,
     /// Groups that are named without their alerts, and how many of those fire, where that is said.
     pub groups: Vec<(usize, Stands, Option<usize>)>,
 }
 
-/// The template whose messages [`read`] understands: what each alert is, and nothing else.
+/// What each alert is, how many notifications are merged, and whether it is late.
+macro_rules! template {
+    ($word:literal) => {
+        concat!(
+            $word,
+            " of {{groupKey}} by {{externalURL}} merged {{merged}}{{#if late}} late{{/if}}\n",
+            "{{#each alerts}}",
+            "{{annotations.mark}}{{#if unlisted}}?{{/if}} {{annotations.padding}}\n",
+            "{{/each}}"
+        )
+    };
+}
+
+/// The templates whose messages [`read`] understands.
 pub const TEMPLATES: [(&str, &str); 4] = [
-    (
-        "sim",
-        "Card of {{groupKey}} by {{externalURL}}\n{{#each alerts}}{{annotations.mark}}{{#if unlisted}}?{{/if}} {{annotations.padding}}\n{{/each}}",
-    ),
-    (
-        "sim.news",
-        "News of {{groupKey}} by {{externalURL}}\n{{#each alerts}}{{annotations.mark}}{{#if unlisted}}?{{/if}} {{annotations.padding}}\n{{/each}}",
-    ),
-    (
-        "sim.ended",
-        "Ended of {{groupKey}} by {{externalURL}}\n{{#each alerts}}{{annotations.mark}}{{#if unlisted}}?{{/if}} {{annotations.padding}}\n{{/each}}",
-    ),
-    (
-        "sim.reminder",
-        "Reminder of {{groupKey}} by {{externalURL}}\n{{#each alerts}}{{annotations.mark}}{{#if unlisted}}?{{/if}} {{annotations.padding}}\n{{/each}}",
-    ),
+    ("sim", template!("Card")),
+    ("sim.news", template!("News")),
+    ("sim.ended", template!("Ended")),
+    ("sim.reminder", template!("Reminder")),
 ];
 
 /// Reads a message.
@@ -73,7 +84,7 @@ pub fn read(shown: &Shown) -> Read {
     let digest = text.lines().any(|line| line.starts_with('⛈'));
     let summary = text.lines().any(|line| line.starts_with('🌤'));
     let kind = match head {
-        Some((kind, ..)) => kind,
+        Some((kind, _)) => kind,
         None if digest => Kind::Digest,
         None if summary => Kind::Summary,
         None => Kind::Other,
@@ -83,24 +94,25 @@ pub fn read(shown: &Shown) -> Read {
     } else {
         Vec::new()
     };
-    Read { kind, head: head.map(|(_, group, made)| (group, made)), alerts, groups }
+    Read { kind, head: head.map(|(_, head)| head), alerts, groups }
 }
 
-/// `Card of Grp0012 by s7`, with the number of a part before it.
-fn head(line: &str) -> Option<(Kind, usize, u32)> {
-    for (word, kind) in [
-        ("Card of ", Kind::Card),
-        ("News of ", Kind::News),
-        ("Ended of ", Kind::Ended),
-        ("Reminder of ", Kind::Reminder),
-    ] {
-        if let Some((_, rest)) = line.split_once(word) {
-            let (group, made) = rest.split_once(" by s")?;
-            let made = made.split_whitespace().next()?;
-            return Some((kind, group.strip_prefix("Grp")?.parse().ok()?, made.parse().ok()?));
-        }
-    }
-    None
+/// `Card of Grp0012 by s7 merged 2 late`, with the number of a part before it.
+fn head(line: &str) -> Option<(Kind, Head)> {
+    let kinds = [
+        ("Card of Grp", Kind::Card),
+        ("News of Grp", Kind::News),
+        ("Ended of Grp", Kind::Ended),
+        ("Reminder of Grp", Kind::Reminder),
+    ];
+    let (rest, kind) =
+        kinds.iter().find_map(|(word, kind)| Some((line.split_once(word)?.1, *kind)))?;
+    let (group, rest) = rest.split_once(' ')?;
+    let mut words = rest.split_whitespace();
+    let made = words.nth(1)?.strip_prefix('s')?.parse().ok()?;
+    let merged = words.nth(1)?.parse().ok()?;
+    let late = words.next() == Some("late");
+    Some((kind, Head { group: group.parse().ok()?, made, merged, late }))
 }
 
 /// `m0012a003n5`, with `?` when it is not listed any more.

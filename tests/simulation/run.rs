@@ -26,6 +26,9 @@ const KEPT: usize = 250;
 /// half an hour and a fifth, and a storm's messages follow it at the slowest pace.
 const DRAINED: Duration = Duration::from_hours(3);
 
+/// A storm and its edits are over by then.
+const STORM_LASTS: Duration = Duration::from_mins(40);
+
 /// How a simulation ended well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -59,6 +62,7 @@ pub struct Awaited {
     pub alert: usize,
     pub number: u32,
     pub since: Duration,
+    pub within: Duration,
 }
 
 /// Everything of one simulation.
@@ -79,6 +83,10 @@ pub struct Run {
     pub trouble: BTreeMap<String, Duration>,
     /// What is wrong now, each with the chat that has it.
     pub ill: BTreeSet<(String, &'static str)>,
+    /// A storm is being posted.
+    pub storming: bool,
+    /// When the last storm was.
+    pub stormed: Duration,
     pub outcome: Outcome,
     pub began: Instant,
     changes: Changes,
@@ -97,7 +105,8 @@ impl Run {
         let alertmanager = Alertmanager::new(
             groups.clone().map(|group| group.severity).collect(),
             groups.clone().map(|group| group.most_alerts).collect(),
-            groups.map(|group| group.padding).collect(),
+            groups.clone().map(|group| group.padding).collect(),
+            groups.map(|group| group.listed).collect(),
         );
         let numbers = setting.chats.iter().map(|chat| (chat.id, chat.alias.clone())).collect();
         let world = World::new(setting, random.random());
@@ -114,6 +123,8 @@ impl Run {
             awaited: Vec::new(),
             trouble: BTreeMap::new(),
             ill: BTreeSet::new(),
+            storming: false,
+            stormed: Duration::ZERO,
             outcome: Outcome::default(),
             changes,
             taken: Arc::default(),
@@ -167,11 +178,11 @@ impl Run {
 
     /// Notes what happens now.
     pub fn say(&mut self, event: impl Into<String>) {
-        self.tell(self.now(), event.into());
+        self.tell(self.now(), &event.into());
     }
 
     /// Notes an event.
-    fn tell(&mut self, at: Duration, event: String) {
+    fn tell(&mut self, at: Duration, event: &str) {
         let event = format!("{:>12.3} {event}", at.as_secs_f64());
         event.hash(&mut self.hash);
         if self.echo {
@@ -198,7 +209,7 @@ impl Run {
                 (None, None) => break,
             }
         }
-        checks::soon(self);
+        checks::soon(self, self.now());
         self.ledger.faults.first().map_or(Ok(()), |fault| Err(fault.clone()))
     }
 
@@ -206,7 +217,8 @@ impl Run {
         let Some(shown) = self.next_shown.take() else { return };
         let Some(chat) = self.numbers.get(&shown.chat).cloned() else { return };
         let event = self.ledger.note(&chat, &shown, &self.model, at);
-        self.tell(at, event);
+        self.tell(at, &event);
+        checks::soon(self, at);
     }
 
     fn note_taken(&mut self, taken: &Taken) {
@@ -219,18 +231,19 @@ impl Run {
         let fates: Vec<String> =
             accepted.lanes.iter().map(|(lane, fate)| format!("{lane} {fate:?}")).collect();
         let (reason, alerts, fates) = (said.body.reason, alerts.join(" "), fates.join(", "));
-        self.tell(*at, format!("g{} s{} [{alerts}] {reason:?} {fates}", said.group, said.made));
+        self.tell(*at, &format!("g{} s{} [{alerts}] {reason:?} {fates}", said.group, said.made));
         let unsure = self.unsure.remove(&said.group);
         for (lane, fate) in &accepted.lanes {
             let chat = lane.chat.as_str();
             match (fate, &unsure) {
                 (Fate::Duplicate, Some(unsure)) if unsure.alerts == said.alerts => {
-                    self.model.accept(chat, unsure, *at);
+                    self.model.accept(chat, unsure, Fate::Queued, *at);
+                    self.ledger.guessed.insert((chat.to_owned(), said.group));
                 }
                 (Fate::Duplicate, _) => {}
                 _ => {
                     self.expect_soon(chat, said, *at);
-                    self.model.accept(chat, said, *at);
+                    self.model.accept(chat, said, *fate, *at);
                 }
             }
         }
@@ -277,10 +290,11 @@ impl Run {
 
     /// Notes news that a chat without trouble is to show soon.
     fn expect_soon(&mut self, chat: &str, said: &Said, now: Duration) {
-        let calm = self.ledger.lately(chat, now) < 6 && checks::is_well(self, chat, now);
+        let calm = self.ledger.lately(chat, now) < 6 && self.stormed + STORM_LASTS < now;
         // What was taken lately is not all said yet.
         let few = self.awaited.iter().filter(|news| news.chat == chat).count() < 3;
-        if !few || !calm || !said.news {
+        let within = if self.storming { checks::SOON_IN_STORMS } else { checks::SOON };
+        if (!few || !calm) && !self.storming || !checks::is_well(self, chat, now) || !said.news {
             return;
         }
         let known = self.model.known.get(&(chat.to_owned(), said.group));
@@ -295,6 +309,7 @@ impl Run {
                 alert: *alert,
                 number: *number,
                 since: now,
+                within,
             });
         }
     }

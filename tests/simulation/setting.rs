@@ -40,6 +40,8 @@ pub struct GroupSetting {
     pub destinations: Vec<Destination>,
     pub most_alerts: usize,
     pub padding: usize,
+    /// Alerts that a notification lists at most.
+    pub listed: usize,
 }
 
 /// The topics of a forum.
@@ -108,6 +110,7 @@ fn group(chats: &[ChatSetting], random: &mut StdRng) -> GroupSetting {
     GroupSetting {
         severity,
         destinations,
+        listed: if random.random_bool(0.15) { 2 } else { usize::MAX },
         most_alerts: if big { 30 } else { random.random_range(1..=6) },
         // Long enough for a message of two or three parts.
         padding: if big && random.random_bool(0.7) { 250 } else { 0 },

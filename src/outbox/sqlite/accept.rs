@@ -10,7 +10,7 @@ use super::desk::{Desk, WAITING, millis};
 use super::homes::Home;
 use super::pack;
 use crate::alert::{GroupId, Notification, Reason};
-use crate::outbox::contract::{Accepted, Class, EntryId, Fate, Priority, StoreError, Submission};
+use crate::outbox::contract::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
 use crate::outbox::merge;
 use crate::rendering::ButtonKind;
 use crate::routing::{Destination, LaneId, Topic};
@@ -73,6 +73,7 @@ pub(super) struct Waiting {
     severity: u8,
     class: i64,
     alerts: Vec<u8>,
+    told: bool,
     /// The events remembered with it, packed; none when they are remembered apart.
     events: Option<Vec<u8>>,
 }
@@ -205,11 +206,10 @@ impl Desk {
                 params![parcel.priority.severity, class, id.0],
             )?;
         }
-        // People were told what it held, and only a message had to be brought up to date: what
-        // comes now neither waits since then nor counts with it.
-        if waiting.class == Class::Edit as i64 {
+        // People were told what it held; what comes now neither waits since then nor counts with it.
+        if waiting.told {
             self.change(
-                "UPDATE entries SET first_at = ?, merged = 1 WHERE id = ?",
+                "UPDATE entries SET first_at = ?, merged = 1, told = 0 WHERE id = ?",
                 params![now, id.0],
             )?;
             self.leases.covers_none(id);
@@ -260,7 +260,7 @@ impl Desk {
     pub fn waiting(&self, place: &Place) -> rusqlite::Result<Option<Waiting>> {
         self.connection
             .prepare_cached(
-                "SELECT id, severity, class, alerts, events FROM entries \
+                "SELECT id, severity, class, alerts, events, told FROM entries \
                  WHERE place = ? AND state = 0",
             )?
             .query_row([place], |row| {
@@ -270,6 +270,7 @@ impl Desk {
                     class: row.get(2)?,
                     alerts: row.get(3)?,
                     events: row.get(4)?,
+                    told: row.get(5)?,
                 })
             })
             .optional()

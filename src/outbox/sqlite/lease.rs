@@ -115,6 +115,15 @@ impl Desk {
             }
             Settlement::Partly(card, class) => {
                 self.save_card(&place, &card)?;
+                // What people were told of it they wait for no more.
+                let told = card.told == Some((lease.entry, lease.version));
+                match out.news_at {
+                    Some(news_at) if told => self.keep_the_news(lease.entry, out, news_at)?,
+                    None if told => {
+                        self.change("UPDATE entries SET told = 1 WHERE id = ?", [lease.entry.0])?;
+                    }
+                    _ => {}
+                }
                 let class = if out.news_at.is_some() { Class::News } else { class };
                 self.change(
                     "UPDATE entries SET leased = 0, attempts = 0, class = ? WHERE id = ?",

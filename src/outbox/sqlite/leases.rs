@@ -44,7 +44,7 @@ impl Leases {
         }
     }
 
-    /// What the lease covers counts no more.
+    /// None of the notifications that wait from now on are covered by the lease.
     pub fn covers_none(&mut self, id: EntryId) {
         if let Some(out) = self.get(id) {
             self.give(id, Out { merged: 0, ..out });

@@ -3,6 +3,7 @@
 //! The code is the store's own; what it can't show are the disk's faults and a power loss.
 
 use std::fmt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::{Connection, OpenFlags};
@@ -14,8 +15,8 @@ use super::{BATCH, Counter, gather};
 /// dropped without being closed.
 pub struct Memory {
     pub(super) uri: String,
-    /// SQLite forgets the database with its last connection.
-    _keeper: Connection,
+    /// SQLite forgets the database with its last connection. Nobody locks it.
+    _keeper: Mutex<Connection>,
 }
 
 impl fmt::Debug for Memory {
@@ -32,7 +33,7 @@ impl Memory {
     pub fn new() -> rusqlite::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let uri = format!("file:/nabat-{}?vfs=memdb", NEXT.fetch_add(1, Ordering::Relaxed));
-        Ok(Self { _keeper: connect(&uri)?, uri })
+        Ok(Self { _keeper: Mutex::new(connect(&uri)?), uri })
     }
 }
 

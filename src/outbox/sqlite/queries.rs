@@ -83,7 +83,7 @@ impl Desk {
             let since = self.card(&place)?.filter(|card| card.told.is_some_and(|at| at.0 > id));
             let state = since.map_or_else(|| older.clone(), |card| merge(&older, &card.state));
             self.change(
-                "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ?, events = NULL, \
+                "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ?, events = NULL, told = 0, \
                  alerts = ?, body = ? WHERE id = ?",
                 params![WAITING, Class::News as i64, alert_hashes(&state), pack(&state)?, id.0],
             )?;
@@ -205,7 +205,7 @@ impl Desk {
             let oldest: Option<i64> = self
                 .connection
                 .prepare_cached(
-                    "SELECT min(first_at) FROM entries WHERE state = 0 AND chat = ? AND class < 3",
+                    "SELECT min(first_at) FROM entries WHERE state = 0 AND chat = ? AND told = 0",
                 )
                 .and_then(|mut statement| statement.query_row([chat], |row| row.get(0)).optional())
                 .map_err(|error| self.judge(&error))?

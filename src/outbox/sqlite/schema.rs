@@ -113,6 +113,8 @@ CREATE TABLE footprints (
     "
 -- As recent.events, while the entry waits; NULL: see there.
 ALTER TABLE entries ADD COLUMN events BLOB;
+-- 1: people were told what it holds, and a message is left to be brought up to date.
+ALTER TABLE entries ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 

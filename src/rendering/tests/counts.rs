@@ -7,6 +7,16 @@ fn unlisted(instance: &str) -> Alert {
 }
 
 #[test]
+fn a_truncated_group_that_fires_is_not_called_resolved() {
+    let mut state = group(vec![ended(alert("web-1", "warning"), 5)]);
+    (state.status, state.truncated_alerts) = (Status::Firing, 3);
+    let renderer = Renderer::default();
+    assert_eq!(renderer.minimal(&scene(&state)).plain, "🟡 FIRING 3 · HighCPU");
+    let card = renderer.render(&scene(&state));
+    assert!(!card.parts[0].plain.starts_with('✅'), "{}", card.parts[0].plain);
+}
+
+#[test]
 fn alerts_no_longer_reported_are_counted_on_their_own() {
     let state = group(vec![unlisted("a"), alert("b", "warning"), ended(alert("c", "info"), 5)]);
     let said = text(&scene(&state));

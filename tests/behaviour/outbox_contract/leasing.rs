@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use nabat::alert::Status;
 use nabat::outbox::{
-    Class, DeathReason, EntryState, Fate, Leased, Priority, Settlement, StoreError,
+    Card, Class, DeathReason, EntryState, Fate, Leased, Priority, Settlement, StoreError,
 };
 use nabat::outbox::{Outbox, Submission};
 use nabat::routing::LaneId;
@@ -19,6 +19,7 @@ for_every_store! {
     what_is_merged_during_a_lease_waits_after_it_was_shown,
     what_is_merged_during_a_lease_makes_the_rest_news,
     what_is_partly_shown_waits_on_in_its_class,
+    what_people_were_told_neither_ages_nor_counts_with_what_comes_later,
     an_attempt_is_counted_when_one_was_made,
     what_came_during_a_release_is_leased_with_the_rest,
     a_settled_lease_is_lost,
@@ -130,6 +131,22 @@ async fn what_is_partly_shown_waits_on_in_its_class(place: &impl Place) {
     let rest = lease(&*store, &ops()).await;
     assert_eq!(rest.card, Some(shown));
     assert_eq!((rest.entry.id, rest.entry.version), (leased.entry.id, leased.entry.version));
+}
+
+async fn what_people_were_told_neither_ages_nor_counts_with_what_comes_later(place: &impl Place) {
+    let store = place.open().await;
+    accept(&*store, submission("disk", &[fires("a")])).await;
+    let leased = lease(&*store, &ops()).await;
+    let told = Some((leased.entry.id, leased.entry.version));
+    let shown = Card { told, ..card(1, &leased.entry.state) };
+    store.settle(leased.lease, Settlement::Partly(shown, Class::Edit)).await.unwrap();
+    let waiting = async || store.totals().await.unwrap().chats[&ops().chat].oldest_waiting;
+    assert_eq!(waiting().await, None, "a message to be brought up to date keeps nobody waiting");
+    let more = Submission { at: at(9), ..submission("disk", &[fires("a"), fires("b")]) };
+    accept(&*store, more).await;
+    assert_eq!(waiting().await, Some(at(9)));
+    let rest = lease(&*store, &ops()).await;
+    assert_eq!((rest.entry.merged, rest.entry.first_accepted_at), (1, at(9)));
 }
 
 async fn an_attempt_is_counted_when_one_was_made(place: &impl Place) {

@@ -6,6 +6,7 @@
 mod accepting;
 mod dead_letters;
 mod leasing;
+mod memory;
 mod model;
 mod reopening;
 mod sqlite;
@@ -56,6 +57,14 @@ macro_rules! for_every_store {
                 #[tokio::test]
                 async fn $test() {
                     super::$test(&super::super::sqlite::Directory::fresh()).await;
+                }
+            )+
+        }
+        mod in_memory {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test(&super::super::memory::InMemory::fresh()).await;
                 }
             )+
         }

@@ -120,10 +120,6 @@ impl Model {
         entry.truncated = said.truncated;
         entry.put_on_top_of(&older);
         entry.merged += 1;
-        if entry.class == Class::Edit {
-            (entry.merged, entry.first) = (1, now);
-            entry.leased = entry.leased.map(|_| 0);
-        }
         entry.severity = said.severity;
         entry.class = entry.class.min(said.class);
         if entry.leased.is_some() {
