@@ -18,6 +18,7 @@ use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
 use crate::outbox::Footprint;
+use crate::routing::LaneId;
 use crate::telegram::ChatId;
 
 /// Added to a window, for requests that travel at different speeds.
@@ -124,6 +125,8 @@ type Even = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Dura
 pub struct ChatPace {
     /// Lanes of the chat speak one at a time, in the order in which they asked.
     pub turn: tokio::sync::Mutex<()>,
+    /// How many messages waited in each lane of the chat when it last looked.
+    waiting: Mutex<HashMap<LaneId, u64>>,
     state: Mutex<State>,
 }
 
@@ -152,6 +155,7 @@ impl ChatPace {
         let clock = TokioClock { start: now };
         Self {
             turn: tokio::sync::Mutex::new(()),
+            waiting: Mutex::default(),
             state: Mutex::new(State {
                 limit,
                 window: Window::new(limit),
@@ -307,6 +311,18 @@ impl ChatPace {
         let burst = if state.slowness > 1.0 { 1 } else { state.limit.burst };
         let later = u32::try_from(sends.saturating_sub(burst.into())).unwrap_or(u32::MAX);
         state.limit.time_for(1).mul_f64(state.slowness).saturating_mul(later)
+    }
+
+    /// Notes how many messages wait in a lane, and returns how many do in all lanes of the chat:
+    /// they share its pace. A lane that can't speak notes none.
+    pub fn waiting(&self, lane: &LaneId, messages: u64) -> u64 {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if messages == 0 {
+            waiting.remove(lane);
+        } else {
+            waiting.insert(lane.clone(), messages);
+        }
+        waiting.values().sum()
     }
 
     /// How many times slower than allowed the chat is spoken to; 1 without recent 429s.

@@ -119,7 +119,8 @@ impl Worker {
         let backlog = with.outbox.backlog(&self.lane).await?;
         let now = Instant::now();
         let threshold = with.options.load().storm_threshold;
-        if pace.time_for(backlog.of(&MESSAGES)) > threshold && !self.weather.is_one_by_one() {
+        let waiting = pace.waiting(&self.lane, backlog.of(&MESSAGES));
+        if pace.time_for(waiting) > threshold && !self.weather.is_one_by_one() {
             let worst = backlog.worst_news();
             let few = worst > 0 && pace.time_for(worst) <= threshold / WORST_SHARE;
             if few && !self.weather.told_one {

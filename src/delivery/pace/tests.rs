@@ -259,3 +259,17 @@ async fn a_clock_that_was_moved_back_lengthens_no_wait_and_gives_no_burst() {
     let until = next.take(Instant::now()).unwrap_err();
     assert_eq!((until - Instant::now()).as_secs(), 5);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_in_a_chat_is_the_sum_of_its_lanes() {
+    use crate::routing::{ChatAlias, Topic};
+    use crate::telegram::TopicId;
+    let lane = |topic| LaneId {
+        chat: ChatAlias("ops".into()),
+        topic: Some(Topic::Number(TopicId(topic))),
+    };
+    let pace = ChatPace::new(Limit::GROUP);
+    assert_eq!(pace.waiting(&lane(2), 5), 5);
+    assert_eq!(pace.waiting(&lane(3), 7), 12);
+    assert_eq!(pace.waiting(&lane(2), 0), 7);
+}
