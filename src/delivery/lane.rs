@@ -164,6 +164,9 @@ impl Worker {
         if let Some(until) = self.trouble.until {
             let now = Instant::now();
             if now < until {
+                if let Some(number) = chat.number.get() {
+                    shared.paces.chat(with.chats.follow(number)).waiting(&self.lane, 0);
+                }
                 return Next::Pause(until - now);
             }
         }

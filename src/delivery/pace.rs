@@ -136,8 +136,8 @@ type Even = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Dura
 pub struct ChatPace {
     /// Lanes of the chat speak one at a time.
     pub turns: Turns,
-    /// How many messages wait in each of its lanes, as they last saw it; those that have any.
-    loads: Mutex<HashMap<LaneId, u64>>,
+    /// How many messages waited in each lane of the chat when it last looked.
+    waiting: Mutex<HashMap<LaneId, u64>>,
     state: Mutex<State>,
 }
 
@@ -166,7 +166,7 @@ impl ChatPace {
         let clock = TokioClock { start: now };
         Self {
             turns: Turns::default(),
-            loads: Mutex::default(),
+            waiting: Mutex::default(),
             state: Mutex::new(State {
                 limit,
                 window: Window::new(limit),
@@ -320,15 +320,16 @@ impl ChatPace {
         state.limit.time_for(1).mul_f64(state.slowness).saturating_mul(later)
     }
 
-    /// A lane of the chat sees so many messages waiting; returns how many wait in all of its lanes.
-    pub fn load(&self, lane: &LaneId, waiting: u64) -> u64 {
-        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting == 0 {
-            loads.remove(lane);
+    /// Notes how many messages wait in a lane, and returns how many do in all lanes of the chat:
+    /// they share its pace. A lane that can't speak notes none.
+    pub fn waiting(&self, lane: &LaneId, messages: u64) -> u64 {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if messages == 0 {
+            waiting.remove(lane);
         } else {
-            loads.insert(lane.clone(), waiting);
+            waiting.insert(lane.clone(), messages);
         }
-        loads.values().sum()
+        waiting.values().sum()
     }
 
     /// How many times slower than allowed the chat is spoken to; 1 without recent 429s.

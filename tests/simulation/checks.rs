@@ -65,8 +65,12 @@ pub async fn all(run: &mut Run) -> Result<(), String> {
         let dead = dead.get(spot);
         faults.extend(hidden(run, spot, known, dead));
     }
-    faults.extend(stale_cards(run, &dead));
     let (network, ledger) = (&run.world.network, &run.ledger);
+    // A card that was sent without nabat learning of it is nobody's.
+    let stale = stale_cards(run, &dead);
+    if stale.len() as u64 > network.unanswered() + run.world.cut {
+        faults.extend(stale);
+    }
     let allowed =
         network.unanswered() + run.world.cut + ledger.deleted + ledger.retried.len() as u64;
     if run.ledger.doubled > allowed {
@@ -165,7 +169,9 @@ fn stale_cards(run: &Run, dead: &BTreeMap<Spot, BTreeMap<usize, u32>>) -> Vec<St
             for mark in &card.alerts {
                 let last = known.alerts[&mark.alert];
                 let moved_on = (past || each_alone)
-                    && named.and_then(|named| named.true_at).is_some_and(|at| at >= last.at);
+                    && named.is_some_and(|named| {
+                        named.true_at.is_some_and(|at| at >= last.at) || named.is_true(known)
+                    });
                 let agrees = mark.number == last.number
                     && (each_alone || known.was_truncated || mark.unlisted == last.unlisted);
                 if !agrees && !moved_on {

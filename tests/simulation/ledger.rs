@@ -66,7 +66,7 @@ pub struct Ledger {
     pub retried: BTreeSet<Spot>,
     /// Where it is not known how something was accepted.
     pub guessed: BTreeSet<Spot>,
-    /// When each group was last told of by a card or a reply.
+    /// When each group was last told of.
     told: BTreeMap<Spot, Duration>,
     /// When the wall clock last jumped.
     pub jumped: Duration,
@@ -105,6 +105,7 @@ impl Ledger {
             let known = before.as_ref().is_some_and(|before| before.groups.contains(line));
             if !known {
                 let spot = (chat.to_owned(), *group);
+                self.told.insert(spot.clone(), now);
                 let before = self.groups.get(&spot).and_then(|named| named.true_at);
                 let named = Named { stands: *stands, count: *count, at: now, true_at: before };
                 let is_true = model.known.get(&spot).is_some_and(|known| named.is_true(known));

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nabat::outbox::{Accepted, Fate, Outbox};
+use nabat::routing::Updates;
 use nabat::sandbox::{Changes, Shown};
 use nabat::telegram::ChatId;
 use rand::rngs::StdRng;
@@ -295,6 +296,10 @@ impl Run {
         let few = self.awaited.iter().filter(|news| news.chat == chat).count() < 3;
         let within = if self.storming { checks::SOON_IN_STORMS } else { checks::SOON };
         if (!few || !calm) && !self.storming || !checks::is_well(self, chat, now) || !said.news {
+            return;
+        }
+        // An edit is no message: in a storm it comes behind all that are.
+        if self.storming && self.world.setting.updates(chat, said.group) == Updates::Edit {
             return;
         }
         let known = self.model.known.get(&(chat.to_owned(), said.group));

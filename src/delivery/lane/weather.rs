@@ -122,7 +122,7 @@ impl Worker {
         let backlog = with.outbox.backlog(&self.lane).await?;
         let now = Instant::now();
         // The pace is the chat's: what waits in its other lanes takes its time, too.
-        let waiting = pace.load(&self.lane, backlog.of(&MESSAGES));
+        let waiting = pace.waiting(&self.lane, backlog.of(&MESSAGES));
         let many = backlog.of(&MESSAGES) > 1 && pace.time_for(waiting) > threshold;
         if many && !self.weather.is_one_by_one() {
             let worst = backlog.worst_news();

@@ -316,3 +316,36 @@ async fn chats_that_are_told_to_wait_now_and_then_do_not_slow_the_bot() {
     }
     assert_eq!(paces.bot.slowness().to_bits(), 1.0_f64.to_bits());
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_flood_slows_the_bot_once_and_is_remembered_over_a_restart() {
+    let paces = Paces::default();
+    for chat in 1..20 {
+        paces.rate_limited(ChatId(-chat), Some(Duration::from_secs(30)), Instant::now());
+        paces.rate_limited(ChatId(-chat), Some(Duration::from_secs(1)), Instant::now());
+    }
+    assert_eq!(paces.bot.slowness().to_bits(), STEP.to_bits());
+    let clock = Timestamp::UNIX_EPOCH;
+    let footprint = paces.footprint(Instant::now(), clock).expect("it is slowed");
+    let next = Paces::default();
+    let later = clock + jiff::SignedDuration::from_secs(10);
+    next.restore(&[footprint], 0, Instant::now(), later).await;
+    let asked = Instant::now();
+    next.bot_slot().await;
+    assert_eq!(asked.elapsed().as_secs(), 20, "the shorter wait did not end the longer one");
+    assert!(next.bot.slowness() > 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_in_a_chat_is_the_sum_of_its_lanes() {
+    use crate::routing::{ChatAlias, Topic};
+    use crate::telegram::TopicId;
+    let lane = |topic| LaneId {
+        chat: ChatAlias("ops".into()),
+        topic: Some(Topic::Number(TopicId(topic))),
+    };
+    let pace = ChatPace::new(Limit::GROUP);
+    assert_eq!(pace.waiting(&lane(2), 5), 5);
+    assert_eq!(pace.waiting(&lane(3), 7), 12);
+    assert_eq!(pace.waiting(&lane(2), 0), 7);
+}
