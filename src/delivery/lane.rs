@@ -1,6 +1,7 @@
 //! One lane's worker: when it speaks, when it waits, what it does about trouble.
 
 mod storm;
+mod told;
 mod trouble;
 mod turn;
 mod weather;

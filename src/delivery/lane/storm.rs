@@ -11,47 +11,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::told::{Told, is_stale, scene, settlement, without};
 use super::trouble::{FIRST_BACKOFF, LONGEST_BACKOFF};
 use super::weather::Ongoing;
 use super::{Next, STORE_PAUSE, Worker};
-use crate::alert::{GroupId, Notification};
-use crate::delivery::plan::{Step, has_ended, plan};
+use crate::alert::GroupId;
+use crate::delivery::plan::{Step, plan};
 use crate::delivery::report::{Outcome, Report};
 use crate::delivery::speaker::{Interruption, Said, Target, Voice};
 use crate::delivery::verdict::Form;
-use crate::outbox::{
-    Backlog, Card, Class, Digest, Entry, Lease, Leased, Settlement, StoreError, Storm,
-};
-use crate::rendering::{Glance, Head, Kind, Part, Scene};
-use crate::routing::Updates;
+use crate::outbox::{Backlog, Card, Class, Digest, Lease, Leased, Settlement, StoreError, Storm};
+use crate::rendering::{Glance, Head, Part};
 use crate::telegram::{ChatId, MessageId};
 
 /// Groups that one digest is made from; more than one message holds.
 const MOST: u32 = 300;
-/// Digests that are mended behind a group that was told again and again before there was time.
-const MOST_STALE: usize = 16;
 /// After so many failures of Telegram a storm ends without a summary.
 const SUMMARY_TRIES: u32 = 3;
-
-/// A group that a digest is to tell of.
-struct Told {
-    leased: Leased,
-    present: Notification,
-    /// Whether it would have opened a card: one that it has is of the past.
-    opens: bool,
-    silent: bool,
-    /// A later digest tells of it: only what an earlier one says is to be mended.
-    stale: bool,
-    /// As [`Plan::class`](crate::delivery::plan::Plan::class).
-    class: Option<&'static str>,
-    glance: Glance,
-}
-
-impl Told {
-    fn line(&self) -> (GroupId, Glance) {
-        (self.leased.entry.state.group.clone(), self.glance.clone())
-    }
-}
 
 impl Worker {
     /// Tells of as many groups as one message holds.
@@ -445,86 +421,5 @@ impl Worker {
         for (lease, _) in &settled {
             self.let_go(lease);
         }
-    }
-}
-
-/// How the lease of a group ends that a digest told of.
-fn settlement(told: &Told, voice: &Voice<'_>, message: MessageId, now: Timestamp) -> Settlement {
-    let Leased { entry, card, .. } = &told.leased;
-    if let Some(card) = card.as_ref().filter(|_| told.stale) {
-        // Whether more is to be done the next look tells.
-        let card = Card { stale: without(&card.stale, message), updated_at: now, ..card.clone() };
-        return Settlement::Partly(card, Class::Edit);
-    }
-    let ended = has_ended(&told.present);
-    let at = Some((entry.id, entry.version));
-    let own = card.as_ref().filter(|card| {
-        card.chat == voice.number && !card.parts.is_empty() && entry.updates != Updates::New
-    });
-    let own = own.filter(|_| !told.opens);
-    let former = card.as_ref().filter(|card| card.chat == voice.number);
-    let card = Card {
-        chat: voice.number,
-        parts: own.map(|card| card.parts.clone()).unwrap_or_default(),
-        state: told.present.clone(),
-        told: at,
-        shown: if own.is_some() { own.and_then(|card| card.shown) } else { at },
-        digest: Some((message, ended)),
-        stale: former.map(|card| left_behind(card, message, ended)).unwrap_or_default(),
-        pinned: former.and_then(|card| card.pinned),
-        unfinished: None,
-        updated_at: now,
-        closed_at: if own.is_some() {
-            own.and_then(|card| card.closed_at)
-        } else {
-            ended.then_some(now)
-        },
-    };
-    if own.is_some() || card.pinned.is_some() || !card.stale.is_empty() {
-        Settlement::Partly(card, Class::Edit)
-    } else {
-        Settlement::Shown(card)
-    }
-}
-
-/// Whether a digest's line about the group is to be marked, because a later digest tells of it.
-fn is_stale(leased: &Leased, digest: MessageId) -> bool {
-    leased.card.as_ref().is_some_and(|card| card.stale.contains(&digest))
-}
-
-fn without(digests: &[MessageId], digest: MessageId) -> Vec<MessageId> {
-    digests.iter().copied().filter(|other| *other != digest).collect()
-}
-
-/// The digests whose lines are not true any more once `digest` tells of the group. A line that says
-/// ended stays true of a group that has.
-fn left_behind(card: &Card, digest: MessageId, ended: bool) -> Vec<MessageId> {
-    let mut stale = without(&card.stale, digest);
-    if let Some((former, said_ended)) = card.digest
-        && former != digest
-        && !(said_ended && ended)
-        && stale.len() < MOST_STALE
-    {
-        stale.push(former);
-    }
-    stale
-}
-
-/// What a glance is taken of.
-fn scene<'s>(voice: &'s Voice<'_>, entry: &'s Entry, state: &'s Notification) -> Scene<'s> {
-    Scene {
-        kind: Kind::Card,
-        state,
-        news: &[],
-        merged: entry.merged,
-        accepted_at: entry.first_accepted_at,
-        now: voice.delivery.shared.with.clock.now(),
-        note: None,
-        template: &entry.template,
-        language: voice.chat.language,
-        timezone: &voice.chat.timezone,
-        tg_time: false,
-        buttons: &[],
-        table: false,
     }
 }

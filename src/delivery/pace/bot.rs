@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use jiff::Timestamp;
 
-use super::{Limit, RECOVERY, SLOWEST, STEP, Window, thousandths};
+use super::footprint::thousandths;
+use super::{Limit, RECOVERY, SLOWEST, STEP, Window};
 use crate::outbox::Footprint;
 use crate::telegram::ChatId;
 
