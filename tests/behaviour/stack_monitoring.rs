@@ -147,6 +147,7 @@ fn the_exporter_does_what_its_own_tests_say() {
 #[test]
 fn the_dashboards_are_in_shape_and_ask_nabat_for_what_there_is() {
     run("python3", &["-B", "scripts/check-dashboards.py", "config/stack/grafana"]);
+    run("python3", &["-B", "scripts/check-dashboard-schema.py", "config/stack/grafana/dashboards"]);
     let operations = read("docs/operations.md");
     let known = found(&operations, r"(?m)^\| `(nabat_[a-z_]+)` \|");
     assert!(known.len() > 20, "{known:?}");
