@@ -241,6 +241,8 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # A peer that says nothing must not hold its thread for ever.
     timeout = 30
+    # Until a request has said one; a connection may time out before.
+    command = None
 
     def do_GET(self):
         path = self.path.partition("?")[0]
@@ -281,7 +283,12 @@ class Handler(BaseHTTPRequestHandler):
         if int(length or 0) > LONGEST_BODY:
             self.close_connection = True
             raise Refusal(413, f"the body is longer than {LONGEST_BODY} bytes")
-        return self.rfile.read(int(length or 0))
+        body = self.rfile.read(int(length or 0))
+        if len(body) < int(length or 0):
+            # Nothing at all would count as an order.
+            self.close_connection = True
+            raise Refusal(400, f"the body ended after {len(body)} of {length} bytes")
+        return body
 
     def refuse(self, refusal, headers=None):
         self.answer(refusal.status, "application/json", json.dumps({"error": str(refusal)}) + "\n", headers)
@@ -334,6 +341,11 @@ class Server(ThreadingHTTPServer):
     def __init__(self, address, engine):
         self.engine = engine
         super().__init__(address, Handler)
+
+    def handle_error(self, request, client_address):
+        # A peer that went away is no fault of ours.
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
 
 def port(text):

@@ -1,6 +1,8 @@
-"""What the exporter promises. Run it with `python3 -m unittest discover config/stack/exporter`."""
+"""What the exporter promises. Run it with `python3 -B -m unittest discover config/stack/exporter`."""
 
+import contextlib
 import http.client
+import io
 import json
 import re
 import shutil
@@ -13,8 +15,6 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-# The tests leave nothing behind in the tree.
-sys.dont_write_bytecode = True
 
 import exporter  # noqa: E402
 
@@ -187,6 +187,29 @@ class BadInput(Case):
         self.refused(411, "Content-Length", chunked)
         self.refused(413, "65536", self.ask("POST", path, headers={"Content-Length": "65537"}))
         self.refused(411, "Content-Length", self.ask("POST", path, headers={"Content-Length": "-1"}))
+
+
+class Peers(Case):
+    def test_an_order_that_was_cut_off_is_none(self):
+        with socket.create_connection(self.server.server_address, timeout=10) as cut:
+            cut.sendall(b"POST /play/all HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+            cut.shutdown(socket.SHUT_WR)
+            answer = cut.makefile("rb").read()
+        self.assertIn(b" 400 ", answer.splitlines()[0])
+        self.assertIn(b"ended after 0 of 9 bytes", answer)
+        self.assertEqual(self.samples()["anti_dumping_ratio"], 4)
+
+    def test_a_connection_that_says_nothing_or_breaks_off_is_no_fault_of_ours(self):
+        self.addCleanup(setattr, exporter.Handler, "timeout", exporter.Handler.timeout)
+        exporter.Handler.timeout = 0.1
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            with socket.create_connection(self.server.server_address, timeout=10) as silent:
+                self.assertEqual(silent.recv(1), b"")
+            for part in (b"GET /metr", b"POST /play/all HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"):
+                with socket.create_connection(self.server.server_address, timeout=10) as broken:
+                    broken.sendall(part)
+            self.assertEqual(self.samples()["anti_dumping_ratio"], 4)
+        self.assertEqual(said.getvalue(), "")
 
 
 class Program(unittest.TestCase):
