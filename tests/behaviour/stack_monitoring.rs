@@ -160,3 +160,33 @@ fn the_dashboards_are_in_shape_and_ask_nabat_for_what_there_is() {
         }
     }
 }
+
+#[test]
+fn a_dashboard_that_is_out_of_shape_is_found() {
+    let faults = [
+        ("\"uid\": \"prometheus\"", "\"uid\": \"other\"", "is not provisioned"),
+        ("\"unit\": \"s\"", "\"unit\": \"\"", "has no unit"),
+        ("\"id\": 3,", "\"id\": 2,", "is no number of its own"),
+        ("\"x\": 4", "\"x\": 3", "lies over"),
+        ("\"x\": 22", "\"x\": 23", "is not within 24 columns"),
+        ("\"title\": \"Waiting\"", "\"title\": \"\"", "has no title"),
+        ("=~\\\"$chat\\\"", "=~\\\"$chta\\\"", "there is no variable $chta"),
+        ("\"schemaVersion\": 42", "\"schemaVersion\": 16", "is older than"),
+    ];
+    for (from, to, said) in faults {
+        let directory = TempDir::new().unwrap();
+        copy(&place("config/stack/grafana"), directory.path());
+        let file = directory.path().join("dashboards/nabat.json");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{from}");
+        std::fs::write(&file, text.replace(from, to)).unwrap();
+        let output = Command::new("python3")
+            .arg(place("scripts/check-dashboards.py"))
+            .arg(directory.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{to}: {stderr}");
+        assert!(stderr.contains(said), "{to}: {stderr}");
+    }
+}
