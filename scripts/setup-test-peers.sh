@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the real programs that nabat's tests talk to: Alertmanager, Prometheus, Chromium,
-# an OpenBao server (Vault's protocol), Telegram's own parser (TDLib) and cargo-deny.
+# an OpenBao server (Vault's protocol), Telegram's own parser (TDLib), the types of Grafana's
+# dashboards and cargo-deny.
 #
 # Runs on Debian and Ubuntu; needs network only for what is missing, and returns at once when
 # everything is there. What does not come from apt lands under target/test-peers/.
@@ -11,6 +12,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 openbao_version=2.7.2
 cargo_deny_version=0.20.2
 tdlib_version=0.1008067.0
+# Types of Grafana's dashboards, and what checks them: from npm, too.
+grafana_schema_version=13.2.3
+typescript_version=7.0.2
 peers=target/test-peers
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -98,6 +102,17 @@ elif [ ! -e "$tdlib/libtdjson.so" ] ||
             "the npm registry must be reachable; the package needs glibc"
     [ -e "$tdlib/libtdjson.so" ] || die "npm brought no $tdlib/libtdjson.so" \
         "remove $peers/tdlib and run this script again"
+fi
+
+schema=$peers/grafana-schema
+if [ ! -x "$schema/node_modules/.bin/tsc" ] ||
+    ! grep -q "\"version\": *\"$grafana_schema_version\"" \
+        "$schema/node_modules/@grafana/schema/package.json" 2>/dev/null; then
+    say "installing the types of Grafana $grafana_schema_version from npm"
+    npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix "$schema" \
+        "@grafana/schema@$grafana_schema_version" "typescript@$typescript_version" ||
+        die "npm could not install @grafana/schema@$grafana_schema_version" \
+            "the npm registry must be reachable"
 fi
 
 say "everything the tests need is there"
