@@ -131,7 +131,7 @@ fn mark(word: &str) -> Option<Mark> {
 
 /// The groups of a digest, a summary or a minimal message; each line's first sign says how they
 /// stand, a folded list belongs to the line before it.
-fn named(text: &str, counts: bool) -> Vec<(usize, Stands, Option<usize>)> {
+fn named(text: &str, is_list: bool) -> Vec<(usize, Stands, Option<usize>)> {
     let mut groups = Vec::new();
     let mut stands = Stands::Fires;
     let mut moved = false;
@@ -152,11 +152,18 @@ fn named(text: &str, counts: bool) -> Vec<(usize, Stands, Option<usize>)> {
         }
         for (at, _) in line.match_indices("Grp") {
             if let Some(group) = line.get(at + 3..at + 7).and_then(|digits| digits.parse().ok()) {
-                let rest = line[at + 7..].trim_start_matches([' ', '·']);
-                let count = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-                let count = count.and_then(|(count, _)| count.parse().ok()).unwrap_or(1);
-                let fires = counts && stands == Stands::Fires;
-                groups.push((group, stands, fires.then_some(count)));
+                let count = if is_list {
+                    // `Grp0012 (2)`; nothing behind one that has one alert.
+                    let rest = line[at + 7..].trim_start_matches([' ', '·']);
+                    let count = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+                    Some(count.and_then(|(count, _)| count.parse().ok()).unwrap_or(1))
+                } else {
+                    // `FIRING 2 · Grp0012`
+                    let before = line[..at].trim_end_matches([' ', '·']);
+                    before.rsplit(' ').next().and_then(|count| count.parse().ok())
+                };
+                let fires = stands == Stands::Fires;
+                groups.push((group, stands, count.filter(|_| fires)));
             }
         }
     }
