@@ -105,6 +105,10 @@ impl Worker {
                     biased;
                     () = tokio::time::sleep(pause) => {}
                     () = bell.urge.notified() => self.trouble.until = None,
+                    // A chat that shut the bot out is no nearer for that.
+                    () = bell.fair.notified(), if self.trouble.parked_since.is_none() => {
+                        self.trouble.until = None;
+                    }
                     () = tasks.stopping() => {}
                 },
             }
@@ -404,6 +408,9 @@ impl Worker {
         if before.failures > 0 {
             self.held_up.trouble = Some(self.delivery.shared.with.clock.now());
             tracing::info!(lane = %self.lane, failures = before.failures, "messages get through again");
+            if before.parked_since.is_none() {
+                self.delivery.telegram_is_back();
+            }
         }
         let first = !std::mem::replace(&mut self.reached, true);
         if before.told || (first && self.delivery.is_told(&self.lane).await) {

@@ -123,6 +123,8 @@ struct Bell {
     news: Notify,
     /// A person changed something: what failed before is worth trying now.
     urge: Notify,
+    /// Another lane reached Telegram again: who failed on the way there may try now.
+    fair: Notify,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -185,6 +187,14 @@ impl Delivery {
         let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bell) = lanes.get(lane) {
             bell.urge.notify_one();
+        }
+    }
+
+    /// A lane got through behind failures: the others need not wait out their pauses.
+    fn telegram_is_back(&self) {
+        let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        for bell in lanes.values() {
+            bell.fair.notify_waiters();
         }
     }
 

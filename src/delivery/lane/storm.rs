@@ -24,8 +24,9 @@ use crate::outbox::{Backlog, Card, Class, Digest, Lease, Leased, Settlement, Sto
 use crate::rendering::{Glance, Head, Part};
 use crate::telegram::{ChatId, MessageId};
 
-/// Groups that one digest is made from; more than one message holds.
-const MOST: u32 = 300;
+/// Groups that one digest is made from: about as many as one message holds. Each is in memory with all
+/// its alerts, in as many lanes as storm at once.
+const MOST: u32 = 200;
 /// After so many failures of Telegram a storm ends without a summary.
 const SUMMARY_TRIES: u32 = 3;
 

@@ -11,7 +11,8 @@ use crate::routing::LaneId;
 
 /// The first pause after a failure; doubled each time.
 pub const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-pub const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
+/// Short enough for what waited through an outage to be told soon behind it.
+pub const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
 /// The same for a chat that can't be written to: a person has to act.
 pub const FIRST_PARKING: Duration = Duration::from_secs(30);
 pub const LONGEST_PARKING: Duration = Duration::from_mins(30);
