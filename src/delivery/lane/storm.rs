@@ -23,7 +23,6 @@ use crate::outbox::{
     Backlog, Card, Class, Digest, Entry, Lease, Leased, Settlement, StoreError, Storm,
 };
 use crate::rendering::{Glance, Head, Kind, Part, Scene};
-use crate::routing::Updates;
 use crate::telegram::{ChatId, MessageId};
 
 /// Groups that one digest is made from; more than one message holds.
@@ -430,9 +429,7 @@ fn settlement(told: &Told, voice: &Voice<'_>, message: MessageId, now: Timestamp
     let Leased { entry, card, .. } = &told.leased;
     let ended = has_ended(&told.present);
     let at = Some((entry.id, entry.version));
-    let own = card.as_ref().filter(|card| {
-        card.chat == voice.number && !card.parts.is_empty() && entry.updates != Updates::New
-    });
+    let own = card.as_ref().filter(|card| card.chat == voice.number && !card.parts.is_empty());
     let own = own.filter(|_| !told.opens);
     let former = card.as_ref().filter(|card| card.chat == voice.number);
     let card = Card {
