@@ -121,10 +121,11 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
     let front = card.parts.first().map(|part| part.id);
     if told_now(card) && (card.shown == card.told || entry.updates == Updates::New) {
         let pin = ground.pin_step(card.pinned, front, &present);
-        // What was pinned before makes room first; the line comes last.
+        // A line that is not true is worse than a pin that is missing, and a pin may be refused each
+        // time it is tried. What was pinned before makes room for the new one.
         let again = matches!(pin, Some(Step::Unpin(_))) && ground.pins(&present);
         let again = again || (pin.is_some() && line.is_some());
-        let next = pin.or(line.map(Step::Line));
+        let next = line.map(Step::Line).or(pin);
         return Plan { present, next, then: again.then_some(Class::Edit) };
     }
     let then = ground.repin(card.pinned, front, &present).or(line.map(|_| Class::Edit));
@@ -165,7 +166,7 @@ fn shown_in(
         let unpin = ground.pin_step(card.pinned, None, &present);
         let line = line.or(stale);
         let then = unpin.as_ref().and(line).map(|_| Class::Edit);
-        return Plan { present, next: unpin.or(line.map(Step::Line)), then };
+        return Plan { present, next: line.map(Step::Line).or(unpin), then };
     }
     // Where the line says already that it is over, one more end changes nothing that people see.
     let needs_card = |kind| kind != Kind::Ended || line.is_none();

@@ -1,6 +1,6 @@
 //! Merging what waits with what is new, so that no alert's last state is hidden.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::alert::{Alert, Notification, Status};
 
@@ -10,6 +10,8 @@ use crate::alert::{Alert, Notification, Status};
 /// `older` knows stays as it was, and is marked [`Alert::unlisted`] when it still fired: the
 /// newer notification is the full state of the group, so someone silenced it, or its end is
 /// not sent. In a truncated body it may have been left out, so nothing is concluded.
+///
+/// Of an alert that `newer` only remembers, as unlisted, an end that `older` knows says more.
 ///
 /// The newer notification's alerts come first, in its order. The group fires when any alert
 /// that was listed does, or when the sender says so.
@@ -30,6 +32,15 @@ pub fn merge(older: &Notification, newer: &Notification) -> Notification {
             ..alert.clone()
         })
         .collect();
+    let ended: HashMap<&str, &Alert> =
+        older.resolved().map(|alert| (alert.fingerprint.as_str(), alert)).collect();
+    for alert in merged.alerts.iter_mut().filter(|alert| alert.unlisted) {
+        if let Some(end) = ended.get(alert.fingerprint.as_str())
+            && end.starts_at >= alert.starts_at
+        {
+            *alert = (*end).clone();
+        }
+    }
     merged.alerts.extend(left_over);
     if merged.alerts.iter().any(|alert| alert.fires() && !alert.unlisted) {
         merged.status = Status::Firing;

@@ -3,7 +3,7 @@
 //! is drawn from one seed, so that a failure can be played again:
 //!
 //! ```text
-//! NABAT_SIM_SEED=17 cargo test --test simulation -- --nocapture
+//! NABAT_SIM_SEED=17 cargo test --test simulation -- --nocapture     # with NABAT_SIM_LOG=nabat=debug: nabat's log, too
 //! NABAT_SIM_HOURS=5000 cargo test --release --test simulation -- --nocapture
 //! ```
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic where it is")]
@@ -57,6 +57,9 @@ fn play_or_panic(seed: u64, echo: bool) -> Outcome {
 #[test]
 fn what_the_chats_show_is_what_was_accepted_whatever_happens() {
     if let Some(seed) = environment("NABAT_SIM_SEED") {
+        if let Ok(filter) = std::env::var("NABAT_SIM_LOG") {
+            tracing_subscriber::fmt().with_env_filter(filter).without_time().init();
+        }
         println!("{:?}", play_or_panic(seed, true));
         return;
     }

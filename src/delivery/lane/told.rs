@@ -7,7 +7,6 @@ use crate::delivery::plan::has_ended;
 use crate::delivery::speaker::Voice;
 use crate::outbox::{Card, Class, Entry, Leased, Settlement};
 use crate::rendering::{Glance, Kind, Scene};
-use crate::routing::Updates;
 use crate::telegram::MessageId;
 
 /// Digests that are mended behind a group that was told again and again before there was time.
@@ -47,9 +46,7 @@ pub(super) fn settlement(
     }
     let ended = has_ended(&told.present);
     let at = Some((entry.id, entry.version));
-    let own = card.as_ref().filter(|card| {
-        card.chat == voice.number && !card.parts.is_empty() && entry.updates != Updates::New
-    });
+    let own = card.as_ref().filter(|card| card.chat == voice.number && !card.parts.is_empty());
     let own = own.filter(|_| !told.opens);
     let former = card.as_ref().filter(|card| card.chat == voice.number);
     let card = Card {

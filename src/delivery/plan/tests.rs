@@ -343,6 +343,18 @@ fn the_first_card_in_another_chat_shows_what_is_known_of_the_group() {
 }
 
 #[test]
+fn a_pin_that_is_refused_each_time_does_not_hold_up_the_line() {
+    let entry = entry(&[critical(fires("a"))]);
+    let told = Some((entry.id, entry.version));
+    let digest = MessageId(9);
+    let shown =
+        Card { told, shown: told, digest: Some((digest, true)), ..card(&entry.state.alerts) };
+    assert_eq!(pinning(&entry, Some(&shown)), (Some(Step::Line(digest)), Some(Class::Edit)));
+    let told = Card { digest: Some((digest, false)), ..shown };
+    assert_eq!(pinning(&entry, Some(&told)), (Some(Step::Pin(MessageId(1))), None));
+}
+
+#[test]
 fn an_end_behind_a_line_that_says_ended_already_is_a_message() {
     let digest = |ended| Some((MessageId(9), ended));
     let in_digest = |alerts: &[Alert], ended| Card {

@@ -133,3 +133,14 @@ proptest! {
         prop_assert_eq!(twice.status, once.status);
     }
 }
+
+#[test]
+fn an_end_says_more_than_that_an_alert_is_not_listed() {
+    let remembered = Alert { unlisted: true, ..alert(1, Firing, 0) };
+    let ended = state(vec![alert(1, Resolved, 0)], 0);
+    let merged = merge(&ended, &state(vec![remembered.clone()], 0));
+    assert_eq!(merged.alerts, [alert(1, Resolved, 0)]);
+    let fired_again = Alert { starts_at: Timestamp::from_second(9).unwrap(), ..remembered };
+    let merged = merge(&ended, &state(vec![fired_again.clone()], 0));
+    assert_eq!(merged.alerts, [fired_again], "it was another time");
+}
