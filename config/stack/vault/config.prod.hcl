@@ -39,7 +39,9 @@ listener "tcp" {
   tls_min_version = "tls12"
 
   telemetry {
-    # Metrics tell the names of mounts and roles; whoever scrapes shows a token (init.sh makes it).
+    # Metrics tell the names of mounts and roles; whoever scrapes shows a token (init.sh makes it). A
+    # standby passes such a request on to the leader: to scrape each server for itself, set this to
+    # true on a listener that only Prometheus reaches.
     unauthenticated_metrics_access = false
   }
 }
@@ -53,8 +55,6 @@ disable_mlock = true
 telemetry {
   prometheus_retention_time = "24h"
   disable_hostname          = true
-  # Standbys have metrics of their own, such as whether they are sealed.
-  unauthenticated_metrics_access = false
 }
 
 # The audit file is switched on by init.sh (`vault audit enable file`). OpenBao wants it here instead:
