@@ -17,12 +17,13 @@ umask 077
 
 usage() {
     cat <<'USAGE'
-usage: init.sh [--production] [--ask] [--mount MOUNT] [--path PATH] [--secrets DIR]
-               [--audit-file FILE] [--wait SECONDS]
+usage: init.sh [--production] [--ask] [--telegram FILE] [--mount MOUNT] [--path PATH]
+               [--secrets DIR] [--audit-file FILE] [--wait SECONDS]
 
   --production       five key shares of which three unseal, instead of one; the root token is
                      revoked at the end
   --ask              ask for the bot's token and the chat's number when the secret lacks them
+  --telegram FILE    has them in lines NAME=value (default: DIR/telegram.env, if it is there)
   --mount MOUNT      of the KV store, version 2 (default: zakupai)
   --path PATH        of the secret in it (default: monitoring)
   --secrets DIR      where keys, tokens and passwords go (default: secrets beside this directory)
@@ -34,7 +35,7 @@ Environment:
   VAULT_CACERT       the authority that signed its certificate
   VAULT_TOKEN        an administrator's token, when the root token is revoked
   TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID
-                     for the secret, if it lacks them; or lines NAME=value in DIR/telegram.env
+                     for the secret, if it lacks them; they win over the file
   NABAT_OWNER, MONITORING_OWNER, GRAFANA_OWNER
                      UID:GID that the files of nabat, of Prometheus and Alertmanager, and of Grafana
                      are given to (default: they stay with who runs this, who must be root otherwise)
@@ -56,12 +57,12 @@ misuse() {
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 production=false ask=false mount=zakupai path=monitoring secrets=$here/../secrets
-audit_file=/vault/logs/audit.log patience=60
+audit_file=/vault/logs/audit.log patience=60 telegram=''
 while [ $# -gt 0 ]; do
     case $1 in
     --production) production=true ;;
     --ask) ask=true ;;
-    --mount | --path | --secrets | --audit-file | --wait)
+    --mount | --path | --secrets | --audit-file | --wait | --telegram)
         [ $# -ge 2 ] && [ -n "$2" ] || misuse "$1 wants a value"
         case $1 in
         --mount) mount=${2%/} ;;
@@ -69,6 +70,7 @@ while [ $# -gt 0 ]; do
         --secrets) secrets=$2 ;;
         --audit-file) audit_file=$2 ;;
         --wait) patience=$2 ;;
+        --telegram) telegram=$2 ;;
         esac
         shift
         ;;
@@ -324,11 +326,14 @@ say "the policies and the role nabat are as they should be"
 
 # ---- the secret
 
-# from_file NAME: out of DIR/telegram.env, with or without quotes.
+if [ -z "$telegram" ]; then
+    telegram=$secrets/telegram.env
+    [ -e "$telegram" ] || telegram=/dev/null
+fi
+[ -r "$telegram" ] || die "$telegram can't be read" "make it readable for $(id -un), or leave --telegram out"
+# from_file NAME: out of that file, with or without quotes.
 from_file() {
-    [ -f "$secrets/telegram.env" ] || return 0
-    [ -r "$secrets/telegram.env" ] || die "$secrets/telegram.env can't be read" "make it readable for $(id -un)"
-    tr -d '\r' <"$secrets/telegram.env" | sed -n "s/^ *$1 *= *//p" | sed "s/^[\"']//; s/[\"'] *\$//" | tail -n 1
+    tr -d '\r' <"$telegram" | sed -n "s/^ *$1 *= *//p" | sed "s/^[\"']//; s/[\"'] *\$//" | tail -n 1
 }
 # field NAME: what the secret holds, empty when nothing.
 field() { vault kv get "-mount=$mount" "-field=$1" "$path" 2>/dev/null || true; }
@@ -421,15 +426,15 @@ periodic() {
 periodic "$secrets/renew/vault-token" nabat-renew "${NABAT_OWNER:-}"
 periodic "$secrets/renew/metrics-token" prometheus-metrics "${NABAT_OWNER:-}"
 # Prometheus' own copy: each container sees its own directory and no other.
-store "$secrets/prometheus/vault-token" "${MONITORING_OWNER:-}" <"$secrets/renew/metrics-token"
+store "$secrets/prometheus/vault-metrics-token" "${MONITORING_OWNER:-}" <"$secrets/renew/metrics-token"
 
 # password FILE OWNER
 password() {
     [ -s "$1" ] || head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n' | store "$1" "$2"
     own "$1" "$2"
 }
-password "$secrets/alertmanager/nabat-password" "${MONITORING_OWNER:-}"
-password "$secrets/prometheus/nabat-password" "${MONITORING_OWNER:-}"
+password "$secrets/alertmanager/nabat-alertmanager-password" "${MONITORING_OWNER:-}"
+password "$secrets/prometheus/nabat-prometheus-password" "${MONITORING_OWNER:-}"
 password "$secrets/grafana/admin-password" "${GRAFANA_OWNER:-}"
 
 if ! secret_id_works; then
