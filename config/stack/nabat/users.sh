@@ -86,7 +86,7 @@ if [ -r "$file" ] && [ "$(cat "$file")" = "$text" ]; then
     say "the users are as they should be"
 else
     mkdir -p "$secrets/nabat" && printf '%s\n' "$text" >"$file.new" && [ -s "$file.new" ] ||
-        die "can't write $file" "make room, or give $secrets/nabat to $(id -un)"
+        die "can't write $file" "make room, or give $secrets/nabat to user $(id -u)"
     chmod 0600 "$file.new"
     mv "$file.new" "$file"
     say "the users alertmanager and prometheus are in $file"

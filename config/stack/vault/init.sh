@@ -98,21 +98,21 @@ fi
 VAULT_ADDR=${VAULT_ADDR:-http://127.0.0.1:8200}
 export VAULT_ADDR
 if [ -n "${VAULT_CACERT:-}" ] && [ ! -r "$VAULT_CACERT" ]; then
-    die "VAULT_CACERT: $VAULT_CACERT can't be read" "make it readable for $(id -un), or run tls.sh if it is not there"
+    die "VAULT_CACERT: $VAULT_CACERT can't be read" "make it readable for user $(id -u), or run tls.sh if it is not there"
 fi
 given_token=${VAULT_TOKEN:-}
 unset VAULT_TOKEN
 
 mkdir -p "$secrets" 2>/dev/null && [ -w "$secrets" ] ||
-    die "can't write to $secrets" "give it to $(id -un), or name another directory with --secrets"
+    die "can't write to $secrets" "give it to user $(id -u), or name another directory with --secrets"
 secrets=$(CDPATH='' cd -- "$secrets" && pwd)
 keys=$secrets/vault
 for directory in vault renew nabat alertmanager prometheus grafana; do
-    mkdir -p "$secrets/$directory" || die "can't make $secrets/$directory" "give $secrets to $(id -un)"
+    mkdir -p "$secrets/$directory" || die "can't make $secrets/$directory" "give $secrets to user $(id -u)"
     chmod 0700 "$secrets/$directory" ||
-        die "$secrets/$directory belongs to somebody else" "give it to $(id -un), or run this as root"
+        die "$secrets/$directory belongs to somebody else" "give it to user $(id -u), or run this as root"
 done
-work=$(mktemp -d "$keys/.work.XXXXXX") || die "can't write to $keys" "make room, or give it to $(id -un)"
+work=$(mktemp -d "$keys/.work.XXXXXX") || die "can't write to $keys" "make room, or give it to user $(id -u)"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 # What an earlier run left that was killed.
@@ -330,7 +330,7 @@ if [ -z "$telegram" ]; then
     telegram=$secrets/telegram.env
     [ -e "$telegram" ] || telegram=/dev/null
 fi
-[ -r "$telegram" ] || die "$telegram can't be read" "make it readable for $(id -un), or leave --telegram out"
+[ -r "$telegram" ] || die "$telegram can't be read" "make it readable for user $(id -u), or leave --telegram out"
 # from_file NAME: out of that file, with or without quotes.
 from_file() {
     tr -d '\r' <"$telegram" | sed -n "s/^ *$1 *= *//p" | sed "s/^[\"']//; s/[\"'] *\$//" | tail -n 1

@@ -134,7 +134,7 @@ unwrap() {
     mkdir -p "$nabat"
     # The owner of the directory is who reads it; as root, init.sh sees to that afterwards.
     tr -d '\n' <"$work/secret-id" >"$nabat/secret-id.new" && [ -s "$nabat/secret-id.new" ] ||
-        fail "can't write $nabat/secret-id.new" "make room, or give $nabat to $(id -un)"
+        fail "can't write $nabat/secret-id.new" "make room, or give $nabat to user $(id -u)"
     chmod 0600 "$nabat/secret-id.new"
     mv "$nabat/secret-id.new" "$nabat/secret-id"
     say "nabat has a new secret id"

@@ -71,7 +71,7 @@ case " $servers " in *' ca '*) misuse "no server can be called ca: the authority
 
 command -v openssl >/dev/null || die "openssl is not installed" "apt-get install openssl, or your system's like of it"
 mkdir -p "$out" 2>/dev/null && [ -w "$out" ] ||
-    die "can't write to $out" "give it to $(id -un), or name another directory with --out"
+    die "can't write to $out" "give it to user $(id -u), or name another directory with --out"
 out=$(CDPATH='' cd -- "$out" && pwd)
 work=$(mktemp -d "$out/.work.XXXXXX") || die "can't write to $out" "make room on the disk"
 trap 'rm -rf "$work"' EXIT
@@ -96,7 +96,7 @@ belongs() {
 
 for file in ca.pem ca-key.pem; do
     [ ! -e "$out/$file" ] || [ -r "$out/$file" ] ||
-        die "$out/$file can't be read" "run this as its owner, or give it to $(id -un)"
+        die "$out/$file can't be read" "run this as its owner, or give it to user $(id -u)"
 done
 if [ -s "$out/ca.pem" ] && [ ! -s "$out/ca-key.pem" ]; then
     # It was taken away, as it should be. Fine, unless a certificate is to be made.
