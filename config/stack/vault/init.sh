@@ -153,12 +153,15 @@ rights="name a token that may do this in VAULT_TOKEN"
 
 # ---- reach, initialise, unseal
 
-waited=0
-while :; do
+# look: asks how Vault is, into $work/status. 0 is unsealed, 2 sealed or not initialised; else no answer.
+look() {
     code=0
-    vault operator init -status >/dev/null || code=$?
-    [ "$code" -eq 1 ] || break
-    if grep -q -e 'x509' -e 'tls:' -e 'HTTPS server' "$work/error"; then
+    vault status -format=json >"$work/status" || code=$?
+    [ "$code" -eq 0 ] || [ "$code" -eq 2 ]
+}
+waited=0
+until look; do
+    if grep -q -e 'x509' -e 'tls:' -e 'HTTPS server' -e 'HTTPS client' "$work/error"; then
         die "no TLS with Vault at $VAULT_ADDR: $(complaint)" \
             "https or http in VAULT_ADDR? Name the authority that signed its certificate in VAULT_CACERT; tls.sh makes both"
     fi
@@ -185,9 +188,8 @@ keep_keys() {
     say "$number key(s) and the root token are in $keys"
 }
 
-vault status -format=json >"$work/status" || true
 if grep -q '"type": *"shamir"' "$work/status"; then kind=unseal; else kind=recovery; fi
-if [ "$code" -eq 2 ]; then
+if grep -q '"initialized": *false' "$work/status"; then
     if [ -s "$keys/$kind-key-1" ] || [ -s "$keys/init.txt" ]; then
         die "Vault at $VAULT_ADDR is not initialised, but $keys has the keys of one" \
             "a server of a cluster joins within a minute: run this again then. If the storage is really gone: restore it, or start over with mv $keys $keys.old"
@@ -211,8 +213,7 @@ if [ -s "$keys/init.txt" ]; then keep_keys; fi
 rm -f "$keys/init.txt"
 
 sealed() {
-    vault status -format=json >"$work/status" || [ $? -eq 2 ] ||
-        die "Vault at $VAULT_ADDR does not answer any more: $(complaint)" "look at its log"
+    look || die "Vault at $VAULT_ADDR does not answer any more: $(complaint)" "look at its log"
     grep -q '"sealed": *true' "$work/status"
 }
 if sealed; then
