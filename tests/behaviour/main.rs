@@ -26,6 +26,7 @@ mod reload;
 mod render_command;
 mod rendering;
 mod sandbox;
+mod stack_setup;
 mod support;
 mod templates;
 mod user_templates;
