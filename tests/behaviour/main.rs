@@ -27,6 +27,7 @@ mod render_command;
 mod rendering;
 mod sandbox;
 mod stack_monitoring;
+mod stack_setup;
 mod support;
 mod templates;
 mod user_templates;

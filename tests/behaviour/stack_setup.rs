@@ -1,0 +1,38 @@
+//! What sets the stack up (`config/stack`, and its neighbours for systemd and Kubernetes): the shell
+//! scripts are tested by shell scripts, in `tests/stack`, which run alone as well.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Runs a script of `tests/stack`, which says what failed.
+fn passes(script: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack").join(script);
+    let output = Command::new("bash")
+        .arg(&path)
+        .env("NABAT", env!("CARGO_BIN_EXE_nabat"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash runs");
+    assert!(
+        output.status.success(),
+        "{script} ended with {}:\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn vault_is_set_up_from_any_state_and_lets_nabat_do_nothing_more_than_it_needs() {
+    passes("vault.sh");
+}
+
+#[test]
+fn three_vaults_of_the_production_file_are_a_cluster_that_survives_its_leader() {
+    passes("cluster.sh");
+}
+
+#[test]
+fn compose_helm_systemd_and_nabat_take_the_files_that_are_for_them() {
+    passes("files.sh");
+}

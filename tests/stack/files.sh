@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# What of config/stack and its neighbours can be checked without running it: compose.yml by a real Compose,
+# the chart by a real helm, the unit by systemd, the scripts by shellcheck, nabat's files by nabat.
+# shellcheck source-path=SCRIPTDIR
+# shellcheck source=harness.sh
+source "$(dirname "${BASH_SOURCE[0]}")/harness.sh"
+COMPOSE=${COMPOSE:-$peers/docker-compose/compose/docker-compose}
+HELM=${HELM:-$peers/helm/helm}
+for program in "$NABAT" "$COMPOSE" "$HELM" shellcheck systemd-analyze jq perl; do need "$program"; done
+
+exits 0 shellcheck -x "$stack"/vault/*.sh "$stack"/nabat/*.sh "$repository"/tests/stack/*.sh \
+    "$repository/scripts/package-deb.sh" "$repository"/config/systemd/debian/*
+for script in "$stack"/vault/*.sh "$stack"/nabat/*.sh; do
+    exits 0 sh -n "$script"
+    [ -x "$script" ] || fail "$script is not executable"
+done
+ok "the scripts are clean for shellcheck"
+
+# ---- Compose
+export COMPOSE_PROJECT_NAME='' COMPOSE_PROFILES=''
+unset COMPOSE_PROJECT_NAME COMPOSE_PROFILES NABAT_CONFIG STACK_SECRETS TELEGRAM_FILE
+compose() { "$COMPOSE" -f "$stack/compose.yml" "$@"; }
+exits 0 compose config --quiet
+compose config --format json >"$scratch/compose.json"
+[ "$(compose config --services | sort | tr '\n' ' ')" = \
+    "alertmanager grafana nabat nabat-users prometheus risk-engine vault vault-init vault-renew " ] ||
+    fail "other services than expected: $(compose config --services)"
+compose --env-file "$stack/demo.env" config --format json >"$scratch/demo.json"
+jq -e '.name == "nabat-demo" and .services.telegram and (.services.nabat.command | any(. == "--config.file=/etc/nabat/nabat.demo.yml"))
+    and ([.services[].volumes[]? | select(.source | test("/secrets/(?!demo)"))] == [])' "$scratch/demo.json" >"$scratch/said" ||
+    fail "the demo is not a project of its own"
+ok "compose.yml is valid for Compose $("$COMPOSE" version --short), with and without the demo"
+
+# every WHAT FILTER: it holds for each service.
+every() {
+    jq -r --arg what "$1" ".services | to_entries[] | select(.value | ($2) | not) | \"\(.key): no \(\$what)\"" \
+        "$scratch/demo.json" >"$scratch/said"
+    [ ! -s "$scratch/said" ] || fail "compose.yml: services without $1"
+}
+every "read-only root" '.read_only == true'
+every "dropped capabilities" '.cap_drop == ["ALL"]'
+every "no-new-privileges" '.security_opt == ["no-new-privileges:true"]'
+every "memory limit" '.mem_limit | tonumber > 0'
+every "user" '.user != null'
+every "pinned image" '.image | test(":v?[0-9]+\\.[0-9]+\\.[0-9]+(-[a-z-]+)?$")'
+every "healthcheck, or an end" '.healthcheck.test != null or .restart == "no"'
+every "ports on loopback only" '[.ports[]? | .host_ip == "127.0.0.1"] | all'
+every "environment free of secrets" '[(.environment // {}) | keys[] | select(test("TOKEN|PASSWORD$|SECRET|KEY"))] == []'
+every "mount of its own secrets only" '[.volumes[]? | select(.target == "/run/secrets") | .read_only] | all'
+jq -r '.services | to_entries[] | select(.value.volumes[]? | .source | test("/secrets/demo$")) | .key' "$scratch/demo.json" >"$scratch/said"
+[ "$(cat "$scratch/said")" = vault-init ] || fail "somebody else than vault-init sees all secrets"
+jq -r '.services | to_entries[] | select(.value.networks | has("outside")) | .key' "$scratch/demo.json" | sort | tr '\n' ' ' >"$scratch/said"
+[ "$(cat "$scratch/said")" = "alertmanager nabat " ] || fail "other services than expected reach the outside"
+jq -e '.networks.vault.internal and .networks.monitoring.internal' "$scratch/demo.json" >"$scratch/said" || fail "a network is not internal"
+# What is mounted from the repository must be there, or Docker makes an empty directory of it.
+jq -r '.services[].volumes[]? | select(.type == "bind") | .source' "$scratch/compose.json" | sort -u | grep -v '/secrets' >"$scratch/mounted"
+while read -r source; do
+    [ -e "$source" ] || fail "compose.yml mounts ${source#"$repository"/}, which is not there"
+done <"$scratch/mounted"
+ok "each service is read-only, unprivileged, limited, pinned, and sees no secret but its own"
+
+git -C "$repository" check-ignore -q config/stack/secrets/vault/root-token || fail "git does not ignore the secrets"
+ok "git ignores what the scripts make"
+
+# ---- nabat's files
+diff <(sed 1,2d "$stack/nabat/nabat.yml" | grep -v '^ *#' | grep -v api_url) \
+    <(sed 1,2d "$stack/nabat/nabat.demo.yml" | grep -v '^ *#' | grep -v api_url) >"$scratch/said" ||
+    fail "nabat.demo.yml differs in more than api_url"
+for file in "$stack/nabat/nabat.yml" "$stack/nabat/nabat.demo.yml" "$repository/config/systemd/nabat.yml"; do
+    exits 0 "$NABAT" check --config.file="$file"
+done
+ok "nabat's files for the stack and for systemd are good"
+
+mkdir -p "$scratch/secrets/alertmanager" "$scratch/secrets/prometheus"
+users() { sh "$stack/nabat/users.sh" --secrets "$scratch/secrets"; }
+exits 2 sh "$stack/nabat/users.sh" --nonsense
+exits 1 users
+says "run vault/init.sh first"
+printf 'of-alertmanager' >"$scratch/secrets/alertmanager/nabat-alertmanager-password"
+printf 'of-prometheus' >"$scratch/secrets/prometheus/nabat-prometheus-password"
+exits 0 users
+web=$scratch/secrets/nabat/web.yml
+[ "$(stat -c %a "$web")" = 600 ] || fail "web.yml is not 0600"
+! grep -q 'of-' "$web" || fail "web.yml holds a password"
+before=$(cat "$web")
+exits 0 users
+[ "$before" = "$(cat "$web")" ] || fail "the second run changed web.yml"
+printf 'another' >"$scratch/secrets/prometheus/nabat-prometheus-password"
+exits 0 users
+[ "$(cat "$web")" != "$before" ] || fail "the new password has no new hash"
+[ "$(grep alertmanager: "$web")" = "$(grep alertmanager: <<<"$before")" ] || fail "another hash was made anew, too"
+: >"$scratch/token"
+printf 'telegram: {bot_token: {file: token}}\nchats: {ops: {id: -1001234567890}}\n' >"$scratch/nabat.yml"
+# Two more tries for a port that somebody else took in the meantime.
+for _ in 1 2 3; do
+    port=$(free_port)
+    "$NABAT" serve --config.file="$scratch/nabat.yml" --storage.path="$scratch/data" \
+        --web.listen-address="127.0.0.1:$port" --web.config.file="$web" >"$scratch/nabat.log" 2>&1 &
+    server=$!
+    children+=("$server")
+    for _ in $(seq 100); do
+        if ! kill -0 "$server" 2>/dev/null || curl -s -o /dev/null "http://127.0.0.1:$port/"; then break; fi
+        sleep 0.2
+    done
+    if kill -0 "$server" 2>/dev/null; then break; fi
+done
+answers() { [ "$(curl -s -o /dev/null -w '%{http_code}' "${@:2}" "http://127.0.0.1:$port/metrics")" = "$1" ]; }
+answers 401 || fail "it wants no password"
+answers 200 -u alertmanager:of-alertmanager || fail "Alertmanager's password is refused"
+answers 200 -u prometheus:another || fail "Prometheus' password is refused"
+answers 401 -u prometheus:of-prometheus || fail "the old password works"
+# As the container does it, which knows no password.
+exits 0 "$NABAT" healthcheck --url "http://127.0.0.1:$port"
+ok "users.sh makes users that nabat takes, anew only when a password changes"
+
+# ---- systemd
+sed "s#/usr/bin/nabat#$(realpath "$NABAT")#" "$repository/config/systemd/nabat.service" >"$scratch/nabat.service"
+exits 0 systemd-analyze verify "$scratch/nabat.service"
+mkdir "$scratch/nabat.service.d"
+cp "$repository/config/systemd/vault.conf" "$scratch/nabat.service.d"
+exits 0 systemd-analyze verify "$scratch/nabat.service"
+rm -r "$scratch/nabat.service.d"
+# 10 is no protection at all; what is left is the network, which it needs.
+exits 0 systemd-analyze security --offline=true --threshold=20 "$scratch/nabat.service"
+ok "the unit is good for systemd, and hardened: exposure below 2.0"
+
+# ---- helm
+chart=$repository/config/helm/nabat
+cat >"$scratch/values.yaml" <<'YAML'
+webConfigSecretName: nabat-web
+serviceMonitor: {enabled: true, labels: {release: prometheus}}
+templates: {ops.hbs: "{{alert.labels.alertname}}\n", ops.ru.hbs: "x"}
+config: {templates: [templates/*.hbs]}
+extraArgs: [--log.format=json]
+persistence: {existingClaim: mine}
+image: {digest: "sha256:0123456789012345678901234567890123456789012345678901234567890123"}
+imagePullSecrets: [pull]
+tolerations: [{operator: Exists}]
+extraVolumes: [{name: ca, configMap: {name: vault-ca}}]
+extraVolumeMounts: [{name: ca, mountPath: /etc/vault}]
+YAML
+exits 0 "$HELM" lint --strict "$chart"
+exits 0 "$HELM" lint --strict -f "$scratch/values.yaml" "$chart"
+"$HELM" template nabat "$chart" >"$scratch/rendered.yaml" || fail "the chart does not render"
+"$HELM" template nabat "$chart" -f "$scratch/values.yaml" >"$scratch/rendered-all.yaml" || fail "the chart does not render with all values"
+if python3 -c 'import kubernetes_validate' 2>/dev/null || [ -d "$peers/kubernetes-validate" ]; then
+    for rendered in rendered rendered-all; do
+        PYTHONPATH=$peers/kubernetes-validate exits 0 python3 -m kubernetes_validate --strict "$scratch/$rendered.yaml"
+    done
+else
+    fail "kubernetes-validate is not there: run scripts/setup-test-peers.sh"
+fi
+"$HELM" template nabat "$chart" --show-only templates/configmap.yaml |
+    sed -n '/^  nabat.yml: |/,$p' | sed '1d; s/^    //' >"$scratch/nabat.yml"
+exits 0 "$NABAT" check --config.file="$scratch/nabat.yml"
+for bad in persistence.size=lots service.port=0 networkPolicy.enabled=perhaps config.telegram=null imagee=x; do
+    exits 1 "$HELM" template nabat "$chart" --set "$bad"
+done
+ok "the chart is clean for helm $("$HELM" version --template '{{.Version}}'), what it renders is valid Kubernetes, bad values are refused"
+
+printf '%d passed, 0 failed\n' "$passed"

@@ -1,0 +1,227 @@
+#!/usr/bin/env bash
+# config/stack/vault/init.sh and renew.sh against a real OpenBao: from nothing, again, after a seal, in
+# half-done states, and with everything wrong that people get wrong.
+# shellcheck source-path=SCRIPTDIR
+# shellcheck source=harness.sh
+source "$(dirname "${BASH_SOURCE[0]}")/harness.sh"
+secrets=$scratch/secrets
+init() { sh "$stack/vault/init.sh" --secrets "$secrets" "$@"; }
+renew() { sh "$stack/vault/renew.sh" --secrets "$secrets" "$@"; }
+# denied TOKEN-FILE ARGUMENTS…
+denied() {
+    ! as "$@" >"$scratch/said" 2>&1 || fail "allowed: ${*:2}"
+    says "permission denied"
+}
+
+exits 2 init --nonsense
+says "--nonsense is no option"
+exits 2 init --mount
+exits 2 init --wait soon
+exits 0 init --help
+exits 2 renew --every often
+VAULT_ADDR=http://127.0.0.1:9 exits 1 init --wait 0
+says "Vault does not answer at http://127.0.0.1:9" "docker compose up -d vault"
+VAULT_CACERT=$scratch/none.pem exits 1 init
+says "none.pem can't be read"
+ok "wrong usage and an absent Vault are told, with the remedy"
+
+start_bao "$scratch/bao"
+VAULT_ADDR=${VAULT_ADDR/http:/https:} exits 1 init --wait 0
+says "no TLS with Vault" "VAULT_CACERT"
+[ ! -e "$secrets/vault/unseal-key-1" ] || fail "something was set up all the same"
+
+exits 0 init
+says "initialised: 1 key" "TELEGRAM_BOT_TOKEN in zakupai/monitoring is empty" "nabat can log in" "init: done"
+keeps_quiet_about "$secrets"/vault/* "$secrets"/nabat/* "$secrets"/renew/* "$secrets"/*/*-password
+[ -z "$(find "$secrets" -type f ! -perm 0600)" ] || fail "a file is not 0600: $(find "$secrets" -type f ! -perm 0600)"
+[ -z "$(find "$secrets" -mindepth 1 -type d ! -perm 0700)" ] || fail "a directory is not 0700"
+[ -z "$(find "$secrets" -name '.work*')" ] || fail "something is left behind"
+ok "from nothing: initialised, unsealed, set up; keys are 0600 and shown nowhere"
+
+before=$(fingerprint "$secrets")
+exits 0 init
+[ "$before" = "$(fingerprint "$secrets")" ] || fail "the second run changed a file"
+ok "a second run changes nothing"
+
+TELEGRAM_BOT_TOKEN=oops-not-a-token exits 1 init
+says "TELEGRAM_BOT_TOKEN is no bot token"
+! grep -q oops "$scratch/said" || fail "it shows the token"
+TELEGRAM_CHAT_ID=@ops exits 1 init
+says "TELEGRAM_CHAT_ID is no number"
+exits 0 init --telegram "$stack/vault/demo-telegram.env"
+says "TELEGRAM_BOT_TOKEN is in zakupai/monitoring" "TELEGRAM_CHAT_ID is in"
+TELEGRAM_CHAT_ID=-42 TELEGRAM_BOT_TOKEN=1:other exits 0 init
+says "TELEGRAM_CHAT_ID in zakupai/monitoring is kept"
+read_back() { as "$secrets/vault/root-token" kv get -mount=zakupai -field="$1" monitoring; }
+[ "$(read_back TELEGRAM_CHAT_ID)" = -1001000000002 ] || fail "the chat's number was overwritten"
+as "$secrets/vault/root-token" kv put -mount=zakupai monitoring OTHER=kept TELEGRAM_CHAT_ID=-43 >"$scratch/said"
+exits 0 init --telegram "$stack/vault/demo-telegram.env"
+[ "$(read_back OTHER)/$(read_back TELEGRAM_CHAT_ID)" = kept/-43 ] || fail "a value was overwritten"
+as "$secrets/vault/root-token" kv patch -mount=zakupai monitoring TELEGRAM_CHAT_ID=-1001000000002 >"$scratch/said"
+ok "the secret gets what it lacks, and keeps what it has"
+
+# log_in FILE: as nabat.
+log_in() {
+    "$VAULT_CLI" write -field=token auth/approle/login role_id="$(cat "$secrets/nabat/role-id")" \
+        secret_id="$(cat "$secrets/nabat/secret-id")" >"$1"
+}
+nabat_token=$scratch/nabat-token
+log_in "$nabat_token"
+as "$nabat_token" read zakupai/data/monitoring >"$scratch/said" || fail "nabat can't read its secret"
+as "$nabat_token" token lookup >"$scratch/said" || fail "nabat can't look its token up"
+grep -qE '^policies +\[nabat\]$' "$scratch/said" || fail "it has other policies, too"
+as "$nabat_token" token renew >"$scratch/said" || fail "nabat can't renew its token"
+for path in zakupai/data/db zakupai/data/monitoring/x zakupai/metadata/monitoring zakupai/config sys/mounts sys/metrics \
+    sys/policies/acl/nabat auth/approle/role/nabat/role-id auth/token/accessors cubbyhole/x; do
+    denied "$nabat_token" read "$path"
+done
+denied "$nabat_token" list zakupai/metadata
+denied "$nabat_token" kv put -mount=zakupai monitoring TELEGRAM_CHAT_ID=-1
+denied "$nabat_token" write -force auth/approle/role/nabat/secret-id
+denied "$nabat_token" token create
+as "$nabat_token" token revoke -self >"$scratch/said" || fail "nabat can't give its token back"
+ok "nabat may read its one path and mind its token, and nothing else"
+
+metrics=$secrets/prometheus/vault-metrics-token
+curl -sf -H "Authorization: Bearer $(cat "$metrics")" "$VAULT_ADDR/v1/sys/metrics?format=prometheus" >"$scratch/said" ||
+    fail "Prometheus can't read the metrics"
+says "vault_core_unsealed"
+denied "$metrics" read zakupai/data/monitoring
+denied "$metrics" read sys/mounts
+[ "$(curl -s -o /dev/null -w '%{http_code}' "$VAULT_ADDR/v1/sys/metrics?format=prometheus")" != 200 ] ||
+    fail "metrics are there for everybody"
+ok "Prometheus' token reads metrics, and nothing else"
+
+start_telegram
+stack_configuration "$secrets" "$telegram" >"$scratch/nabat.yml"
+exits 0 "$NABAT" check --live --config.file="$scratch/nabat.yml"
+says "✓ vault" "✓ telegram " "✓ chats.ops"
+ok "the stack's nabat.yml works with what was made: nabat check --live"
+
+denied "$secrets/renew/vault-token" write -force auth/approle/role/nabat/secret-id
+denied "$secrets/renew/vault-token" read zakupai/data/monitoring
+exits 0 renew --wrap "$scratch/wrapped"
+cp "$scratch/wrapped" "$scratch/copy"
+old=$(cat "$secrets/nabat/secret-id")
+exits 0 renew --unwrap "$scratch/wrapped"
+[ "$old" != "$(cat "$secrets/nabat/secret-id")" ] || fail "the secret id is the old one"
+exits 1 renew --unwrap "$scratch/copy"
+says "does not open" "somebody else has opened it"
+exits 0 renew --check
+ok "a wrapped secret id opens once; the renewal can issue no other"
+
+old=$(cat "$secrets/nabat/secret-id")
+exits 0 renew
+[ "$old" = "$(cat "$secrets/nabat/secret-id")" ] || fail "a young secret id was replaced"
+touch -d '9 hours ago' "$secrets/nabat/secret-id"
+exits 0 renew
+[ "$old" != "$(cat "$secrets/nabat/secret-id")" ] || fail "an old secret id was kept"
+ok "a secret id is replaced after eight hours"
+
+before=$(fingerprint "$secrets")
+as "$secrets/vault/root-token" operator seal >"$scratch/said"
+exits 1 renew --force
+says "sealed"
+exits 0 init
+says "init: unsealed"
+[ "$before" = "$(fingerprint "$secrets")" ] || fail "it changed a file"
+ok "after a seal it unseals, and changes nothing"
+
+as "$secrets/vault/root-token" operator seal >"$scratch/said"
+mv "$secrets/vault/unseal-key-1" "$scratch/key"
+exits 1 init
+says "there is no key in" "vault operator unseal"
+head -c 32 /dev/urandom | base64 | tr -d '\n' >"$secrets/vault/unseal-key-1"
+exits 1 init
+says "Vault refuses the key in"
+keeps_quiet_about "$secrets/vault/unseal-key-1"
+mv "$scratch/key" "$secrets/vault/unseal-key-1"
+exits 0 init
+ok "a missing or wrong key is told, and the next run goes on"
+
+# Half-done: Vault has answered, and the run ended before the keys were in their files.
+{
+    printf 'Unseal Key 1: %s\n\n' "$(cat "$secrets/vault/unseal-key-1")"
+    printf 'Initial Root Token: %s\n' "$(cat "$secrets/vault/root-token")"
+} >"$secrets/vault/init.txt"
+rm "$secrets/vault/unseal-key-1" "$secrets/vault/root-token"
+exits 0 init
+[ "$before" = "$(fingerprint "$secrets")" ] || fail "the keys are not as they were"
+root=$secrets/vault/root-token
+as "$root" delete auth/approle/role/nabat >"$scratch/said"
+as "$root" policy delete nabat >"$scratch/said"
+exits 0 init
+exits 0 renew --check
+as "$root" auth disable approle >"$scratch/said"
+exits 0 init
+exits 0 "$NABAT" check --live --config.file="$scratch/nabat.yml"
+as "$root" token revoke "$(cat "$secrets/renew/vault-token")" >"$scratch/said"
+as "$root" token revoke "$(cat "$secrets/renew/metrics-token")" >"$scratch/said"
+rm -r "$secrets/alertmanager" "$secrets/nabat/secret-id"
+: >"$secrets/prometheus/nabat-prometheus-password"
+exits 0 init
+exits 0 renew --force
+as "$root" secrets disable zakupai >"$scratch/said"
+exits 0 init --telegram "$stack/vault/demo-telegram.env"
+exits 0 "$NABAT" check --live --config.file="$scratch/nabat.yml"
+ok "whatever is missing, in Vault or among the files, the next run mends it"
+
+as "$root" secrets enable -path=taken -version=1 kv >"$scratch/said"
+exits 1 init --mount taken
+says "taken is in use" "--mount"
+exits 0 init --mount own --path team/nabat
+log_in "$nabat_token"
+as "$nabat_token" read own/data/team/nabat >"$scratch/said" || fail "another mount and path do not work"
+exits 0 init
+ok "another mount and path may be chosen, but not one in use for something else"
+
+# Only the renewal's token is left, as in production.
+as "$root" token revoke -self >"$scratch/said"
+exits 0 init
+says "the settings were not compared"
+[ ! -e "$root" ] || fail "the dead root token is kept"
+printf junk >"$secrets/nabat/secret-id"
+exits 0 init
+exits 0 renew --check
+rm "$secrets/nabat/secret-id" "$secrets/renew/vault-token"
+exits 1 init
+says "run this with an administrator's token in VAULT_TOKEN"
+VAULT_TOKEN=s.wrong exits 1 init
+says "Vault refuses the token in VAULT_TOKEN"
+ok "without the root token it mends what it can, and says what it needs for the rest"
+
+# Its keys are here, and the server knows nothing of them: no second Vault is made over the first.
+start_bao "$scratch/other"
+exits 1 init
+says "is not initialised, but" "has the keys of one"
+ok "a storage that is gone is not taken for a new Vault"
+
+secrets=$scratch/production
+: >"$scratch/file"
+if command -v busybox >/dev/null; then
+    # The shell of Vault's image.
+    init() { busybox sh "$stack/vault/init.sh" --secrets "$secrets" "$@"; }
+fi
+exits 0 init --production --telegram "$stack/vault/demo-telegram.env"
+says "5 key(s), 3 of which unseal" "the root token is revoked" "to five people"
+[ "$(find "$secrets/vault" -name 'unseal-key-*' | wc -l)" -eq 5 ] || fail "there are not five keys"
+[ ! -e "$secrets/vault/root-token" ] || fail "the root token is kept"
+exits 0 renew --force
+exits 0 init --production
+says "nabat can log in"
+ok "production: five keys, three unseal; the root token is revoked, the renewal's is not"
+
+kill "$bao_pid"
+wait "$bao_pid" 2>/dev/null || true
+"$VAULT_CLI" server -config "$scratch/other/config.hcl" >"$scratch/other/log" 2>&1 &
+children+=("$!")
+mkdir "$scratch/holders"
+mv "$secrets"/vault/unseal-key-[345] "$scratch/holders"
+exits 1 init --production
+says "still sealed after all keys in" "vault operator unseal"
+mv "$scratch/holders/unseal-key-4" "$secrets/vault"
+exits 0 init --production
+says "init: unsealed" "nabat can log in"
+ok "a restart: two of five keys do not unseal, three do"
+
+printf '%d passed, 0 failed\n' "$passed"
