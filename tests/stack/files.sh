@@ -69,6 +69,7 @@ diff <(sed 1,2d "$stack/nabat/nabat.yml" | grep -v '^ *#' | grep -v api_url) \
 for file in "$stack/nabat/nabat.yml" "$stack/nabat/nabat.demo.yml" "$repository/config/systemd/nabat.yml"; do
     exits 0 "$NABAT" check --config.file="$file"
 done
+exits 0 "$NABAT" template test "$stack/nabat/templates/procurement.test.yml"
 ok "nabat's files for the stack and for systemd are good"
 
 mkdir -p "$scratch/secrets/alertmanager" "$scratch/secrets/prometheus"

@@ -133,7 +133,8 @@ start_telegram() {
 # stack_configuration SECRETS TELEGRAM: the stack's own nabat.yml with only the addresses changed.
 stack_configuration() {
     sed -e "s#https://api.telegram.org#$2#" -e "s#http://vault:8200#$VAULT_ADDR#" \
-        -e "s#/run/secrets#$1/nabat#" -e '/^alertmanagers:/,$d' "$stack/nabat/nabat.yml"
+        -e "s#/run/secrets#$1/nabat#" -e "s#'templates/#'$stack/nabat/templates/#" \
+        -e '/^alertmanagers:/,$d' "$stack/nabat/nabat.yml"
     # What is from here on belongs to the test alone.
     echo "alertmanagers: {}"
 }
