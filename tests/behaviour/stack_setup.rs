@@ -36,3 +36,8 @@ fn three_vaults_of_the_production_file_are_a_cluster_that_survives_its_leader() 
 fn compose_helm_systemd_and_nabat_take_the_files_that_are_for_them() {
     passes("files.sh");
 }
+
+#[test]
+fn an_incident_goes_through_the_whole_stack_to_the_chat_and_waits_for_a_sealed_vault() {
+    passes("play.sh");
+}

@@ -9,7 +9,7 @@ HELM=${HELM:-$peers/helm/helm}
 for program in "$NABAT" "$COMPOSE" "$HELM" shellcheck systemd-analyze jq perl; do need "$program"; done
 
 exits 0 shellcheck -x "$stack"/vault/*.sh "$stack"/nabat/*.sh "$repository"/tests/stack/*.sh \
-    "$repository/scripts/package-deb.sh" "$repository"/config/systemd/debian/*
+    "$repository/scripts/package-deb.sh" "$repository/scripts/play-stack.sh" "$repository"/config/systemd/debian/*
 for script in "$stack"/vault/*.sh "$stack"/nabat/*.sh; do
     exits 0 sh -n "$script"
     [ -x "$script" ] || fail "$script is not executable"
