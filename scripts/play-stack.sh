@@ -33,8 +33,8 @@ ended() {
     trap '' INT TERM
     for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
     for child in "${children[@]}"; do wait "$child" 2>/dev/null || true; done
-    # Fine, or stopped by Ctrl-C or kill.
-    if [ "$code" -eq 0 ] || [ "$code" -gt 128 ]; then
+    # Fine, stopped by Ctrl-C or kill, or nothing was started.
+    if [ "$code" -eq 0 ] || [ "$code" -gt 128 ] || [ ${#children[@]} -eq 0 ]; then
         rm -rf "$scratch"
         return
     fi
