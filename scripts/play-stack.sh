@@ -186,6 +186,9 @@ prometheus=127.0.0.1:$port
 # Each name of a container's that a file still has would be a part of the stack that is not played.
 ! grep -nE "^[^#]*(//|targets: \\[')(nabat|vault|alertmanager|prometheus|risk-engine):[0-9]" "$etc"/stack/*/*.yml >"$scratch/said" ||
     fail "an address was not changed"
+# So that neither this nor its document says what a changed file of the stack's made untrue.
+[ "$(cat "$etc"/changes/* | grep -cE '^\+ +(scrape_interval|evaluation_interval|scrape_timeout|for|group_interval): ')" -eq 5 ] ||
+    fail "not the five intervals are changed that docs/stack-play.md names: $(cat "$etc"/changes/*)"
 step "Prometheus runs at http://$prometheus/"
 
 exits 0 "$NABAT" check --live --config.file="$etc/stack/nabat/nabat.yml"
