@@ -139,6 +139,29 @@ mv "$scratch/key" "$secrets/vault/unseal-key-1"
 exits 0 init
 ok "a missing or wrong key is told, and the next run goes on"
 
+# The stack's nabat, with its users, started while Vault is sealed.
+as "$secrets/vault/root-token" operator seal >"$scratch/said"
+sh "$stack/nabat/users.sh" --secrets "$secrets" >"$scratch/said" || fail "there are no users for nabat"
+port=$(free_port)
+"$NABAT" serve --config.file="$scratch/nabat.yml" --storage.path="$scratch/nabat" \
+    --web.config.file="$secrets/nabat/web.yml" --web.listen-address="127.0.0.1:$port" >"$scratch/nabat.log" 2>&1 &
+children+=("$!")
+# ask PATH CURL-ARGUMENTS…: as Alertmanager.
+ask() {
+    curl -sf "${@:2}" -u "alertmanager:$(cat "$secrets/alertmanager/nabat-alertmanager-password")" "http://127.0.0.1:$port$1"
+}
+eventually ask /-/ready
+alert='{"status":"firing","labels":{"alertname":"AntiDumpingRatioHigh","severity":"warning"},"annotations":{"summary":"Демпинг: 23 на 100 лотов"},"startsAt":"2026-01-01T00:00:00Z"}'
+ask /alertmanager -H 'Content-Type: application/json' -d '{"version":"4","groupKey":"g","status":"firing","receiver":"nabat","groupLabels":{"alertname":"AntiDumpingRatioHigh"},"commonLabels":{"alertname":"AntiDumpingRatioHigh"},"commonAnnotations":{},"alerts":['"$alert"']}' \
+    >"$scratch/said" || fail "nabat does not take an alert while Vault is sealed"
+waits() { ask /metrics | grep -q '^nabat_outbox_entries{chat="ops",state="waiting"} 1'; }
+shown() { ask /metrics | grep -q '^nabat_delivery_latency_seconds_count.*class="news".* 1$'; }
+eventually waits
+exits 0 init
+eventually shown
+ok "an alert that came while Vault was sealed is shown when init.sh has unsealed it; nobody touched nabat"
+before=$(fingerprint "$secrets")
+
 # Half-done: Vault has answered, and the run ended before the keys were in their files.
 {
     printf 'Unseal Key 1: %s\n\n' "$(cat "$secrets/vault/unseal-key-1")"

@@ -113,7 +113,8 @@ for directory in vault renew nabat alertmanager prometheus grafana; do
         die "$secrets/$directory belongs to somebody else" "give it to user $(id -u), or run this as root"
 done
 work=$(mktemp -d "$keys/.work.XXXXXX") || die "can't write to $keys" "make room, or give it to user $(id -u)"
-trap 'rm -rf "$work"' EXIT
+# Interrupted at the question for the token, the terminal would go on showing nothing.
+trap 'rm -rf "$work"; if $ask && [ -t 0 ]; then stty echo; fi' EXIT
 trap 'exit 1' HUP INT TERM
 # What an earlier run left that was killed.
 find "$keys" -name '.work.*' ! -path "$work*" -prune -mmin +60 -exec rm -rf {} +
