@@ -247,4 +247,39 @@ exits 0 init --production
 says "init: unsealed" "nabat can log in"
 ok "a restart: two of five keys do not unseal, three do"
 
+# As Compose runs it: root with three capabilities, and the files belong to who reads them.
+if [ "$(id -u)" -eq 0 ]; then
+    start_bao "$scratch/contained"
+    secrets=$scratch/of-many
+    contained() {
+        NABAT_OWNER=65532:65532 MONITORING_OWNER=65534:65534 GRAFANA_OWNER=472:0 setpriv --no-new-privs \
+            --bounding-set=-all,+chown,+dac_override,+fowner sh "$stack/vault/init.sh" --secrets "$secrets"
+    }
+    exits 0 contained
+    before=$(fingerprint "$secrets")
+    exits 0 contained
+    [ "$before" = "$(fingerprint "$secrets")" ] || fail "the second run changed a file"
+    (cd "$secrets" && find . -mindepth 1 -printf '%P %U:%G\n') >"$scratch/said"
+    while read -r file owner; do
+        case $file in
+        vault*) [ "$owner" = 0:0 ] ;;
+        nabat* | renew*) [ "$owner" = 65532:65532 ] ;;
+        alertmanager* | prometheus*) [ "$owner" = 65534:65534 ] ;;
+        grafana*) [ "$owner" = 472:0 ] ;;
+        *) false ;;
+        esac || fail "$file belongs to $owner"
+    done <"$scratch/said"
+    chmod 0711 "$scratch"
+    # The renewal's container is the user of nabat; this one may need a copy of the program to reach it.
+    mkdir -m 0755 "$scratch/bin"
+    cp "$stack/vault/renew.sh" "$scratch/bin"
+    ln "$VAULT_CLI" "$scratch/bin/bao" 2>/dev/null || cp "$VAULT_CLI" "$scratch/bin/bao"
+    chmod 0755 "$scratch/bin"/*
+    chmod 0711 "$secrets"
+    VAULT_CLI=$scratch/bin/bao exits 0 setpriv --reuid 65532 --regid 65532 --clear-groups \
+        sh "$scratch/bin/renew.sh" --secrets "$secrets" --force
+    exits 0 renew --check
+    ok "as root of a container it gives each file to its reader, and the renewal works as nabat's user"
+fi
+
 printf '%d passed, 0 failed\n' "$passed"
