@@ -31,7 +31,7 @@ says "no TLS with Vault" "VAULT_CACERT"
 [ ! -e "$secrets/vault/unseal-key-1" ] || fail "something was set up all the same"
 
 exits 0 init
-says "initialised: 1 key" "TELEGRAM_BOT_TOKEN in zakupai/monitoring is empty" "nabat can log in" "init: done"
+says "initialised: 1 unseal key(s)" "TELEGRAM_BOT_TOKEN in zakupai/monitoring is empty" "nabat can log in" "init: done"
 keeps_quiet_about "$secrets"/vault/* "$secrets"/nabat/* "$secrets"/renew/* "$secrets"/*/*-password
 [ -z "$(find "$secrets" -type f ! -perm 0600)" ] || fail "a file is not 0600: $(find "$secrets" -type f ! -perm 0600)"
 [ -z "$(find "$secrets" -mindepth 1 -type d ! -perm 0700)" ] || fail "a directory is not 0700"
@@ -226,7 +226,7 @@ if command -v busybox >/dev/null; then
     init() { busybox sh "$stack/vault/init.sh" --secrets "$secrets" "$@"; }
 fi
 exits 0 init --production --telegram "$stack/vault/demo-telegram.env"
-says "5 key(s), 3 of which unseal" "the root token is revoked" "to five people"
+says "5 unseal key(s), 3 of which suffice" "the root token is revoked" "to five people"
 [ "$(find "$secrets/vault" -name 'unseal-key-*' | wc -l)" -eq 5 ] || fail "there are not five keys"
 [ ! -e "$secrets/vault/root-token" ] || fail "the root token is kept"
 exits 0 renew --force

@@ -208,7 +208,7 @@ if grep -q '"initialized": *false' "$work/status"; then
         rm -f "$keys/init.txt"
         die "Vault can't be initialised: $(complaint)" "look at its log"
     fi
-    say "initialised: $shares key(s), $threshold of which unseal"
+    say "initialised: $shares $kind key(s), $threshold of which suffice"
 fi
 if [ -s "$keys/init.txt" ]; then keep_keys; fi
 rm -f "$keys/init.txt"
