@@ -157,6 +157,7 @@ fn every_variable_of_nabat_that_is_named_exists() {
     ];
     let mut known: String = commands.map(help).join(" ");
     known.push_str(nabat::config::API_URL_VARIABLE);
+    known.push_str(&read("tests/simulation/main.rs"));
     let mut texts = documents();
     texts.insert("Dockerfile".into(), read("Dockerfile"));
     for (document, text) in texts {
