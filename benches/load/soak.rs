@@ -59,6 +59,9 @@ pub async fn run(number: Option<&str>) {
         );
         minutely.push((resident, disk, handles));
     }
+    for seen in sandbox.requests().iter().filter(|seen| seen.status == Some(429)).take(5) {
+        println!("429 at {} ms in {:?}: {:?}", seen.at_ms, seen.chat, seen.description);
+    }
     let part = (minutely.len() / 4).max(1);
     let mean = |of: &[(u64, u64, u64)], what: fn(&(u64, u64, u64)) -> u64| {
         of.iter().map(what).sum::<u64>() as f64 / of.len() as f64

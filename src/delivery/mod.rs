@@ -18,7 +18,7 @@ mod tables;
 mod topics;
 mod verdict;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -89,7 +89,8 @@ struct Shared {
     with: Surroundings,
     paces: Paces,
     reports: broadcast::Sender<Report>,
-    lanes: Mutex<HashMap<LaneId, Arc<Bell>>>,
+    /// In order, so that a simulation wakes them alike each time.
+    lanes: Mutex<BTreeMap<LaneId, Arc<Bell>>>,
     /// One for each picture under way.
     photos: Arc<Semaphore>,
     tables: tables::Tables,

@@ -174,23 +174,25 @@ impl Heartbeats {
         if book.is_empty() || !outside {
             return heard;
         }
-        let mut takes = |alert: &Alert| {
-            let mut is_heartbeat = false;
-            for (name, _) in book.iter().filter(|(_, heartbeat)| heartbeat.takes(alert)) {
-                is_heartbeat = true;
-                if alert.fires() && !heard.beats.contains(name) {
-                    heard.beats.push(name.clone());
+        let is_one: Vec<bool> = notification
+            .alerts
+            .iter()
+            .map(|alert| {
+                let mut is_one = false;
+                for (name, _) in book.iter().filter(|(_, heartbeat)| heartbeat.takes(alert)) {
+                    is_one = true;
+                    if alert.fires() && !heard.beats.contains(name) {
+                        heard.beats.push(name.clone());
+                    }
                 }
-            }
-            is_heartbeat
-        };
-        let mut takers =
-            notification.alerts.iter().map(&mut takes).collect::<Vec<bool>>().into_iter();
-        let others = takers.as_slice().iter().filter(|is_heartbeat| !**is_heartbeat).count();
-        let (all, complete) = (notification.alerts.len(), notification.truncated_alerts == 0);
-        if others < all && (others > 0 || complete) {
+                is_one
+            })
+            .collect();
+        let complete = notification.truncated_alerts == 0;
+        if is_one.contains(&true) && (is_one.contains(&false) || complete) {
             heard.any = true;
-            notification.alerts.retain(|_| !takers.next().unwrap_or_default());
+            let mut is_one = is_one.into_iter();
+            notification.alerts.retain(|_| !is_one.next().unwrap_or_default());
             if complete && notification.firing().next().is_none() {
                 notification.status = Status::Resolved;
             }

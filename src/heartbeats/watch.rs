@@ -95,17 +95,15 @@ impl Heartbeats {
             heartbeat = name,
             "the heartbeat is silent: Prometheus or Alertmanager may be down"
         );
-        let back = match self.watched().get_mut(name) {
-            Some(watched) => {
-                watched.told = true;
-                self.metrics.heartbeat_missing.with_label_values(&[name]).set(1);
-                !watched.is_overdue(Instant::now())
-            }
+        let back = self.watched().get_mut(name).map(|watched| {
+            watched.told = true;
+            self.metrics.heartbeat_missing.with_label_values(&[name]).set(1);
+            !watched.is_overdue(Instant::now())
+        });
+        let Some(back) = back else {
             // Configured no more by now.
-            None => {
-                self.retired().push((name.to_owned(), heartbeat.clone(), since));
-                return;
-            }
+            self.retired().push((name.to_owned(), heartbeat.clone(), since));
+            return;
         };
         // It came while the silence was being stored, and could not know of it.
         if back && self.tell(name, heartbeat, Status::Resolved, since).await.is_ok() {

@@ -11,7 +11,7 @@ use crate::alert::{Alert, Notification, Status};
 /// newer notification is the full state of the group, so someone silenced it, or its end is
 /// not sent. In a truncated body it may have been left out, so nothing is concluded.
 ///
-/// Of an alert that `newer` only remembers, as unlisted, an end that `older` knows says more.
+/// Of an alert that `newer` only remembers, as unlisted, the end that `older` knows says more.
 ///
 /// The newer notification's alerts come first, in its order. The group fires when any alert
 /// that was listed does, or when the sender says so.
@@ -36,7 +36,7 @@ pub fn merge(older: &Notification, newer: &Notification) -> Notification {
         older.resolved().map(|alert| (alert.fingerprint.as_str(), alert)).collect();
     for alert in merged.alerts.iter_mut().filter(|alert| alert.unlisted) {
         if let Some(end) = ended.get(alert.fingerprint.as_str())
-            && end.starts_at >= alert.starts_at
+            && end.starts_at == alert.starts_at
         {
             *alert = (*end).clone();
         }

@@ -97,9 +97,9 @@ impl Client {
             None if is_loopback(&options.api_url) => http.no_proxy(),
             None => http,
         };
-        let http = http.build().map_err(ClientError::Setup)?;
+        let client = http.build().map_err(ClientError::Setup)?;
         let behind_proxy = options.proxy_url.is_some();
-        Ok(Self(Way::Http(Http { http, api_url: options.api_url.clone(), behind_proxy })))
+        Ok(Self(Way::Http(Http { client, api_url: options.api_url.clone(), behind_proxy })))
     }
 
     /// Talks to a Bot API in the same process; a call takes at most `timeout`.
@@ -145,7 +145,7 @@ impl Client {
 /// The way over the network.
 #[derive(Debug, Clone)]
 struct Http {
-    http: reqwest::Client,
+    client: reqwest::Client,
     api_url: Url,
     behind_proxy: bool,
 }
@@ -163,7 +163,7 @@ impl Http {
                 return Err(Failure::NotSent(Hurdle::Name, "telegram.api_url has no host".into()));
             }
         }
-        let request = self.http.post(url);
+        let request = self.client.post(url);
         let request = match method.upload() {
             None => request.json(&method.payload()),
             Some((name, file)) => {

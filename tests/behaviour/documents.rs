@@ -174,6 +174,10 @@ fn every_variable_of_nabat_that_is_named_exists() {
     ];
     let mut known: String = commands.map(help).join(" ");
     known.push_str(nabat::config::API_URL_VARIABLE);
+    // What makes campaigns of tests.
+    for test in ["tests/behaviour/crash/mod.rs", "tests/simulation/main.rs"] {
+        known.push_str(&read(test));
+    }
     let mut texts = documents();
     texts.insert("Dockerfile".into(), read("Dockerfile"));
     for (document, text) in texts {

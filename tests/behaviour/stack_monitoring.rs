@@ -90,6 +90,7 @@ fn the_stacks_rules_do_what_their_tests_say() {
 fn every_alert_of_the_stack_says_all_it_should_and_is_tried_out() {
     let page = read("docs/stack-monitoring.md");
     let mut seen = 0;
+    let labels = Regex::new(r"exp_labels: (.*)").unwrap();
     for name in RULES {
         let (text, tests) = (read(&rules(name)), read(&tests(name)));
         for alert in found(&text, r"- alert: (\w+)") {
@@ -103,7 +104,6 @@ fn every_alert_of_the_stack_says_all_it_should_and_is_tried_out() {
             assert!(alert == "Watchdog" || tests.contains(&rests), "{alert} has no quiet test");
         }
         // promtool compares whole alerts, so what the tests expect is what the alerts have.
-        let labels = Regex::new(r"exp_labels: (.*)").unwrap();
         for labels in labels.captures_iter(&tests) {
             assert!(labels[1].contains("severity: "), "{name}: {}", &labels[1]);
             assert!(labels[1].contains("service: "), "{name}: {}", &labels[1]);

@@ -31,7 +31,7 @@ says "no TLS with Vault" "VAULT_CACERT"
 [ ! -e "$secrets/vault/unseal-key-1" ] || fail "something was set up all the same"
 
 exits 0 init
-says "initialised: 1 key" "TELEGRAM_BOT_TOKEN in zakupai/monitoring is empty" "nabat can log in" "init: done"
+says "initialised: 1 unseal key(s)" "TELEGRAM_BOT_TOKEN in zakupai/monitoring is empty" "nabat can log in" "init: done"
 keeps_quiet_about "$secrets"/vault/* "$secrets"/nabat/* "$secrets"/renew/* "$secrets"/*/*-password
 [ -z "$(find "$secrets" -type f ! -perm 0600)" ] || fail "a file is not 0600: $(find "$secrets" -type f ! -perm 0600)"
 [ -z "$(find "$secrets" -mindepth 1 -type d ! -perm 0700)" ] || fail "a directory is not 0700"
@@ -139,6 +139,29 @@ mv "$scratch/key" "$secrets/vault/unseal-key-1"
 exits 0 init
 ok "a missing or wrong key is told, and the next run goes on"
 
+# The stack's nabat, with its users, started while Vault is sealed.
+as "$secrets/vault/root-token" operator seal >"$scratch/said"
+sh "$stack/nabat/users.sh" --secrets "$secrets" >"$scratch/said" || fail "there are no users for nabat"
+port=$(free_port)
+"$NABAT" serve --config.file="$scratch/nabat.yml" --storage.path="$scratch/nabat" \
+    --web.config.file="$secrets/nabat/web.yml" --web.listen-address="127.0.0.1:$port" >"$scratch/nabat.log" 2>&1 &
+children+=("$!")
+# ask PATH CURL-ARGUMENTS…: as Alertmanager.
+ask() {
+    curl -sf "${@:2}" -u "alertmanager:$(cat "$secrets/alertmanager/nabat-alertmanager-password")" "http://127.0.0.1:$port$1"
+}
+eventually ask /-/ready
+alert='{"status":"firing","labels":{"alertname":"AntiDumpingRatioHigh","severity":"warning"},"annotations":{"summary":"Демпинг: 23 на 100 лотов"},"startsAt":"2026-01-01T00:00:00Z"}'
+ask /alertmanager -H 'Content-Type: application/json' -d '{"version":"4","groupKey":"g","status":"firing","receiver":"nabat","groupLabels":{"alertname":"AntiDumpingRatioHigh"},"commonLabels":{"alertname":"AntiDumpingRatioHigh"},"commonAnnotations":{},"alerts":['"$alert"']}' \
+    >"$scratch/said" || fail "nabat does not take an alert while Vault is sealed"
+waits() { ask /metrics | grep -q '^nabat_outbox_entries{chat="ops",state="waiting"} 1'; }
+shown() { ask /metrics | grep -q '^nabat_delivery_latency_seconds_count.*class="news".* 1$'; }
+eventually waits
+exits 0 init
+eventually shown
+ok "an alert that came while Vault was sealed is shown when init.sh has unsealed it; nobody touched nabat"
+before=$(fingerprint "$secrets")
+
 # Half-done: Vault has answered, and the run ended before the keys were in their files.
 {
     printf 'Unseal Key 1: %s\n\n' "$(cat "$secrets/vault/unseal-key-1")"
@@ -203,7 +226,7 @@ if command -v busybox >/dev/null; then
     init() { busybox sh "$stack/vault/init.sh" --secrets "$secrets" "$@"; }
 fi
 exits 0 init --production --telegram "$stack/vault/demo-telegram.env"
-says "5 key(s), 3 of which unseal" "the root token is revoked" "to five people"
+says "5 unseal key(s), 3 of which suffice" "the root token is revoked" "to five people"
 [ "$(find "$secrets/vault" -name 'unseal-key-*' | wc -l)" -eq 5 ] || fail "there are not five keys"
 [ ! -e "$secrets/vault/root-token" ] || fail "the root token is kept"
 exits 0 renew --force
@@ -223,5 +246,40 @@ mv "$scratch/holders/unseal-key-4" "$secrets/vault"
 exits 0 init --production
 says "init: unsealed" "nabat can log in"
 ok "a restart: two of five keys do not unseal, three do"
+
+# As Compose runs it: root with three capabilities, and the files belong to who reads them.
+if [ "$(id -u)" -eq 0 ]; then
+    start_bao "$scratch/contained"
+    secrets=$scratch/of-many
+    contained() {
+        NABAT_OWNER=65532:65532 MONITORING_OWNER=65534:65534 GRAFANA_OWNER=472:0 setpriv --no-new-privs \
+            --bounding-set=-all,+chown,+dac_override,+fowner sh "$stack/vault/init.sh" --secrets "$secrets"
+    }
+    exits 0 contained
+    before=$(fingerprint "$secrets")
+    exits 0 contained
+    [ "$before" = "$(fingerprint "$secrets")" ] || fail "the second run changed a file"
+    (cd "$secrets" && find . -mindepth 1 -printf '%P %U:%G\n') >"$scratch/said"
+    while read -r file owner; do
+        case $file in
+        vault*) [ "$owner" = 0:0 ] ;;
+        nabat* | renew*) [ "$owner" = 65532:65532 ] ;;
+        alertmanager* | prometheus*) [ "$owner" = 65534:65534 ] ;;
+        grafana*) [ "$owner" = 472:0 ] ;;
+        *) false ;;
+        esac || fail "$file belongs to $owner"
+    done <"$scratch/said"
+    chmod 0711 "$scratch"
+    # The renewal's container is the user of nabat; this one may need a copy of the program to reach it.
+    mkdir -m 0755 "$scratch/bin"
+    cp "$stack/vault/renew.sh" "$scratch/bin"
+    ln "$VAULT_CLI" "$scratch/bin/bao" 2>/dev/null || cp "$VAULT_CLI" "$scratch/bin/bao"
+    chmod 0755 "$scratch/bin"/*
+    chmod 0711 "$secrets"
+    VAULT_CLI=$scratch/bin/bao exits 0 setpriv --reuid 65532 --regid 65532 --clear-groups \
+        sh "$scratch/bin/renew.sh" --secrets "$secrets" --force
+    exits 0 renew --check
+    ok "as root of a container it gives each file to its reader, and the renewal works as nabat's user"
+fi
 
 printf '%d passed, 0 failed\n' "$passed"

@@ -113,7 +113,8 @@ for directory in vault renew nabat alertmanager prometheus grafana; do
         die "$secrets/$directory belongs to somebody else" "give it to user $(id -u), or run this as root"
 done
 work=$(mktemp -d "$keys/.work.XXXXXX") || die "can't write to $keys" "make room, or give it to user $(id -u)"
-trap 'rm -rf "$work"' EXIT
+# Interrupted at the question for the token, the terminal would go on showing nothing.
+trap 'rm -rf "$work"; if $ask && [ -t 0 ]; then stty echo; fi' EXIT
 trap 'exit 1' HUP INT TERM
 # What an earlier run left that was killed.
 find "$keys" -name '.work.*' ! -path "$work*" -prune -mmin +60 -exec rm -rf {} +
@@ -207,7 +208,7 @@ if grep -q '"initialized": *false' "$work/status"; then
         rm -f "$keys/init.txt"
         die "Vault can't be initialised: $(complaint)" "look at its log"
     fi
-    say "initialised: $shares key(s), $threshold of which unseal"
+    say "initialised: $shares $kind key(s), $threshold of which suffice"
 fi
 if [ -s "$keys/init.txt" ]; then keep_keys; fi
 rm -f "$keys/init.txt"

@@ -17,7 +17,7 @@ impl Desk {
             "SELECT severity, class FROM entries WHERE state = 0 AND chat = ? AND topic = ? \
              AND leased = 0 ORDER BY class, severity LIMIT 1",
             params![lane.chat.as_str(), topic_column(lane)],
-            |row| priority(row),
+            priority,
         )?;
         Ok(first.into_iter().next())
     }

@@ -28,7 +28,9 @@ async fn a_server_error_an_html_page_and_a_cut_connection_are_retried() {
     stage.post("ops", &webhook("NetDown", &["sw1"])).await;
     stage.shows_text(OPS, "NetDown").await;
     stage.drained().await;
-    assert_eq!(stage.metric(&late("calm")).await, 1);
+    // The tries before have used up the burst: it may have had to wait for the pace.
+    let fair = stage.metric(&late("calm")).await + stage.metric(&late("pace")).await;
+    assert_eq!(fair, 1);
 }
 
 #[tokio::test]
