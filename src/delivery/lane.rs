@@ -177,6 +177,7 @@ impl Worker {
         }
         let Some(number) = chat.number.get() else {
             // A secret that has not arrived; the source wakes all lanes when it does.
+            self.held_up.trouble = Some(with.clock.now());
             return Next::Pause(STORE_PAUSE);
         };
         let number = with.chats.follow(number);
