@@ -33,6 +33,8 @@ const PANICS_ALLOWED: u32 = 3;
 /// How long to wait for the store when it fails.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
+pub(super) use self::storm::DIGESTS_AT_ONCE;
+
 pub(super) struct Worker {
     delivery: Delivery,
     lane: LaneId,

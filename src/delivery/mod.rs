@@ -93,6 +93,8 @@ struct Shared {
     lanes: Mutex<BTreeMap<LaneId, Arc<Bell>>>,
     /// One for each picture under way.
     photos: Arc<Semaphore>,
+    /// One for each digest that is being told.
+    digests: Semaphore,
     tables: tables::Tables,
     /// Chats in which nabat may not pin, as far as it was told.
     unpinnable: Mutex<HashSet<ChatId>>,
@@ -148,6 +150,7 @@ impl Delivery {
             paces: Paces::default(),
             reports: broadcast::channel(REPORTS_KEPT).0,
             lanes: Mutex::default(),
+            digests: Semaphore::new(lane::DIGESTS_AT_ONCE),
             tables: tables::Tables::default(),
             photos: Arc::new(Semaphore::new(photos::MOST_AT_ONCE)),
             unpinnable: Mutex::default(),

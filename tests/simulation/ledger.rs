@@ -171,14 +171,16 @@ impl Ledger {
             return;
         }
         let in_flight = |at: &&Duration| **at + IN_FLIGHT >= now;
-        let most = untold.len();
+        // Nabat may not know that a message was taken, and then counts all from the beginning.
+        let most = known.entry.len();
+        let oldest = known.entry.first().map_or(Duration::ZERO, |at| now.saturating_sub(*at));
         let least = surely.len() - surely.iter().filter(in_flight).count();
         let merged = head.merged as usize;
         let counted = merged <= most && merged >= least.max(1);
         let age = now.saturating_sub(first);
         let jumped = self.jumped >= first;
         let timed = jumped
-            || (head.late && age >= LATE_AFTER)
+            || (head.late && oldest >= LATE_AFTER)
             || (!head.late && age <= LATE_AFTER + IN_FLIGHT);
         if !counted || !timed {
             let entry = &untold;

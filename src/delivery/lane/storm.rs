@@ -27,6 +27,10 @@ use crate::telegram::{ChatId, MessageId};
 /// Groups that one digest is made from: about as many as one message holds. Each is in memory with all
 /// its alerts, in as many lanes as storm at once.
 const MOST: u32 = 200;
+/// Digests that are told at once, in all chats: each holds many groups with all their alerts.
+pub const DIGESTS_AT_ONCE: usize = 16;
+/// Nobody waits longer for the others' digests: slow chats hold up no other.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// After so many failures of Telegram a storm ends without a summary.
 const SUMMARY_TRIES: u32 = 3;
 
@@ -35,6 +39,7 @@ impl Worker {
     pub(super) async fn tell_many(&mut self, mut voice: Voice<'_>, backlog: &Backlog) -> Next {
         let delivery = self.delivery.clone();
         let with = &delivery.shared.with;
+        let _room = tokio::time::timeout(PATIENCE, delivery.shared.digests.acquire()).await;
         let leased = match self.lease_some(MOST).await {
             Ok(leased) => leased,
             Err(error) => {
