@@ -166,7 +166,7 @@ impl Ledger {
             known.entry.iter().copied().filter(|at| behind(*at + IN_FLIGHT)).collect();
         let surely: Vec<Duration> = untold.iter().copied().filter(|at| behind(*at)).collect();
         // What is told bit by bit.
-        let (Some(first), Some(_)) = (untold.first().copied(), surely.first()) else { return };
+        let Some(first) = surely.first().copied() else { return };
         if self.guessed.contains(&spot) || self.retried.contains(&spot) {
             return;
         }
