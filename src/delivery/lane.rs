@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
+pub(super) use self::storm::DIGESTS_AT_ONCE;
 use self::trouble::{
     FIRST_BACKOFF, FIRST_PARKING, LONGEST_BACKOFF, LONGEST_PARKING, Trouble, backoff,
 };
@@ -32,8 +33,6 @@ use crate::telegram::ChatId;
 const PANICS_ALLOWED: u32 = 3;
 /// How long to wait for the store when it fails.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-
-pub(super) use self::storm::DIGESTS_AT_ONCE;
 
 pub(super) struct Worker {
     delivery: Delivery,

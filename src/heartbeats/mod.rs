@@ -67,11 +67,18 @@ struct Watched {
     /// When it was last heard, or since when it is listened for.
     heard: Instant,
     heard_at: Option<Timestamp>,
-    /// Since when it is known to be silent, until it is heard again.
-    silent: Option<Timestamp>,
+    silence: Option<Silence>,
+    push: Push,
+}
+
+/// A silence that lasts too long, until it is told that it is over.
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    since: Timestamp,
+    /// When it was noticed, or when this process learned of it.
+    noticed: Instant,
     /// Whether everyone who is to be told was.
     told: bool,
-    push: Push,
 }
 
 /// A heartbeat as people look at it.
@@ -90,7 +97,7 @@ pub struct Heartbeats {
     /// What webhooks are held against, without waiting for anybody.
     book: ArcSwap<BTreeMap<String, Heartbeat>>,
     watched: Mutex<BTreeMap<String, Watched>>,
-    /// Configured no more, but told as silent: to be closed.
+    /// Silences that are to be closed in chats that may have been told of them.
     retired: Mutex<Vec<(String, Heartbeat, Timestamp)>>,
     changed: Notify,
     outbox: Arc<dyn Outbox>,
@@ -145,18 +152,20 @@ impl Heartbeats {
                 Some(known) => {
                     let gone = known.heartbeat.without(heartbeat);
                     let stays = heartbeat.without(&known.heartbeat).lanes.is_empty();
-                    if let (Some(since), false) = (known.silent, gone.lanes.is_empty()) {
-                        retired.push((name.clone(), gone, since));
+                    let mut silence = known.silence;
+                    if let Some(silence) = &mut silence {
+                        retired.push((name.clone(), gone, silence.since));
+                        silence.told &= stays;
                     }
-                    let told = known.told && stays;
-                    Watched { heartbeat: heartbeat.clone(), told, push: Push::default(), ..known }
+                    let (heartbeat, push) = (heartbeat.clone(), Push::default());
+                    Watched { heartbeat, silence, push, ..known }
                 }
             };
             watched.insert(name.clone(), next);
         }
         retired.extend(former.into_iter().filter_map(|(name, watched)| {
             self.metrics.forget_heartbeat(&name);
-            Some((name, watched.heartbeat, watched.silent?))
+            Some((name, watched.heartbeat, watched.silence?.since))
         }));
         self.book.store(Arc::new(heartbeats));
         self.retired().extend(retired);
@@ -224,7 +233,8 @@ impl Heartbeats {
         Ok(())
     }
 
-    /// Counts a beat; says since when people believe it silent.
+    /// Counts a beat; says since when people believe it silent. Who is being told this moment is
+    /// told of the return by whoever tells them.
     fn beat(&self, name: &str) -> Option<(Heartbeat, Option<Timestamp>)> {
         let watched = self.watched();
         let watched = watched.get(name)?;
@@ -234,13 +244,14 @@ impl Heartbeats {
         if let Some(target) = &watched.heartbeat.push {
             watched.push.call(name, target, &self.metrics, &self.tasks);
         }
-        Some((watched.heartbeat.clone(), watched.silent))
+        let told = watched.silence.filter(|silence| silence.told);
+        Some((watched.heartbeat.clone(), told.map(|silence| silence.since)))
     }
 
     fn is_back(&self, name: &str) {
         let mut watched = self.watched();
         let Some(watched) = watched.get_mut(name) else { return };
-        (watched.silent, watched.told) = (None, false);
+        watched.silence = None;
         self.metrics.heartbeat_missing.with_label_values(&[name]).set(0);
         tracing::info!(heartbeat = name, "the heartbeat is back");
     }
@@ -251,12 +262,12 @@ impl Heartbeats {
         let view = |(name, watched): (&String, &Watched)| HeartbeatView {
             heartbeat: name.clone(),
             last_heard: watched.heard_at,
-            missing_since: watched.silent,
+            missing_since: watched.silence.map(|silence| silence.since),
         };
         watched.iter().map(view).collect()
     }
 
-    /// Stores for every chat of the heartbeat that it is silent, or back.
+    /// Stores for every chat of the heartbeat that it is silent, or back; not for one that knows so.
     async fn tell(
         &self,
         name: &str,
@@ -266,6 +277,10 @@ impl Heartbeats {
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         for (lane, language) in &heartbeat.lanes {
+            let believed_silent = self.silence_in(lane, name).await?.is_some();
+            if believed_silent == (status == Status::Firing) {
+                continue;
+            }
             let interval = humantime::format_duration(heartbeat.interval).to_string();
             let own = Own {
                 key: key(name),
@@ -300,6 +315,13 @@ impl Heartbeats {
         Ok(())
     }
 
+    /// Since when a chat believes, or will when it hears what waits for it, that a heartbeat is silent.
+    async fn silence_in(&self, lane: &LaneId, name: &str) -> Result<Option<Timestamp>, StoreError> {
+        let latest = self.outbox.latest(lane, &Own::group(&key(name))).await?;
+        let silent = latest.filter(|latest| latest.status == Status::Firing);
+        Ok(silent.and_then(|silent| Some(silent.alerts.first()?.starts_at)))
+    }
+
     fn retired(&self) -> MutexGuard<'_, Vec<(String, Heartbeat, Timestamp)>> {
         self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -313,11 +335,16 @@ impl Watched {
     /// One that is listened for from now on.
     fn new(heartbeat: Heartbeat) -> Self {
         let (heard, push) = (Instant::now(), Push::default());
-        Self { heartbeat, heard, heard_at: None, silent: None, told: false, push }
+        Self { heartbeat, heard, heard_at: None, silence: None, push }
     }
 
     fn is_overdue(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.heard) > self.heartbeat.interval
+    }
+
+    /// Whether it was heard after its silence had been noticed.
+    fn is_back(&self) -> bool {
+        self.silence.is_some_and(|silence| self.heard > silence.noticed)
     }
 }
 

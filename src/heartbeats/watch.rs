@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Heartbeat, Heartbeats, key};
-use crate::alert::{Own, Status};
+use super::{Heartbeat, Heartbeats, Silence};
+use crate::alert::Status;
 use crate::outbox::StoreError;
 
 /// The longest time between two looks.
@@ -23,19 +23,17 @@ impl Heartbeats {
     pub async fn recall(&self) -> Result<(), StoreError> {
         let heartbeats = self.book.load_full();
         for (name, heartbeat) in heartbeats.iter() {
-            let (mut silent, mut told) = (None, true);
+            let (mut since, mut told) = (None, true);
             for (lane, _) in &heartbeat.lanes {
-                let latest = self.outbox.latest(lane, &Own::group(&key(name))).await?;
-                let latest = latest.filter(|latest| latest.status == Status::Firing);
-                match latest.and_then(|latest| Some(latest.alerts.first()?.starts_at)) {
-                    Some(since) => silent = silent.or(Some(since)),
-                    None => told = false,
-                }
+                let here = self.silence_in(lane, name).await?;
+                told &= here.is_some();
+                since = since.or(here);
             }
+            let noticed = Instant::now();
             if let Some(watched) = self.watched().get_mut(name) {
-                (watched.silent, watched.told) = (silent, told && silent.is_some());
+                watched.silence = since.map(|since| Silence { since, noticed, told });
             }
-            let missing = i64::from(silent.is_some());
+            let missing = i64::from(since.is_some());
             self.metrics.heartbeat_missing.with_label_values(&[name]).set(missing);
         }
         Ok(())
@@ -56,10 +54,10 @@ impl Heartbeats {
             // What could not be heard because nabat itself stood still was no silence.
             let stood_still = (now - looked).saturating_sub(step.unwrap_or_default() * 2);
             looked = now;
-            self.close_retired().await;
             for (name, heartbeat, since) in self.untold(now, stood_still) {
                 self.miss(&name, &heartbeat, since).await;
             }
+            self.close_retired().await;
         }
     }
 
@@ -73,13 +71,24 @@ impl Heartbeats {
     /// or who was told already would hear of it as of another.
     fn untold(&self, now: Instant, stood_still: Duration) -> Vec<(String, Heartbeat, Timestamp)> {
         let mut untold = Vec::new();
-        for (name, watched) in self.watched().iter_mut() {
-            watched.heard = (watched.heard + stood_still).min(now);
-            if watched.silent.is_none() && watched.is_overdue(now) {
-                watched.silent = Some(self.clock.now());
+        let mut watched = self.watched();
+        for (name, watched) in watched.iter_mut() {
+            if watched.silence.is_none() {
+                watched.heard = (watched.heard + stood_still).min(now);
+                if watched.is_overdue(now) {
+                    let (since, told) = (self.clock.now(), false);
+                    watched.silence = Some(Silence { since, noticed: now, told });
+                }
             }
-            if let (Some(since), false) = (watched.silent, watched.told) {
-                untold.push((name.clone(), watched.heartbeat.clone(), since));
+            let Some(silence) = watched.silence.filter(|silence| !silence.told) else { continue };
+            let heartbeat = watched.heartbeat.clone();
+            if watched.is_back() {
+                // Before all could be told of it.
+                watched.silence = None;
+                self.metrics.heartbeat_missing.with_label_values(&[name]).set(0);
+                self.retired().push((name.clone(), heartbeat, silence.since));
+            } else {
+                untold.push((name.clone(), heartbeat, silence.since));
             }
         }
         untold
@@ -96,9 +105,11 @@ impl Heartbeats {
             "the heartbeat is silent: Prometheus or Alertmanager may be down"
         );
         let back = self.watched().get_mut(name).map(|watched| {
-            watched.told = true;
+            if let Some(silence) = &mut watched.silence {
+                silence.told = true;
+            }
             self.metrics.heartbeat_missing.with_label_values(&[name]).set(1);
-            !watched.is_overdue(Instant::now())
+            watched.is_back()
         });
         let Some(back) = back else {
             // Configured no more by now.
@@ -111,7 +122,7 @@ impl Heartbeats {
         }
     }
 
-    /// Ends what was told of heartbeats that nobody listens for any more.
+    /// Ends what was told of silences that are over, or of which a chat is to hear no more.
     async fn close_retired(&self) {
         let retired = std::mem::take(&mut *self.retired());
         for (name, heartbeat, since) in retired {

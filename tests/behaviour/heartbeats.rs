@@ -129,6 +129,28 @@ async fn the_silence_goes_to_its_own_chats_in_their_language() {
 }
 
 #[tokio::test]
+async fn a_chat_that_is_to_hear_of_a_silence_from_a_restart_on_is_told_and_no_return_is_made_up() {
+    let mut stage = Stage::open(BRIEF).await;
+    stage.shows(OPS, tells_of_silence).await;
+    stage.drained().await;
+    stage.stop().await;
+    let both = BRIEF.replace("interval: 500ms", "interval: 500ms, chats: [ops, boss]");
+    let text = configuration(&stage.sandbox, CHATS, &both);
+    stage.rewrite(text);
+    stage.restart().await;
+    stage.shows(BOSS, tells_of_silence).await;
+    stage.drained().await;
+    // Several looks, in which it could be taken for heard.
+    a_moment(1000).await;
+    for chat in [OPS, BOSS] {
+        assert_eq!(stage.sandbox.count_messages(chat), 1, "told once, and nothing else");
+    }
+    stage.post("ops", &beat()).await;
+    stage.shows(OPS, tells_of_the_return).await;
+    stage.shows(BOSS, tells_of_the_return).await;
+}
+
+#[tokio::test]
 async fn a_silent_heartbeat_that_is_configured_no_more_ends() {
     let mut stage = Stage::open(BRIEF).await;
     stage.shows(OPS, tells_of_silence).await;

@@ -11,6 +11,7 @@ use crate::telegram::MessageId;
 
 /// Digests that are mended behind a group that was told again and again before there was time.
 const MOST_STALE: usize = 16;
+
 /// A group that a digest is to tell of.
 pub(super) struct Told {
     pub leased: Leased,

@@ -85,7 +85,7 @@ pub(super) struct Desk {
     /// Whether a commit waits for the disk, when that is known.
     flushes: Option<bool>,
     pub since_upkeep: u32,
-    /// Groups remembered for the first time since the last tidying.
+    /// How often a group was remembered since the last tidying.
     pub newly_remembered: u32,
     /// How far the tidying has looked through what is remembered.
     pub looked_through: Vec<u8>,

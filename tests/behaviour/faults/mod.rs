@@ -8,7 +8,6 @@ mod network;
 mod process;
 mod relay;
 mod webhooks;
-mod wired;
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -4,26 +4,32 @@ use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nabat::lifecycle::Tasks;
 use nabat::sandbox::{Fault, Limits, Sandbox, Trouble};
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
+use secrecy::SecretString;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::relay::{Manner, Relay};
-use super::wired::Wired;
 use super::{
     go_on_at_once, group, person, play, post, says, serve, telegram, told, with_own_mounts,
 };
+use crate::outbox_contract::{fires, submission};
 use crate::support::process::free_port;
 use crate::support::stage::{OPS, Stage, sandbox, webhook};
+use crate::support::wired::Wired;
 use crate::support::{eventually, install_crypto};
 
+/// How long a call may take where it is to be given up soon.
+const TIMEOUT: Duration = Duration::from_millis(1500);
 const OWN_NAMES: &str = "mount --bind \"$1\" /etc/hosts\n\
      if [ -e /etc/resolv.conf ]; then mount --bind \"$2\" /etc/resolv.conf; fi";
 
@@ -157,7 +163,10 @@ async fn a_proxy_that_does_not_lead_to_telegram_is_tried_again_and_called_so() {
 async fn through(manner: Manner, outcome: &str, ambiguous: u64) -> (Sandbox, Relay) {
     let sandbox = sandbox(Limits::None);
     let relay = Relay::start(&sandbox, manner).await;
-    let wired = Wired::start(&relay.url(), sandbox.token()).await;
+    let (_token, watched) = watch::channel(Some(Arc::new(SecretString::from(sandbox.token()))));
+    let wired = Wired::new(&relay.url(), TIMEOUT, watched, Arc::new(|| {}));
+    wired.outbox.accept(submission("DiskFull", &[fires("a")])).await.unwrap();
+    wired.delivery.start().await.unwrap();
     wired.drained().await;
     let requests = &wired.metrics.telegram_requests;
     assert_eq!(requests.with_label_values(&["sendMessage", outcome]).get(), 1, "{outcome}");

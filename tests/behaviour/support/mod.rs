@@ -14,6 +14,7 @@ pub mod stage;
 pub mod tdlib;
 pub mod tiny;
 pub mod webhook;
+pub mod wired;
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Delivery and the store alone, wired by hand, so that a call to Telegram may be given up soon.
+//! Delivery and the store alone, wired by hand: with its own token, and calls that are given up soon.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
 use nabat::clock::Clock;
 use nabat::delivery::{
-    Bot, Chat, ChatNumber, Chats, Delivery, DeliveryOptions, Sound, Surroundings,
+    AskForToken, Bot, Chat, ChatNumber, Chats, Delivery, DeliveryOptions, Sound, Surroundings,
 };
 use nabat::lifecycle::Tasks;
 use nabat::outbox::sqlite::{SqliteOptions, SqliteOutbox};
@@ -21,24 +21,28 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::outbox_contract::{fires, submission};
-use crate::support::stage::OPS;
-use crate::support::{eventually, install_crypto};
+use super::stage::OPS;
+use super::{eventually, install_crypto};
 
-/// How long a call may take here.
-const TIMEOUT: Duration = Duration::from_millis(1500);
-
+/// Delivery to the chat `ops`.
+#[derive(Debug)]
 pub struct Wired {
     pub metrics: Arc<Metrics>,
-    outbox: Arc<dyn Outbox>,
+    pub outbox: Arc<dyn Outbox>,
+    pub delivery: Delivery,
     tasks: Tasks,
-    _token: watch::Sender<Option<Arc<SecretString>>>,
     _directory: TempDir,
 }
 
 impl Wired {
-    /// Delivery to the chat `ops` at a Bot API server.
-    pub async fn start(api_url: &str, token: &str) -> Self {
+    /// At a Bot API server, each of whose calls may take `timeout`. Nothing runs until delivery is
+    /// started or woken.
+    pub fn new(
+        api_url: &str,
+        timeout: Duration,
+        token: watch::Receiver<Option<Arc<SecretString>>>,
+        ask: AskForToken,
+    ) -> Self {
         install_crypto();
         let directory = TempDir::new().unwrap();
         let metrics = Arc::new(Metrics::new("test"));
@@ -46,7 +50,6 @@ impl Wired {
         let outbox: Arc<dyn Outbox> = Arc::new(
             SqliteOutbox::open(directory.path(), SqliteOptions::default(), commits).unwrap(),
         );
-        let (token, watched) = watch::channel(Some(Arc::new(SecretString::from(token))));
         let chat = Chat {
             number: ChatNumber::Known(OPS),
             language: Language::EN,
@@ -59,15 +62,13 @@ impl Wired {
             storm_threshold: Duration::from_secs(30),
         };
         let book = HashMap::from([(ChatAlias("ops".into()), chat)]);
-        let options = ClientOptions {
-            timeout: TIMEOUT,
-            ..ClientOptions::new(api_url.parse().unwrap(), None)
-        };
+        let options =
+            ClientOptions { timeout, ..ClientOptions::new(api_url.parse().unwrap(), None) };
         let tasks = Tasks::default();
         let delivery = Delivery::new(Surroundings {
             outbox: outbox.clone(),
             client: Arc::new(ArcSwap::from_pointee(Client::new(&options).unwrap())),
-            bot: Bot::new(watched, Arc::new(|| {})),
+            bot: Bot::new(token, ask),
             topics: Arc::default(),
             chats: Arc::new(Chats::new(book, Vec::new())),
             renderer: Arc::new(ArcSwap::from_pointee(Renderer::new(Vec::new()).unwrap())),
@@ -82,9 +83,7 @@ impl Wired {
             }),
             tasks: tasks.clone(),
         });
-        outbox.accept(submission("DiskFull", &[fires("a")])).await.unwrap();
-        delivery.start().await.unwrap();
-        Self { metrics, outbox, tasks, _token: token, _directory: directory }
+        Self { metrics, outbox, delivery, tasks, _directory: directory }
     }
 
     /// Waits until everything is sent.
