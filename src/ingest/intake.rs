@@ -86,10 +86,7 @@ impl Intake {
         direct: Option<&ChatAlias>,
     ) -> Result<Accepted, IntakeError> {
         let heard = self.heartbeats.hear(&mut notification);
-        if !heard.any {
-            return self.store(notification, direct).await;
-        }
-        let accepted = if notification.alerts.is_empty() {
+        let accepted = if heard.any && notification.alerts.is_empty() {
             self.destinations(&notification, direct)?;
             // A sender that is told 2xx believes that its alerts are safe here.
             self.outbox.probe().await?;

@@ -106,6 +106,16 @@ async fn other_alerts_of_its_group_are_shown_without_the_heartbeat() {
 }
 
 #[tokio::test]
+async fn what_the_sender_left_out_beside_the_heartbeat_is_not_hidden_with_it() {
+    let stage = Stage::open(WATCHDOG).await;
+    let mut body = beat();
+    body["truncatedAlerts"] = 50.into();
+    stage.post("ops", &body).await;
+    stage.shows_text(OPS, "50").await;
+    assert_eq!(stage.metric("heartbeats_received_total{heartbeat=\"watchdog\"}").await, 1);
+}
+
+#[tokio::test]
 async fn an_end_is_no_beat() {
     let stage = Stage::open(BRIEF).await;
     stage.shows(OPS, tells_of_silence).await;
