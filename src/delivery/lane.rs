@@ -1,5 +1,8 @@
 //! One lane's worker: when it speaks, when it waits, what it does about trouble.
 
+mod lines;
+mod many;
+mod over;
 mod storm;
 mod told;
 mod trouble;
@@ -14,7 +17,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-pub(super) use self::storm::DIGESTS_AT_ONCE;
+pub(super) use self::told::HANDS;
 use self::trouble::{
     FIRST_BACKOFF, FIRST_PARKING, LONGEST_BACKOFF, LONGEST_PARKING, Trouble, backoff,
 };
@@ -201,8 +204,8 @@ impl Worker {
             return self.say_one(voice, leased).await;
         }
         let leased = match self.look_out(&pace, threshold).await {
-            Ok(Outlook::Storm(backlog)) => return self.tell_many(voice, &backlog).await,
-            Ok(Outlook::Over) => return self.tell_over(voice).await,
+            Ok(Outlook::Storm(backlog)) => return Box::pin(self.tell_many(voice, &backlog)).await,
+            Ok(Outlook::Over) => return Box::pin(self.tell_over(voice)).await,
             Ok(Outlook::Fair) => with.outbox.lease(&self.lane).await,
             Err(error) => Err(error),
         };
@@ -235,7 +238,7 @@ impl Worker {
                 plan(&leased.entry, leased.card.as_ref(), &ground).next
             {
                 let voice = Voice { durable: leased.durable.clone(), ..voice };
-                return self.tell_lines(voice, leased, digest).await;
+                return Box::pin(self.tell_lines(voice, leased, digest)).await;
             }
         }
         self.note_alone(&voice, &leased);

@@ -93,8 +93,8 @@ struct Shared {
     lanes: Mutex<BTreeMap<LaneId, Arc<Bell>>>,
     /// One for each picture under way.
     photos: Arc<Semaphore>,
-    /// One for each digest that is being told.
-    digests: Semaphore,
+    /// One for each digest whose groups are unpacked.
+    hands: Semaphore,
     tables: tables::Tables,
     /// Chats in which nabat may not pin, as far as it was told.
     unpinnable: Mutex<HashSet<ChatId>>,
@@ -150,7 +150,7 @@ impl Delivery {
             paces: Paces::default(),
             reports: broadcast::channel(REPORTS_KEPT).0,
             lanes: Mutex::default(),
-            digests: Semaphore::new(lane::DIGESTS_AT_ONCE),
+            hands: Semaphore::new(lane::HANDS),
             tables: tables::Tables::default(),
             photos: Arc::new(Semaphore::new(photos::MOST_AT_ONCE)),
             unpinnable: Mutex::default(),

@@ -17,6 +17,7 @@
 
 mod contract;
 mod merge;
+mod pack;
 pub mod sqlite;
 
 pub use contract::{
@@ -25,3 +26,4 @@ pub use contract::{
     ShownPart, StoreError, Storm, Submission, Totals,
 };
 pub use merge::merge;
+pub use pack::Packed;

@@ -3,74 +3,132 @@
 use jiff::Timestamp;
 
 use crate::alert::{GroupId, Notification};
-use crate::delivery::plan::has_ended;
+use crate::delivery::plan::{Plan, Step, has_ended};
 use crate::delivery::speaker::Voice;
-use crate::outbox::{Card, Class, Entry, Leased, Settlement};
+use crate::outbox::{Card, Class, Entry, EntryId, Lease, Leased, Packed, Settlement, StoreError};
 use crate::rendering::{Glance, Kind, Scene};
-use crate::telegram::MessageId;
+use crate::telegram::{ChatId, MessageId};
 
+/// Groups that one digest is made from: about as many as one message holds.
+pub(super) const MOST: u32 = 200;
+/// Digests whose groups are unpacked at once, in all chats: each has many, with all their alerts.
+pub(in crate::delivery) const HANDS: usize = 2;
 /// Digests that are mended behind a group that was told again and again before there was time.
 const MOST_STALE: usize = 16;
 
-/// A group that a digest is to tell of.
+/// A group that a digest is to tell of. While the digest waits for its turn there may be thousands of
+/// them in memory, so what they say stays packed.
 pub(super) struct Told {
-    pub leased: Leased,
-    pub present: Notification,
-    /// Whether it would have opened a card: one that it has is of the past.
-    pub opens: bool,
+    pub lease: Lease,
+    pub group: GroupId,
+    pub first_accepted_at: Timestamp,
     pub silent: bool,
     /// A later digest tells of it: only what an earlier one says is to be mended.
     pub stale: bool,
-    /// As [`Plan::class`](crate::delivery::plan::Plan::class).
+    /// As [`Plan::class`].
     pub class: Option<&'static str>,
     pub glance: Glance,
+    /// Whether it would have opened a card: one that it has is of the past.
+    opens: bool,
+    at: (EntryId, u64),
+    present: Packed<Notification>,
+    card: Option<Packed<Card>>,
 }
 
 impl Told {
-    pub fn line(&self) -> (GroupId, Glance) {
-        (self.leased.entry.state.group.clone(), self.glance.clone())
+    /// `plan` is what is to be said of `leased`; `stale`: as [`Told::stale`]. `None` when it can't
+    /// be packed, which nothing that was accepted is known to do: its lease is for the caller to end.
+    pub fn new(leased: &Leased, plan: &Plan, glance: Glance, stale: bool) -> Option<Self> {
+        let Leased { lease, entry, card, .. } = leased;
+        let (opens, silent) = match plan.next {
+            Some(Step::Open { silent }) => (true, silent),
+            Some(Step::Reply { silent, .. }) => (false, silent),
+            _ => (false, true),
+        };
+        let packed = Packed::new(&plan.present)
+            .and_then(|present| Ok((present, card.as_ref().map(Packed::new).transpose()?)));
+        let (present, card) = packed
+            .inspect_err(|error| tracing::error!(entry = %entry.id, %error, "it can't be packed"))
+            .ok()?;
+        Some(Self {
+            lease: lease.clone(),
+            group: entry.state.group.clone(),
+            first_accepted_at: entry.first_accepted_at,
+            silent,
+            stale,
+            class: plan.class(),
+            glance,
+            opens,
+            at: (entry.id, entry.version),
+            present,
+            card,
+        })
     }
-}
 
-/// How the lease of a group ends that a digest told of.
-pub(super) fn settlement(
-    told: &Told,
-    voice: &Voice<'_>,
-    message: MessageId,
-    now: Timestamp,
-) -> Settlement {
-    let Leased { entry, card, .. } = &told.leased;
-    if let Some(card) = card.as_ref().filter(|_| told.stale) {
-        // Whether more is to be done the next look tells.
-        let card = Card { stale: without(&card.stale, message), updated_at: now, ..card.clone() };
-        return Settlement::Partly(card, Class::Edit);
+    pub fn line(&self) -> (GroupId, Glance) {
+        (self.group.clone(), self.glance.clone())
     }
-    let ended = has_ended(&told.present);
-    let at = Some((entry.id, entry.version));
-    let own = card.as_ref().filter(|card| card.chat == voice.number && !card.parts.is_empty());
-    let own = own.filter(|_| !told.opens);
-    let former = card.as_ref().filter(|card| card.chat == voice.number);
-    let card = Card {
-        chat: voice.number,
-        parts: own.map(|card| card.parts.clone()).unwrap_or_default(),
-        state: told.present.clone(),
-        told: at,
-        shown: if own.is_some() { own.and_then(|card| card.shown) } else { at },
-        digest: Some((message, ended)),
-        stale: former.map(|card| left_behind(card, message, ended)).unwrap_or_default(),
-        pinned: former.and_then(|card| card.pinned),
-        unfinished: None,
-        updated_at: now,
-        closed_at: if own.is_some() {
-            own.and_then(|card| card.closed_at)
+
+    /// How its lease ends when the digest `message` shows it to nobody any more.
+    pub fn left(&self, message: MessageId) -> Result<Settlement, StoreError> {
+        let Some(card) = self.card()? else { return Ok(Settlement::Released { attempt: None }) };
+        let card = if self.stale {
+            Card { stale: without(&card.stale, message), ..card }
         } else {
-            ended.then_some(now)
-        },
-    };
-    if own.is_some() || card.pinned.is_some() || !card.stale.is_empty() {
-        Settlement::Partly(card, Class::Edit)
-    } else {
-        Settlement::Shown(card)
+            Card { digest: None, ..card }
+        };
+        Ok(Settlement::Partly(card, Class::End))
+    }
+
+    /// The card as it was leased.
+    fn card(&self) -> Result<Option<Card>, StoreError> {
+        self.card.as_ref().map(Packed::open).transpose()
+    }
+
+    /// How its lease ends when the digest `message` tells of it in `chat`.
+    pub fn settlement(
+        &self,
+        chat: ChatId,
+        message: MessageId,
+        now: Timestamp,
+    ) -> Result<Settlement, StoreError> {
+        let former = match self.card()? {
+            Some(card) if self.stale => {
+                // Whether more is to be done the next look tells.
+                let stale = without(&card.stale, message);
+                let card = Card { stale, updated_at: now, ..card };
+                return Ok(Settlement::Partly(card, Class::Edit));
+            }
+            former => former.filter(|card| card.chat == chat),
+        };
+        let state = self.present.open()?;
+        let (at, ended) = (Some(self.at), has_ended(&state));
+        let own = former.as_ref().filter(|card| !self.opens && !card.parts.is_empty());
+        let card = Card {
+            chat,
+            parts: own.map(|card| card.parts.clone()).unwrap_or_default(),
+            state,
+            told: at,
+            shown: if own.is_some() { own.and_then(|card| card.shown) } else { at },
+            digest: Some((message, ended)),
+            stale: former
+                .as_ref()
+                .map(|card| left_behind(card, message, ended))
+                .unwrap_or_default(),
+            pinned: former.as_ref().and_then(|card| card.pinned),
+            unfinished: None,
+            updated_at: now,
+            closed_at: if own.is_some() {
+                own.and_then(|card| card.closed_at)
+            } else {
+                ended.then_some(now)
+            },
+        };
+        Ok(if own.is_some() || card.pinned.is_some() || !card.stale.is_empty() {
+            Settlement::Partly(card, Class::Edit)
+        } else {
+            Settlement::Shown(card)
+        })
     }
 }
 
@@ -79,7 +137,7 @@ pub(super) fn is_stale(leased: &Leased, digest: MessageId) -> bool {
     leased.card.as_ref().is_some_and(|card| card.stale.contains(&digest))
 }
 
-pub(super) fn without(digests: &[MessageId], digest: MessageId) -> Vec<MessageId> {
+fn without(digests: &[MessageId], digest: MessageId) -> Vec<MessageId> {
     digests.iter().copied().filter(|other| *other != digest).collect()
 }
 

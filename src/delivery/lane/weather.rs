@@ -1,6 +1,8 @@
 //! Whether a lane is in a storm: more waits than the pace can say soon.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -37,10 +39,14 @@ pub(super) struct Weather {
 #[derive(Debug)]
 pub(super) struct Ongoing {
     pub began_at: Timestamp,
-    /// The groups that were told of in it, in digests or alone, and how they stood then.
-    pub told: HashMap<GroupId, Glance>,
-    /// Those told alone: their digests' lines know less.
-    pub alone: HashSet<GroupId>,
+    /// The groups that were told of in it, in digests or alone, by their [`mark`]: the severity of
+    /// those that were not over then. A backlog may have a hundred thousand of them.
+    told: HashMap<u64, Option<Arc<str>>>,
+    /// Each severity once.
+    severities: HashSet<Arc<str>>,
+    /// Those told alone, and how they stood when they were told of last: their digests' lines know
+    /// less.
+    pub alone: HashMap<GroupId, Glance>,
     /// When it is over, if nothing comes.
     pub calm_at: Instant,
 }
@@ -50,34 +56,58 @@ impl Ongoing {
         let mut ongoing = Self {
             began_at: storm.began_at,
             told: HashMap::new(),
-            alone: HashSet::new(),
+            severities: HashSet::new(),
+            alone: HashMap::new(),
             calm_at: Instant::now() + quiet,
         };
-        for digest in &storm.digests {
-            ongoing.told.extend(digest.lines.iter().cloned());
+        for (group, glance) in storm.digests.iter().flat_map(|digest| &digest.lines) {
+            ongoing.note(group, glance);
         }
         ongoing
     }
 
+    /// The group was told of as it stands.
+    pub fn note(&mut self, group: &GroupId, glance: &Glance) {
+        let severity = glance.fires().then(|| {
+            let known = self.severities.get(&*glance.severity).cloned();
+            known.unwrap_or_else(|| Arc::from(&*glance.severity))
+        });
+        self.severities.extend(severity.clone());
+        self.told.insert(mark(group), severity);
+        if let Some(alone) = self.alone.get_mut(group) {
+            alone.clone_from(glance);
+        }
+    }
+
     /// How many groups of each severity it has: those told of that are not over, as they stand
     /// `now` where that is known, and those that wait.
-    pub fn totals(
+    pub fn totals<'g>(
         &self,
-        now: impl Iterator<Item = (GroupId, Glance)>,
+        now: impl Iterator<Item = (&'g GroupId, &'g Glance)>,
         waiting: impl Iterator<Item = (String, u64)>,
     ) -> Vec<(String, u64)> {
-        let now: HashMap<GroupId, Glance> = now.collect();
+        let now: HashMap<u64, &Glance> = now.map(|(group, glance)| (mark(group), glance)).collect();
         let before = self.told.iter().filter(|(group, _)| !now.contains_key(*group));
-        let told = before.map(|(_, glance)| glance).chain(now.values());
-        let mut totals: BTreeMap<String, u64> = BTreeMap::new();
-        for glance in told.filter(|glance| glance.fires()) {
-            *totals.entry(glance.severity.clone()).or_default() += 1;
+        let before = before.filter_map(|(_, severity)| severity.as_deref());
+        let now = now.values().filter(|glance| glance.fires());
+        let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
+        for severity in before.chain(now.map(|glance| &*glance.severity)) {
+            *totals.entry(severity).or_default() += 1;
         }
+        let mut totals: BTreeMap<String, u64> =
+            totals.into_iter().map(|(severity, count)| (severity.to_owned(), count)).collect();
         for (severity, count) in waiting {
             *totals.entry(severity).or_default() += count;
         }
         totals.into_iter().collect()
     }
+}
+
+/// Stands for a group where it is only counted.
+fn mark(group: &GroupId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    group.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Weather {

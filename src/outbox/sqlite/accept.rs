@@ -8,10 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::desk::{Desk, WAITING, millis};
 use super::homes::Home;
-use super::pack;
 use crate::alert::{GroupId, Notification, Reason};
 use crate::outbox::contract::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
-use crate::outbox::merge;
+use crate::outbox::{merge, pack};
 use crate::rendering::ButtonKind;
 use crate::routing::{Destination, LaneId, Topic};
 

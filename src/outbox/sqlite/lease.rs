@@ -6,10 +6,10 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::accept::{Place, buttons_of, topic_column};
 use super::desk::{DEAD, Desk, WAITING, millis, timestamp};
 use super::leases::Out;
-use super::pack::{pack, unpack};
 use crate::outbox::contract::{
     Card, Class, DeathReason, Durable, Entry, EntryId, Lease, Leased, Settlement, StoreError,
 };
+use crate::outbox::pack::{pack, unpack};
 use crate::routing::{LaneId, Updates};
 
 impl Desk {

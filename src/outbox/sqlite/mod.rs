@@ -14,7 +14,6 @@ mod homes;
 mod lease;
 mod leases;
 mod memory;
-mod pack;
 mod queries;
 mod reserve;
 mod schema;

@@ -6,12 +6,12 @@ use serde::Deserialize;
 
 use super::accept::{NAMED, alert_hashes, place};
 use super::desk::{DEAD, Desk, WAITING, millis, timestamp};
-use super::pack::{pack, unpack};
 use crate::alert::{GroupId, Labels, Notification, Reason, Source, Status};
 use crate::outbox::contract::{
     ChatTotals, Class, EntryId, EntryState, EntryView, Footprint, Rejected, StoreError, Totals,
 };
 use crate::outbox::merge;
+use crate::outbox::pack::{pack, unpack};
 use crate::routing::{ChatAlias, LaneId, Topic, TopicName};
 use crate::telegram::{ChatId, TopicId};
 

@@ -4,10 +4,10 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::accept::topic_column;
 use super::desk::{Desk, millis, timestamp};
-use super::pack::{pack, unpack};
 use crate::outbox::contract::{
     Backlog, Class, Digest, Lease, Priority, Settlement, StoreError, Storm,
 };
+use crate::outbox::pack::{pack, unpack};
 use crate::routing::LaneId;
 use crate::telegram::MessageId;
 

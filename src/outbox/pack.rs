@@ -1,16 +1,18 @@
-//! How notifications, cards and refused bodies stand in a column.
+//! How notifications, cards and refused bodies stand in a column, and in memory while they wait.
 //!
 //! `MessagePack` with field names, so that a later nabat can add and leave out fields, squeezed
 //! by LZ4: label names and URLs repeat from alert to alert, and what is not written need not be
 //! flushed. A body of 4 KiB then fits into a database page beside others.
 
 use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
 
 use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::outbox::contract::StoreError;
+use super::contract::StoreError;
 
 /// How much room a thread keeps for packing, in bytes: enough for a group of some fifty alerts.
 const KEPT: usize = 64 << 10;
@@ -26,8 +28,36 @@ const LONGEST: usize = 1 << 30;
 ///
 /// # Errors
 /// When the value can't be written, which none of ours is known to do.
-pub(super) fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+pub(in crate::outbox) fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     SCRATCH.with_borrow_mut(|scratch| scratch.pack(value))
+}
+
+/// A value that is not looked at for a while: a notification takes a tenth of its room.
+pub struct Packed<T> {
+    bytes: Box<[u8]>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: Serialize + DeserializeOwned> Packed<T> {
+    /// # Errors
+    /// As for [`pack`].
+    pub fn new(value: &T) -> Result<Self, StoreError> {
+        Ok(Self { bytes: pack(value)?.into_boxed_slice(), of: PhantomData })
+    }
+
+    /// The value as it was.
+    ///
+    /// # Errors
+    /// When it does not read, which nothing that was packed is known to do.
+    pub fn open(&self) -> Result<T, StoreError> {
+        unpack(&self.bytes)
+    }
+}
+
+impl<T> fmt::Debug for Packed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Packed({} bytes)", self.bytes.len())
+    }
 }
 
 /// Room to work in, kept by each thread that packs: making it costs more than the work.
@@ -47,7 +77,7 @@ thread_local! {
 
 impl Scratch {
     fn pack<T: Serialize>(&mut self, value: &T) -> Result<Vec<u8>, StoreError> {
-        let commit = |error: &dyn std::fmt::Display| StoreError::Commit(error.to_string());
+        let commit = |error: &dyn fmt::Display| StoreError::Commit(error.to_string());
         self.plain.clear();
         rmp_serde::encode::write_named(&mut self.plain, value).map_err(|error| commit(&error))?;
         let length = u32::try_from(self.plain.len())
@@ -76,8 +106,8 @@ impl Scratch {
 ///
 /// # Errors
 /// When the column is damaged, or was written by something else.
-pub(super) fn unpack<T: DeserializeOwned>(column: &[u8]) -> Result<T, StoreError> {
-    let unreadable = |why: &dyn std::fmt::Display| StoreError::Unreadable(why.to_string());
+pub(in crate::outbox) fn unpack<T: DeserializeOwned>(column: &[u8]) -> Result<T, StoreError> {
+    let unreadable = |why: &dyn fmt::Display| StoreError::Unreadable(why.to_string());
     if column.first() == Some(&JSON) {
         return serde_json::from_slice(column).map_err(|error| unreadable(&error));
     }

@@ -1,0 +1,102 @@
+//! The end of a storm: how long it took, and what still fires.
+
+use std::collections::HashMap;
+
+use super::told::scene;
+use super::trouble::{FIRST_BACKOFF, LONGEST_BACKOFF};
+use super::{Next, Worker};
+use crate::alert::GroupId;
+use crate::delivery::speaker::{Interruption, Target, Voice};
+use crate::outbox::{Leased, Storm};
+use crate::rendering::{Glance, Head, Language, Part};
+use crate::telegram::{ChatId, MessageId};
+
+/// After so many failures of Telegram a storm ends without a summary.
+const SUMMARY_TRIES: u32 = 3;
+
+impl Worker {
+    /// Notes how a group stands that is told alone while a storm is on.
+    pub(super) fn note_alone(&mut self, voice: &Voice<'_>, leased: &Leased) {
+        if let Some(ongoing) = &mut self.weather.storm {
+            let renderer = voice.delivery.shared.with.renderer.load();
+            let entry = &leased.entry;
+            let glance = renderer.glance(&scene(voice, entry, &entry.state));
+            ongoing.note(&entry.state.group, &glance);
+            ongoing.alone.insert(entry.state.group.clone(), glance);
+        }
+    }
+
+    /// The storm is over: says how long it took and what still fires.
+    pub(super) async fn tell_over(&mut self, mut voice: Voice<'_>) -> Next {
+        let delivery = self.delivery.clone();
+        let with = &delivery.shared.with;
+        let storm = match with.outbox.storm(&self.lane).await {
+            Ok(storm) => storm,
+            Err(error) => {
+                self.store_failed(&error).await;
+                return Next::Again;
+            }
+        };
+        if let Some(storm) = storm.filter(|storm| !storm.digests.is_empty()) {
+            let (part, first) = self.summary(&storm, voice.chat.language);
+            let here = first.filter(|(chat, _)| *chat == voice.number);
+            let reply_to = here.map(|(_, message)| message);
+            let target = Target::New { silent: true, reply_to };
+            match voice.say_digest(&part, target).await {
+                Ok(_) => self.recovered().await,
+                Err(Interruption::Failed { why, answered }) => {
+                    self.weather.summary_failures += u32::from(answered);
+                    if self.weather.summary_failures >= SUMMARY_TRIES {
+                        tracing::warn!(lane = %self.lane, %why, "a storm ended without a summary");
+                        return self.close_storm().await;
+                    }
+                    self.fail(&why, FIRST_BACKOFF, LONGEST_BACKOFF);
+                    return Next::Again;
+                }
+                Err(Interruption::Moved(to)) => {
+                    self.chat_moved(voice.number, to).await;
+                    return Next::Again;
+                }
+                // Nobody reads a summary there, or Telegram will not have it: no loss.
+                Err(Interruption::Refused { why } | Interruption::Unreachable { why }) => {
+                    tracing::warn!(lane = %self.lane, %why, "a storm ended without a summary");
+                }
+                Err(_) => return Next::Again,
+            }
+        }
+        self.close_storm().await
+    }
+
+    async fn close_storm(&mut self) -> Next {
+        if let Err(error) = self.delivery.shared.with.outbox.end_storm(&self.lane).await {
+            self.store_failed(&error).await;
+            return Next::Again;
+        }
+        tracing::info!(lane = %self.lane, "the storm is over");
+        (self.weather.storm, self.weather.summary_failures) = (None, 0);
+        Next::Again
+    }
+
+    /// What the storm comes to, and where its first digest stands.
+    fn summary(&self, storm: &Storm, language: Language) -> (Part, Option<(ChatId, MessageId)>) {
+        let mut groups: HashMap<&GroupId, &Glance> = HashMap::new();
+        for digest in &storm.digests {
+            groups.extend(digest.lines.iter().map(|(group, glance)| (group, glance)));
+        }
+        if let Some(ongoing) = &self.weather.storm {
+            groups.extend(&ongoing.alone);
+        }
+        let mut still: Vec<(&GroupId, &Glance)> =
+            groups.iter().map(|(group, glance)| (*group, *glance)).collect();
+        still.retain(|(_, glance)| glance.fires() || (glance.unlisted > 0 && !glance.moved));
+        still.sort_by(|a, b| (&a.1.name, &a.0.key).cmp(&(&b.1.name, &b.0.key)));
+        let still: Vec<Glance> = still.into_iter().map(|(_, glance)| glance.clone()).collect();
+        let last = storm.digests.iter().map(|digest| digest.updated_at).max();
+        let lasted = last.unwrap_or(storm.began_at).duration_since(storm.began_at).as_secs();
+        let all = u64::try_from(groups.len()).unwrap_or(u64::MAX);
+        let head = Head::Over { seconds: lasted, groups: all };
+        let renderer = self.delivery.shared.with.renderer.load();
+        let (part, _) = renderer.digest(head, &still, language);
+        (part, storm.digests.first().map(|digest| (digest.chat, digest.message)))
+    }
+}
