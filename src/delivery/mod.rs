@@ -164,7 +164,7 @@ impl Delivery {
         let footprints = with.outbox.footprints().await?;
         // The lanes of a chat send one at a time.
         let cut = with.outbox.cut_sends().len();
-        self.shared.paces.restore(&footprints, cut, Instant::now(), with.clock.now()).await;
+        self.shared.paces.restore(&footprints, cut, Instant::now(), with.clock.now());
         for lane in self.shared.with.outbox.lanes().await? {
             self.wake(&lane);
         }

@@ -21,6 +21,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
+pub use self::bot::BotSlot;
 use self::bot::{BotPace, WHOLE_BOT};
 pub use self::turns::{Turn, Turns};
 use crate::outbox::Footprint;
@@ -87,18 +88,12 @@ impl Window {
 
     /// The earliest time at which one more send fits.
     fn free_at(&self, now: Instant) -> Instant {
-        self.free_at_slowed(now, 1.0)
-    }
-
-    /// The same for a window that is so many times longer.
-    fn free_at_slowed(&self, now: Instant, slowness: f64) -> Instant {
         if self.sent.len() < self.limit.sends as usize {
             return now;
         }
         // A margin that is small against the span keeps the pace above 95 % of the allowed.
         let margin = MARGIN.min(self.limit.span / 25);
-        let span = self.limit.span.mul_f64(slowness);
-        self.sent.front().map_or(now, |oldest| (*oldest + span + margin).max(now))
+        self.sent.front().map_or(now, |oldest| (*oldest + self.limit.span + margin).max(now))
     }
 
     /// The last send has only now arrived.
@@ -367,13 +362,7 @@ impl Paces {
 
     /// Goes on where an earlier process stopped, which may have sent so many messages that it could
     /// not note.
-    pub async fn restore(
-        &self,
-        footprints: &[Footprint],
-        cut: usize,
-        now: Instant,
-        clock: Timestamp,
-    ) {
+    pub fn restore(&self, footprints: &[Footprint], cut: usize, now: Instant, clock: Timestamp) {
         let mut lately = vec![Duration::ZERO; cut];
         for footprint in footprints {
             if footprint.chat == WHOLE_BOT {
@@ -388,7 +377,7 @@ impl Paces {
         lately.sort_unstable();
         lately.truncate(Limit::BOT.sends as usize);
         let sent = lately.iter().rev().filter_map(|age| now.checked_sub(*age));
-        self.bot.restore(sent).await;
+        self.bot.restore(sent);
     }
 
     /// Telegram said 429 in a chat: nothing there for a while, then slower than before. Returns how
@@ -415,8 +404,8 @@ impl Paces {
     }
 
     /// Waits for one of the bot's slots and takes it. Nothing is taken when dropped earlier.
-    pub async fn bot_slot(&self) {
-        self.bot.slot().await;
+    pub async fn bot_slot(&self) -> BotSlot<'_> {
+        self.bot.slot().await
     }
 }
 

@@ -118,8 +118,9 @@ impl Delivery {
             if !spare_slot(&pace, deadline).await {
                 return "dropped";
             }
-            self.shared.paces.bot_slot().await;
+            let slot = self.shared.paces.bot_slot().await;
             let answer = with.client.load().call(token, &method).await;
+            slot.answered(Instant::now());
             let labels = [method.name(), answer.outcome()];
             with.metrics.telegram_requests.with_label_values(&labels).inc();
             match answer {

@@ -1,16 +1,16 @@
 //! The pace of the bot as a whole: 30 messages a second over all its chats, or fewer when Telegram
 //! tells several chats at once to wait.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use jiff::Timestamp;
-
 use super::footprint::thousandths;
-use super::{Limit, RECOVERY, SLOWEST, STEP, Window};
+use super::{Limit, RECOVERY, SLOWEST, STEP};
 use crate::outbox::Footprint;
 use crate::telegram::ChatId;
 
@@ -24,11 +24,68 @@ const TOGETHER: Duration = Duration::from_secs(5);
 /// themselves, and a chat that was told nothing may be worth a try.
 const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
+/// A request that has no answer by then is taken to have been counted: one that hangs must not
+/// keep a slot from others. Few requests travel longer, and none of thirty at once.
+const LONGEST_WAY: Duration = Duration::from_secs(1);
+/// Added to the span, for clocks that go at different speeds; 96 % of the pace are left.
+const MARGIN: Duration = Duration::from_millis(40);
+
 #[derive(Debug)]
 pub(super) struct BotPace {
     /// Locked while waiting, so that chats get the bot's slots in the order in which they ask.
-    window: tokio::sync::Mutex<Window>,
+    queue: tokio::sync::Mutex<()>,
+    sends: Mutex<Sends>,
+    /// An answer came: a slot may be free sooner than it seemed.
+    answered: Notify,
     flood: Mutex<Flood>,
+}
+
+/// The bot's latest sends. Telegram counts each somewhere on its way, and ways differ: thirty that
+/// left one after another may arrive together with those behind them. So each counts from its answer.
+#[derive(Debug, Default)]
+struct Sends {
+    /// By number: the latest at which Telegram can have counted it.
+    counted: VecDeque<(u64, Instant)>,
+    next: u64,
+}
+
+/// A slot of the bot's that was taken.
+#[must_use = "it counts until long after its answer when nobody says that the answer came"]
+#[derive(Debug)]
+pub struct BotSlot<'p> {
+    pace: &'p BotPace,
+    number: u64,
+}
+
+impl BotSlot<'_> {
+    /// Telegram has answered, so it has counted the send by now.
+    pub fn answered(self, now: Instant) {
+        let mut sends = self.pace.sends.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, at)) = sends.counted.iter_mut().find(|(number, _)| *number == self.number) {
+            *at = now.min(*at);
+        }
+        drop(sends);
+        self.pace.answered.notify_one();
+    }
+}
+
+impl Sends {
+    /// Forgets what counts no more, and says when one more fits.
+    fn free_at(&mut self, now: Instant, slowness: f64) -> Instant {
+        let span = Limit::BOT.span.mul_f64(slowness) + MARGIN;
+        self.counted.retain(|(_, at)| *at + span > now);
+        if self.counted.len() < Limit::BOT.sends as usize {
+            return now;
+        }
+        self.counted.iter().map(|(_, at)| *at + span).min().unwrap_or(now)
+    }
+
+    /// Counts one more send; returns its number.
+    fn take(&mut self, counted: Instant) -> u64 {
+        self.counted.push_back((self.next, counted));
+        self.next += 1;
+        self.next - 1
+    }
 }
 
 #[derive(Debug)]
@@ -44,7 +101,9 @@ struct Flood {
 impl BotPace {
     pub fn new() -> Self {
         Self {
-            window: tokio::sync::Mutex::new(Window::new(Limit::BOT)),
+            queue: tokio::sync::Mutex::default(),
+            sends: Mutex::default(),
+            answered: Notify::new(),
             flood: Mutex::new(Flood {
                 told: HashMap::new(),
                 slowness: 1.0,
@@ -54,10 +113,12 @@ impl BotPace {
         }
     }
 
-    /// Sends of an earlier process, oldest first.
-    pub async fn restore(&self, sent: impl Iterator<Item = Instant>) {
-        let mut window = self.window.lock().await;
-        sent.for_each(|sent| window.take(sent));
+    /// Sends of an earlier process.
+    pub fn restore(&self, sent: impl Iterator<Item = Instant>) {
+        let mut sends = self.sends.lock().unwrap_or_else(PoisonError::into_inner);
+        for sent in sent {
+            sends.take(sent);
+        }
     }
 
     /// A chat was told to wait for so long.
@@ -117,25 +178,29 @@ impl BotPace {
     }
 
     /// Waits for a slot and takes it. Nothing is taken when dropped earlier.
-    pub async fn slot(&self) {
-        let mut window = self.window.lock().await;
+    pub async fn slot(&self) -> BotSlot<'_> {
+        let _first = self.queue.lock().await;
         loop {
             let now = Instant::now();
-            let free_at = self.free_at(&window, now);
-            // Even a sleep until now lasts to the timer's next millisecond.
-            if free_at <= now {
-                break;
-            }
-            tokio::time::sleep_until(free_at).await;
+            let free_at = match self.take(now) {
+                Ok(number) => return BotSlot { pace: self, number },
+                Err(free_at) => free_at,
+            };
+            let answered = self.answered.notified();
+            let _ = tokio::time::timeout_at(free_at, answered).await;
         }
-        window.take(Instant::now());
     }
 
-    fn free_at(&self, window: &Window, now: Instant) -> Instant {
+    /// Takes a slot now, or says when to ask again.
+    fn take(&self, now: Instant) -> Result<u64, Instant> {
         let mut flood = self.flood.lock().unwrap_or_else(PoisonError::into_inner);
         flood.recover(now);
-        let free_at = window.free_at_slowed(now, flood.slowness);
-        flood.silent_until.map_or(free_at, |until| until.max(free_at))
+        let (slowness, silent_until) = (flood.slowness, flood.silent_until);
+        drop(flood);
+        let mut sends = self.sends.lock().unwrap_or_else(PoisonError::into_inner);
+        let free_at = sends.free_at(now, slowness).max(silent_until.unwrap_or(now));
+        // Even a sleep until now lasts to the timer's next millisecond.
+        if free_at > now { Err(free_at) } else { Ok(sends.take(now + LONGEST_WAY)) }
     }
 
     /// How many times slower than allowed the bot speaks.

@@ -1,7 +1,5 @@
 //! Pinning the card of a group that must not be overlooked, and unpinning it.
 
-use tokio::time::Instant;
-
 use super::message::{PATIENCE, too_late};
 use super::{Interruption, Speaker};
 use crate::delivery::verdict::{Attempt, Verdict};
@@ -39,12 +37,11 @@ impl Speaker<'_> {
     }
 
     async fn change_pin(&self, method: &Method) -> Result<Pin, Interruption> {
-        self.voice.slot().await?;
-        let started = Instant::now();
+        let slot = self.voice.slot().await?;
         let client = self.voice.delivery.shared.with.client.load();
         let answer = tokio::time::timeout(PATIENCE, client.call(&self.voice.token, method)).await;
         let answer = answer.unwrap_or_else(|_| too_late());
-        let (pin, why) = match self.voice.judged(method, Attempt::Pin, started, &answer) {
+        let (pin, why) = match self.voice.judged(method, Attempt::Pin, slot, &answer) {
             Verdict::Delivered(_) => return Ok(Pin::Done),
             Verdict::LetBe { why, forbidden } => {
                 if forbidden && self.voice.delivery.shared.pins_forbidden(self.voice.number) {

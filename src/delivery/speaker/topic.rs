@@ -40,8 +40,7 @@ impl Voice<'_> {
     ) -> Result<Option<crate::telegram::TopicId>, Interruption> {
         let with = &self.delivery.shared.with;
         let method = Method::CreateForumTopic { chat: self.number, name: name.to_string() };
-        self.slot().await?;
-        let started = Instant::now();
+        let slot = self.slot().await?;
         let client = with.client.load();
         let made = tokio::time::timeout(PATIENCE, client.ask::<NewTopic>(&self.token, &method));
         let made = made.await.unwrap_or_else(|_| Err(too_late()));
@@ -49,7 +48,7 @@ impl Voice<'_> {
             Ok(topic) => (Some(topic.id), Answer::Done(None)),
             Err(answer) => (None, answer),
         };
-        match self.judged(&method, Attempt::MakeTopic, started, &answer) {
+        match self.judged(&method, Attempt::MakeTopic, slot, &answer) {
             Verdict::Delivered(_) => {}
             verdict @ (Verdict::PauseBot | Verdict::Park(_) | Verdict::Moved(_)) => {
                 return Err(self.interruption(verdict));

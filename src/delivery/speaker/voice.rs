@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::Interruption;
-use crate::delivery::pace::ChatPace;
+use crate::delivery::pace::{BotSlot, ChatPace};
 use crate::delivery::plan::Ground;
 use crate::delivery::verdict::{Attempt, Verdict, judge};
 use crate::delivery::{Chat, Delivery, DeliveryOptions};
@@ -53,6 +53,13 @@ pub struct HeldUp {
     pub trouble: Option<Timestamp>,
     /// The pace, or another lane of the chat whose turn it was.
     pub paced: Option<Timestamp>,
+}
+
+/// The right to make one call now.
+#[must_use]
+pub struct Slot<'p> {
+    of_the_bot: BotSlot<'p>,
+    taken_at: Instant,
 }
 
 impl Conditions {
@@ -129,10 +136,9 @@ impl<'a> Voice<'a> {
 
     /// Waits for the pace, makes the call, counts it.
     pub async fn call(&self, method: &Method, attempt: Attempt) -> Result<Verdict, Interruption> {
-        self.slot().await?;
-        let started = Instant::now();
+        let slot = self.slot().await?;
         let answer = self.delivery.shared.with.client.load().call(&self.token, method).await;
-        Ok(self.judged(method, attempt, started, &answer))
+        Ok(self.judged(method, attempt, slot, &answer))
     }
 
     /// Counts a call that came back, and judges its answer.
@@ -140,18 +146,20 @@ impl<'a> Voice<'a> {
         &self,
         method: &Method,
         attempt: Attempt,
-        started: Instant,
+        slot: Slot<'_>,
         answer: &Answer,
     ) -> Verdict {
         let with = &self.delivery.shared.with;
-        self.pace.arrived(Instant::now());
+        let now = Instant::now();
+        self.pace.arrived(now);
+        slot.of_the_bot.answered(now);
         let metrics = &with.metrics;
         let name = method.name();
         metrics.telegram_requests.with_label_values(&[name, answer.outcome()]).inc();
         metrics
             .telegram_request_duration
             .with_label_values(&[name])
-            .observe(started.elapsed().as_secs_f64());
+            .observe(slot.taken_at.elapsed().as_secs_f64());
         let verdict = judge(attempt, answer);
         tracing::debug!(lane = %self.lane, method = name, ?verdict, "Telegram answered");
         if matches!(verdict, Verdict::Delivered(_)) {
@@ -164,7 +172,7 @@ impl<'a> Voice<'a> {
     }
 
     /// Waits until what is said is durable, and the chat and the bot may send one more.
-    pub async fn slot(&self) -> Result<(), Interruption> {
+    pub async fn slot(&self) -> Result<Slot<'_>, Interruption> {
         let tasks = &self.delivery.shared.with.tasks;
         if !self.durable.wait().await {
             return Err(Interruption::NotStored);
@@ -180,13 +188,13 @@ impl<'a> Voice<'a> {
                 () = tasks.stopping() => {}
             }
         }
-        tokio::select! {
+        let of_the_bot = tokio::select! {
             biased;
-            () = self.delivery.shared.paces.bot_slot() => {}
+            slot = self.delivery.shared.paces.bot_slot() => slot,
             () = tasks.stopping() => return Err(Interruption::Stopping),
-        }
+        };
         self.note_pace().await;
-        Ok(())
+        Ok(Slot { of_the_bot, taken_at: Instant::now() })
     }
 
     /// Has the store keep how the chat's limit is used up, so that a restart knows it.
