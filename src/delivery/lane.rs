@@ -17,7 +17,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-pub(super) use self::told::HANDS;
+pub(super) use self::told::{GATHER_AT_ONCE, SETTLE_AT_ONCE};
 use self::trouble::{
     FIRST_BACKOFF, FIRST_PARKING, LONGEST_BACKOFF, LONGEST_PARKING, Trouble, backoff,
 };
@@ -204,6 +204,7 @@ impl Worker {
             return self.say_one(voice, leased).await;
         }
         let leased = match self.look_out(&pace, threshold).await {
+            // Boxed, for a lane's future is in memory all its life, and storms are rare.
             Ok(Outlook::Storm(backlog)) => return Box::pin(self.tell_many(voice, &backlog)).await,
             Ok(Outlook::Over) => return Box::pin(self.tell_over(voice)).await,
             Ok(Outlook::Fair) => with.outbox.lease(&self.lane).await,

@@ -93,8 +93,9 @@ struct Shared {
     lanes: Mutex<BTreeMap<LaneId, Arc<Bell>>>,
     /// One for each picture under way.
     photos: Arc<Semaphore>,
-    /// One for each digest whose groups are unpacked.
-    hands: Semaphore,
+    /// One for each lane that has a digest's groups unpacked, before it tells of them and behind it.
+    gathering: Semaphore,
+    settling: Semaphore,
     tables: tables::Tables,
     /// Chats in which nabat may not pin, as far as it was told.
     unpinnable: Mutex<HashSet<ChatId>>,
@@ -150,7 +151,8 @@ impl Delivery {
             paces: Paces::default(),
             reports: broadcast::channel(REPORTS_KEPT).0,
             lanes: Mutex::default(),
-            hands: Semaphore::new(lane::HANDS),
+            gathering: Semaphore::new(lane::GATHER_AT_ONCE),
+            settling: Semaphore::new(lane::SETTLE_AT_ONCE),
             tables: tables::Tables::default(),
             photos: Arc::new(Semaphore::new(photos::MOST_AT_ONCE)),
             unpinnable: Mutex::default(),

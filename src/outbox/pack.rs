@@ -32,15 +32,17 @@ pub(in crate::outbox) fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreE
     SCRATCH.with_borrow_mut(|scratch| scratch.pack(value))
 }
 
-/// A value that is not looked at for a while: a notification takes a tenth of its room.
+/// A value that is not looked at for a while, and takes less room than it would ready to use.
 pub struct Packed<T> {
     bytes: Box<[u8]>,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T: Serialize + DeserializeOwned> Packed<T> {
+    /// Packs a value.
+    ///
     /// # Errors
-    /// As for [`pack`].
+    /// When the value can't be written, which none of ours is known to do.
     pub fn new(value: &T) -> Result<Self, StoreError> {
         Ok(Self { bytes: pack(value)?.into_boxed_slice(), of: PhantomData })
     }

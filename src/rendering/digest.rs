@@ -1,6 +1,7 @@
 //! Many groups in one message: how many there are and how bad, then each of them, the worst
 //! first. Groups of one name stand together, so that a storm of a thousand is a few messages.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
@@ -93,11 +94,11 @@ pub enum Head<'a> {
 /// how many those are. `severities` are worst first.
 pub(super) fn digest(
     head: Head<'_>,
-    glances: &[Glance],
+    glances: &[impl Borrow<Glance>],
     severities: &[String],
     language: Language,
 ) -> (Part, usize) {
-    let mut glances: Vec<&Glance> = glances.iter().collect();
+    let mut glances: Vec<&Glance> = glances.iter().map(Borrow::borrow).collect();
     match head {
         Head::Storm { .. } => {}
         // What has no room is left out for good. An end must not be, and what fires stood there.
@@ -525,7 +526,7 @@ mod tests {
             "🌤 storm over after 4 min · 1000 groups\nstill 1 firing · 🔴 1\n\n🔴 DiskFull · db-1"
         );
         let head = Head::Over { seconds: 5, groups: 1 };
-        let (part, _) = digest(head, &[], &severities(), Language::EN);
+        let (part, _) = digest(head, &[] as &[Glance], &severities(), Language::EN);
         assert_eq!(
             part.plain,
             "🌤 storm over after 5 s · 1 group\n✅ all groups of these messages have ended"

@@ -1,5 +1,6 @@
 //! From a scene to the parts of a message: template, Telegram's reading of what it wrote, cuts.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -180,7 +181,12 @@ impl Renderer {
 
     /// One message about many groups: as many of `glances` as fit, in their order, and how many
     /// those are; at least one, if there is one. Within Telegram's limits.
-    pub fn digest(&self, head: Head<'_>, glances: &[Glance], language: Language) -> (Part, usize) {
+    pub fn digest(
+        &self,
+        head: Head<'_>,
+        glances: &[impl Borrow<Glance>],
+        language: Language,
+    ) -> (Part, usize) {
         digest::digest(head, glances, &self.severities, language)
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::told::{MOST, Told, is_stale, scene};
+use super::many::breathe;
+use super::told::{Told, is_stale, scene};
 use super::{Next, Worker};
 use crate::alert::GroupId;
 use crate::delivery::plan::{Step, plan};
@@ -30,16 +31,21 @@ impl Worker {
             }
         };
         let (renderer, options) = (with.renderer.load_full(), with.options.load_full());
-        let hands = delivery.shared.hands.acquire().await;
+        let room = delivery.shared.gathering.acquire().await;
+        if with.tasks.is_stopping() {
+            self.give_back(Some(first)).await;
+            return Next::Again;
+        }
         let mut leased = vec![first];
         if !self.weather.is_one_by_one() {
-            match self.lease_some(MOST).await {
+            match self.lease_some().await {
                 Ok(more) => leased.extend(more),
                 Err(error) => tracing::debug!(lane = %self.lane, %error, "one line changes alone"),
             }
         }
-        let (mut told, mut rest) = (Vec::new(), Vec::new());
-        for leased in leased {
+        let (mut told, mut rest, mut poisonous) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, leased) in leased.into_iter().enumerate() {
+            breathe(index).await;
             let plan = plan(&leased.entry, leased.card.as_ref(), &voice.ground(&options));
             if plan.next != Some(Step::Line(message)) {
                 rest.push(leased.lease);
@@ -47,12 +53,13 @@ impl Worker {
             }
             let glance = renderer.glance(&scene(&voice, &leased.entry, &plan.present));
             match Told::new(&leased, &plan, glance, is_stale(&leased, message)) {
-                Some(one) => told.push(one),
-                None => rest.push(leased.lease),
+                Ok(one) => told.push(one),
+                Err(error) => poisonous.push((leased.lease, self.poisonous(&error))),
             }
         }
+        drop(room);
         self.give_back_all(rest).await;
-        drop(hands);
+        self.settle_all(poisonous).await;
         if told.is_empty() {
             return Next::Again;
         }
@@ -60,19 +67,24 @@ impl Worker {
             self.leave_digest(told, message).await;
             return Next::Again;
         };
-        let at: HashMap<GroupId, usize> =
-            lines.iter().enumerate().map(|(at, (group, _))| (group.clone(), at)).collect();
-        for told in &told {
-            let (group, glance) = told.line();
-            match at.get(&group) {
-                Some(at) if told.stale => lines[*at].1.moved = true,
-                Some(at) => lines[*at].1 = glance,
-                None if told.stale => {}
-                None => lines.push((group, glance)),
-            }
-        }
-        let glances: Vec<Glance> = lines.iter().map(|(_, glance)| glance.clone()).collect();
+        bring_up_to_date(&mut lines, &told);
+        let glances: Vec<&Glance> = lines.iter().map(|(_, glance)| glance).collect();
         let (part, _) = renderer.digest(Head::Standing, &glances, voice.chat.language);
         self.show_lines(&mut voice, &part, Target::Existing(message), (storm, lines), told).await
+    }
+}
+
+/// Puts into a digest's lines how its groups stand now.
+fn bring_up_to_date(lines: &mut Vec<(GroupId, Glance)>, told: &[Told]) {
+    let at: HashMap<GroupId, usize> =
+        lines.iter().enumerate().map(|(at, (group, _))| (group.clone(), at)).collect();
+    for told in told {
+        let (group, glance) = told.line();
+        match at.get(&group) {
+            Some(at) if told.stale => lines[*at].1.moved = true,
+            Some(at) => lines[*at].1 = glance,
+            None if told.stale => {}
+            None => lines.push((group, glance)),
+        }
     }
 }

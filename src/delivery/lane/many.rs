@@ -1,14 +1,14 @@
 //! Many leases at once: taking them, and ending them.
 
-use super::told::Told;
+use super::told::{MOST, Told};
 use super::{STORE_PAUSE, Worker};
-use crate::outbox::{Digest, Lease, Leased, Settlement, StoreError};
+use crate::outbox::{DeathReason, Digest, Lease, Leased, Settlement, StoreError};
 use crate::telegram::MessageId;
 
 impl Worker {
     /// Leases as many groups as one digest is made from.
-    pub(super) async fn lease_some(&self, most: u32) -> Result<Vec<Leased>, StoreError> {
-        let leased = self.delivery.shared.with.outbox.lease_some(&self.lane, most).await?;
+    pub(super) async fn lease_some(&self) -> Result<Vec<Leased>, StoreError> {
+        let leased = self.delivery.shared.with.outbox.lease_some(&self.lane, MOST).await?;
         for leased in &leased {
             self.hold(leased.lease.clone());
         }
@@ -37,7 +37,7 @@ impl Worker {
     /// As [`Worker::settle`], for all that a digest told of.
     pub(super) async fn settle_digest(&self, digest: Digest, told: &[Told]) {
         loop {
-            match self.try_to_settle(&digest, told).await {
+            match self.try_to_settle_digest(&digest, told).await {
                 Ok(()) | Err(StoreError::Closed) => break,
                 Err(error) => {
                     tracing::warn!(lane = %self.lane, %error, "the outbox can't note what was sent; trying on");
@@ -50,26 +50,44 @@ impl Worker {
         }
     }
 
-    async fn try_to_settle(&self, digest: &Digest, told: &[Told]) -> Result<(), StoreError> {
+    async fn try_to_settle_digest(&self, digest: &Digest, told: &[Told]) -> Result<(), StoreError> {
         let shared = &self.delivery.shared;
-        let _hands = shared.hands.acquire().await;
+        let _room = shared.settling.acquire().await;
         let (chat, message, now) = (digest.chat, digest.message, digest.updated_at);
-        let settled = |told: &Told| Ok((told.lease.clone(), told.settlement(chat, message, now)?));
-        let settled = told.iter().map(settled).collect::<Result<_, StoreError>>()?;
+        let mut settled = Vec::with_capacity(told.len());
+        for (index, told) in told.iter().enumerate() {
+            let how = told.settlement(chat, message, now);
+            settled.push((told.lease.clone(), how.unwrap_or_else(|error| self.poisonous(&error))));
+            breathe(index).await;
+        }
         shared.with.outbox.settle_digest(&self.lane, digest.clone(), settled).await
     }
 
     /// Nobody sees the digest any more, or Telegram will not change it: what there is to say of its
     /// groups is said as if it had never been.
     pub(super) async fn leave_digest(&self, told: Vec<Told>, message: MessageId) {
-        let _hands = self.delivery.shared.hands.acquire().await;
+        let room = self.delivery.shared.settling.acquire().await;
         let left = |told: Told| {
-            let left = told.left(message).unwrap_or_else(|error| {
-                tracing::error!(lane = %self.lane, %error, "a card is not known any more");
-                Settlement::Released { attempt: Some(error.to_string()) }
-            });
+            let left = told.left(message).unwrap_or_else(|error| self.poisonous(&error));
             (told.lease, left)
         };
-        self.settle_all(told.into_iter().map(left).collect()).await;
+        let left = told.into_iter().map(left).collect();
+        drop(room);
+        self.settle_all(left).await;
+    }
+
+    /// How the lease of an entry ends that does not read: it must not hold up the others, and stays
+    /// for a person to look at.
+    pub(super) fn poisonous(&self, error: &StoreError) -> Settlement {
+        tracing::error!(lane = %self.lane, %error, "dead letter");
+        self.count_death(DeathReason::Poisonous, 1);
+        Settlement::Dead { reason: DeathReason::Poisonous, detail: error.to_string() }
+    }
+}
+
+/// Lets others run now and then: hundreds of groups with hundreds of alerts take a while.
+pub(super) async fn breathe(index: usize) {
+    if index % 8 == 7 {
+        tokio::task::yield_now().await;
     }
 }

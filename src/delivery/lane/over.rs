@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::told::scene;
 use super::trouble::{FIRST_BACKOFF, LONGEST_BACKOFF};
 use super::{Next, Worker};
 use crate::alert::GroupId;
 use crate::delivery::speaker::{Interruption, Target, Voice};
-use crate::outbox::{Leased, Storm};
+use crate::outbox::Storm;
 use crate::rendering::{Glance, Head, Language, Part};
 use crate::telegram::{ChatId, MessageId};
 
@@ -15,17 +14,6 @@ use crate::telegram::{ChatId, MessageId};
 const SUMMARY_TRIES: u32 = 3;
 
 impl Worker {
-    /// Notes how a group stands that is told alone while a storm is on.
-    pub(super) fn note_alone(&mut self, voice: &Voice<'_>, leased: &Leased) {
-        if let Some(ongoing) = &mut self.weather.storm {
-            let renderer = voice.delivery.shared.with.renderer.load();
-            let entry = &leased.entry;
-            let glance = renderer.glance(&scene(voice, entry, &entry.state));
-            ongoing.note(&entry.state.group, &glance);
-            ongoing.alone.insert(entry.state.group.clone(), glance);
-        }
-    }
-
     /// The storm is over: says how long it took and what still fires.
     pub(super) async fn tell_over(&mut self, mut voice: Voice<'_>) -> Next {
         let delivery = self.delivery.clone();
@@ -37,8 +25,11 @@ impl Worker {
                 return Next::Again;
             }
         };
-        if let Some(storm) = storm.filter(|storm| !storm.digests.is_empty()) {
-            let (part, first) = self.summary(&storm, voice.chat.language);
+        // The lines of the whole storm are let go of before anything is waited for.
+        let summary = storm
+            .filter(|storm| !storm.digests.is_empty())
+            .map(|storm| self.summary(&storm, voice.chat.language));
+        if let Some((part, first)) = summary {
             let here = first.filter(|(chat, _)| *chat == voice.number);
             let reply_to = here.map(|(_, message)| message);
             let target = Target::New { silent: true, reply_to };
@@ -90,7 +81,7 @@ impl Worker {
             groups.iter().map(|(group, glance)| (*group, *glance)).collect();
         still.retain(|(_, glance)| glance.fires() || (glance.unlisted > 0 && !glance.moved));
         still.sort_by(|a, b| (&a.1.name, &a.0.key).cmp(&(&b.1.name, &b.0.key)));
-        let still: Vec<Glance> = still.into_iter().map(|(_, glance)| glance.clone()).collect();
+        let still: Vec<&Glance> = still.into_iter().map(|(_, glance)| glance).collect();
         let last = storm.digests.iter().map(|digest| digest.updated_at).max();
         let lasted = last.unwrap_or(storm.began_at).duration_since(storm.began_at).as_secs();
         let all = u64::try_from(groups.len()).unwrap_or(u64::MAX);

@@ -10,7 +10,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::told::{MOST, Told, scene};
+use super::many::breathe;
+use super::told::{Told, scene};
 use super::weather::Ongoing;
 use super::{Next, Worker};
 use crate::alert::GroupId;
@@ -45,7 +46,6 @@ impl Worker {
                 return Next::Again;
             }
         };
-        let glances: Vec<Glance> = told.iter().map(|told| told.glance.clone()).collect();
         if let Err(error) = self.begin_storm(voice.chat.storm_threshold).await {
             self.give_back_all(told.into_iter().map(|told| told.lease)).await;
             self.store_failed(&error).await;
@@ -66,6 +66,7 @@ impl Worker {
         let oldest = told.iter().map(|told| told.first_accepted_at).min();
         let late = oldest.map_or(0, |at| with.clock.now().duration_since(at).as_secs());
         let language = voice.chat.language;
+        let glances: Vec<&Glance> = told.iter().map(|told| &told.glance).collect();
         let (part, taken) =
             renderer.digest(Head::Storm { totals: &totals, late }, &glances, language);
         let not_taken = told.split_off(taken);
@@ -83,11 +84,15 @@ impl Worker {
         renderer: &Renderer,
         options: &DeliveryOptions,
     ) -> Result<Gathered, StoreError> {
-        let _hands = self.delivery.shared.hands.acquire().await;
+        let room = self.delivery.shared.gathering.acquire().await;
+        if self.delivery.shared.with.tasks.is_stopping() {
+            return Ok(Gathered::Nothing);
+        }
         let (mut told, mut rest, mut settled) = (Vec::new(), Vec::new(), Vec::new());
         // One that is begun is said as ever, and so is the only one there is.
         let (mut unfinished, mut only) = (None, None);
-        for (index, leased) in self.lease_some(MOST).await?.into_iter().enumerate() {
+        for (index, leased) in self.lease_some().await?.into_iter().enumerate() {
+            breathe(index).await;
             let plan = plan(&leased.entry, leased.card.as_ref(), &voice.ground(options));
             let is_unfinished = leased.card.as_ref().is_some_and(|card| {
                 card.told.is_none() && !card.parts.is_empty() && card.chat == voice.number
@@ -102,11 +107,13 @@ impl Worker {
                 }
                 (Some(Step::Open { .. } | Step::Reply { .. }), _) => {
                     let glance = renderer.glance(&scene(voice, &leased.entry, &plan.present));
-                    let Some(one) = Told::new(&leased, &plan, glance, false) else {
-                        rest.push(leased.lease);
-                        continue;
-                    };
-                    told.push(one);
+                    match Told::new(&leased, &plan, glance, false) {
+                        Ok(one) => told.push(one),
+                        Err(error) => {
+                            settled.push((leased.lease, self.poisonous(&error)));
+                            continue;
+                        }
+                    }
                     only = (told.len() == 1).then_some(leased);
                 }
                 // What only has to be brought up to date is no message, and waits behind them.
@@ -119,6 +126,7 @@ impl Worker {
                 (_, None) => rest.push(leased.lease),
             }
         }
+        drop(room);
         self.give_back_all(rest).await;
         self.settle_all(settled).await;
         if let Some(leased) = unfinished.or(only) {

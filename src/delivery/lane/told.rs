@@ -5,19 +5,22 @@ use jiff::Timestamp;
 use crate::alert::{GroupId, Notification};
 use crate::delivery::plan::{Plan, Step, has_ended};
 use crate::delivery::speaker::Voice;
-use crate::outbox::{Card, Class, Entry, EntryId, Lease, Leased, Packed, Settlement, StoreError};
+use crate::outbox::{Card, Class, Entry, Lease, Leased, Packed, Settlement, StoreError};
 use crate::rendering::{Glance, Kind, Scene};
 use crate::telegram::{ChatId, MessageId};
 
 /// Groups that one digest is made from: about as many as one message holds.
 pub(super) const MOST: u32 = 200;
-/// Digests whose groups are unpacked at once, in all chats: each has many, with all their alerts.
-pub(in crate::delivery) const HANDS: usize = 2;
+/// Lanes, in all chats, that gather at the same time: each has as many groups unpacked, with all
+/// their alerts.
+pub(in crate::delivery) const GATHER_AT_ONCE: usize = 2;
+/// The same for those that settle. Who has told people does not wait behind who gathers.
+pub(in crate::delivery) const SETTLE_AT_ONCE: usize = 4;
 /// Digests that are mended behind a group that was told again and again before there was time.
 const MOST_STALE: usize = 16;
 
-/// A group that a digest is to tell of. While the digest waits for its turn there may be thousands of
-/// them in memory, so what they say stays packed.
+/// A group that a digest is to tell of. While digests wait for their turn there may be thousands of
+/// them in memory, so their states and cards stay packed.
 pub(super) struct Told {
     pub lease: Lease,
     pub group: GroupId,
@@ -30,27 +33,29 @@ pub(super) struct Told {
     pub glance: Glance,
     /// Whether it would have opened a card: one that it has is of the past.
     opens: bool,
-    at: (EntryId, u64),
     present: Packed<Notification>,
     card: Option<Packed<Card>>,
 }
 
 impl Told {
-    /// `plan` is what is to be said of `leased`; `stale`: as [`Told::stale`]. `None` when it can't
-    /// be packed, which nothing that was accepted is known to do: its lease is for the caller to end.
-    pub fn new(leased: &Leased, plan: &Plan, glance: Glance, stale: bool) -> Option<Self> {
+    /// `plan` is what is to be said of `leased`; `stale`: as [`Told::stale`].
+    ///
+    /// # Errors
+    ///
+    /// When it can't be packed, which nothing that was accepted is known to do.
+    pub fn new(
+        leased: &Leased,
+        plan: &Plan,
+        glance: Glance,
+        stale: bool,
+    ) -> Result<Self, StoreError> {
         let Leased { lease, entry, card, .. } = leased;
         let (opens, silent) = match plan.next {
             Some(Step::Open { silent }) => (true, silent),
             Some(Step::Reply { silent, .. }) => (false, silent),
             _ => (false, true),
         };
-        let packed = Packed::new(&plan.present)
-            .and_then(|present| Ok((present, card.as_ref().map(Packed::new).transpose()?)));
-        let (present, card) = packed
-            .inspect_err(|error| tracing::error!(entry = %entry.id, %error, "it can't be packed"))
-            .ok()?;
-        Some(Self {
+        Ok(Self {
             lease: lease.clone(),
             group: entry.state.group.clone(),
             first_accepted_at: entry.first_accepted_at,
@@ -59,9 +64,8 @@ impl Told {
             class: plan.class(),
             glance,
             opens,
-            at: (entry.id, entry.version),
-            present,
-            card,
+            present: Packed::new(&plan.present)?,
+            card: card.as_ref().map(Packed::new).transpose()?,
         })
     }
 
@@ -102,7 +106,8 @@ impl Told {
             former => former.filter(|card| card.chat == chat),
         };
         let state = self.present.open()?;
-        let (at, ended) = (Some(self.at), has_ended(&state));
+        let ended = has_ended(&state);
+        let at = Some((self.lease.entry, self.lease.version));
         let own = former.as_ref().filter(|card| !self.opens && !card.parts.is_empty());
         let card = Card {
             chat,

@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Worker;
+use super::told::scene;
 use crate::alert::GroupId;
 use crate::delivery::pace::ChatPace;
-use crate::outbox::{Backlog, Class, StoreError, Storm};
+use crate::delivery::speaker::Voice;
+use crate::outbox::{Backlog, Class, Leased, StoreError, Storm};
 use crate::rendering::Glance;
 
 /// The worst are told one by one as long as that takes this share of what makes a storm.
@@ -137,6 +139,17 @@ pub(super) enum Outlook {
 }
 
 impl Worker {
+    /// Notes how a group stands that is told alone while a storm is on.
+    pub(super) fn note_alone(&mut self, voice: &Voice<'_>, leased: &Leased) {
+        if let Some(ongoing) = &mut self.weather.storm {
+            let renderer = voice.delivery.shared.with.renderer.load();
+            let entry = &leased.entry;
+            let glance = renderer.glance(&scene(voice, entry, &entry.state));
+            ongoing.note(&entry.state.group, &glance);
+            ongoing.alone.insert(entry.state.group.clone(), glance);
+        }
+    }
+
     /// Looks at what waits. More than the pace can say within the `threshold` is a storm.
     pub(super) async fn look_out(
         &mut self,
@@ -166,5 +179,39 @@ impl Worker {
         }
         let calm = self.weather.calm_at().is_some_and(|at| at <= now);
         Ok(if calm && backlog.of(&Class::ALL) == 0 { Outlook::Over } else { Outlook::Fair })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::Source;
+
+    fn group(number: u32) -> GroupId {
+        let (receiver, key) = ("ops".to_owned(), format!("{{}}:{number}"));
+        GroupId { source: Source::Alertmanager, receiver, key }
+    }
+
+    fn glance(severity: &str, fires: bool) -> Glance {
+        let severity = severity.to_owned();
+        let (name, place) = (String::new(), String::new());
+        let (firing, ended) = (u32::from(fires), !fires);
+        Glance { name, place, severity, firing, ended, unlisted: 0, moved: false }
+    }
+
+    #[tokio::test]
+    async fn a_storms_totals_count_each_group_once_as_it_stands_last() {
+        let storm = Storm { began_at: Timestamp::UNIX_EPOCH, digests: Vec::new() };
+        let mut ongoing = Ongoing::of(&storm, Duration::ZERO);
+        ongoing.note(&group(1), &glance("warning", true));
+        ongoing.note(&group(2), &glance("warning", true));
+        ongoing.note(&group(3), &glance("critical", true));
+        // One got worse, one ended, one is told of now, and four more wait.
+        ongoing.note(&group(1), &glance("critical", true));
+        ongoing.note(&group(2), &glance("warning", false));
+        let now = (group(3), glance("warning", true));
+        let waiting = std::iter::once(("warning".to_owned(), 4));
+        let totals = ongoing.totals(std::iter::once((&now.0, &now.1)), waiting);
+        assert_eq!(totals, [("critical".to_owned(), 1), ("warning".to_owned(), 5)]);
     }
 }

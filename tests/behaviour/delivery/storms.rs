@@ -5,6 +5,7 @@ use nabat::telegram::{ChatId, TopicId};
 use serde_json::Value;
 
 use super::next_send;
+use super::trouble::long;
 use crate::support::nabat::client;
 use crate::support::stage::{OPS, Stage, configuration, sandbox, webhook};
 
@@ -288,6 +289,27 @@ async fn a_kill_between_a_digests_send_and_its_note_repeats_that_digest_and_no_o
         assert!(times <= 2, "{} is told {times} times", name(number));
     }
     assert!(stage.entries("dead").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_group_that_waits_behind_a_half_told_card_in_a_storm_is_told_after_it() {
+    let stage = Stage::open("delivery: {storm: {threshold: 3s}}").await;
+    // Slowed by a 429, a chat has a storm as soon as two groups wait.
+    let slow_down = Trouble::too_many_requests(Some(2));
+    stage.sandbox.inject(next_send(slow_down).skip(1));
+    let names: Vec<String> = (0..12).map(|number| format!("db{number}x")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut body = long(&names);
+    for alert in body["alerts"].as_array_mut().unwrap() {
+        alert["labels"]["severity"] = "warning".into();
+    }
+    stage.post("ops", &body).await;
+    stage.shows(OPS, |shown| shown.len() == 1).await;
+    post_all(&stage, 0..1, "").await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    assert!(names.iter().all(|name| shown.iter().any(|shown| shown.text.contains(name))));
+    assert!(names_all(&shown, 0..1), "{shown:?}");
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ async fn a_deleted_card_is_replaced_and_news_come_without_their_reply() {
 }
 
 /// A body that fills several messages.
-fn long(names: &[&str]) -> serde_json::Value {
+pub(super) fn long(names: &[&str]) -> serde_json::Value {
     let mut body = webhook("DiskFull", names);
     for alert in body["alerts"].as_array_mut().unwrap() {
         let summary = format!("{} {}", alert["labels"]["instance"], "long ".repeat(30));
