@@ -1,4 +1,4 @@
-# nabat as an image of two files: a static binary and the certificate authorities.
+# nabat as an image of a static binary, the certificate authorities, and the licences of all that is in it.
 #
 #   docker build -t nabat .
 #   docker run -v nabat:/data -p 9087:9087 -e TELEGRAM_BOT_TOKEN -e TELEGRAM_CHAT_ID nabat
@@ -21,6 +21,12 @@ RUN mkdir -p src benches/load \
     && touch src/lib.rs \
     && echo 'fn main() {}' | tee src/main.rs benches/render.rs > benches/load/main.rs \
     && $BUILD --target "$(uname -m)-unknown-linux-musl"
+
+COPY LICENSE ./
+COPY scripts/third-party-licences.sh scripts/
+RUN mkdir -p /image/licenses \
+    && cp LICENSE /image/licenses/nabat.txt \
+    && sh scripts/third-party-licences.sh "$(uname -m)-unknown-linux-musl" > /image/licenses/third-party.txt
 
 COPY build.rs ./
 COPY templates templates
