@@ -262,6 +262,14 @@ step "the message is in the chat:"
 quote
 within 30 "nothing waits any more" metric '^nabat_outbox_entries\{.*state="waiting".*\} 0'
 
+# ---- The dashboards' queries, asked of the Prometheus that has scraped all of it
+dashboards_answer() {
+    python3 -B "$repository/scripts/check-dashboards.py" "$stack/grafana" --prometheus "http://$prometheus" \
+        --must-have-data >"$scratch/said" 2>&1
+}
+within 60 "every query of the dashboards has data" dashboards_answer
+step "Grafana's dashboards, without a Grafana: $(tail -n 1 "$scratch/said")"
+
 changes=$(cat "$etc"/changes/* | grep -c '^+[^+]')
 cat <<END
 
