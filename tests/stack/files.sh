@@ -179,6 +179,14 @@ fi
 "$HELM" template nabat "$chart" --show-only templates/configmap.yaml |
     sed -n '/^  nabat.yml: |/,$p' | sed '1d; s/^    //' >"$scratch/nabat.yml"
 exits 0 "$NABAT" check --config.file="$scratch/nabat.yml"
+# What is said after an installation: whom the NetworkPolicy keeps out, and how to try it with users.
+notes() { "$HELM" install nabat "$chart" --dry-run=client "$@" | sed -n '/^NOTES:/,$p' >"$scratch/said"; }
+notes --namespace alerts
+says "the pods of the namespace alerts." "kubernetes.io/metadata.name: monitoring" "exec nabat-0 -- /nabat test-alert"
+notes --set webConfigSecretName=nabat-web --set 'networkPolicy.ingressFrom[0].namespaceSelector.matchLabels.team=ops'
+says "only what networkPolicy.ingressFrom names. Whoever" "NABAT_URL=http://USER:PASSWORD@127.0.0.1:9087 nabat test-alert"
+notes --set networkPolicy.enabled=false
+! grep -q NetworkPolicy "$scratch/said" || fail "the notes tell of a NetworkPolicy that is not there"
 for bad in persistence.size=lots service.port=0 networkPolicy.enabled=perhaps config.telegram=null imagee=x; do
     exits 1 "$HELM" template nabat "$chart" --set "$bad"
 done
