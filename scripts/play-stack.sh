@@ -169,7 +169,7 @@ start_prometheus() {
     local prometheus=127.0.0.1:$port
     changed prometheus/prometheus.yml "$etc/stack/prometheus/prometheus.yml" -e "s#'alertmanager:9093'#'$alertmanager'#" \
         -e "s#'prometheus:9090'#'$prometheus'#" -e "s#'nabat:9087'#'$nabat'#" -e "s#'vault:8200'#'${VAULT_ADDR#http://}'#" \
-        -e "s#'risk-engine:7002'#'$exporter'#" -e "s#/run/secrets#$secrets/prometheus#" \
+        -e "s#'risk-engine-demo:7002'#'$exporter'#" -e "s#/run/secrets#$secrets/prometheus#" \
         -e 's/^\(  scrape_interval\|  evaluation_interval\): 15s/\1: 2s/' -e 's/^  scrape_timeout: 10s/  scrape_timeout: 2s/'
     mkdir -p "$etc/stack/prometheus/rules" "$etc/prometheus"
     cp "$stack"/prometheus/rules/*.rules.yml "$etc/stack/prometheus/rules"
@@ -184,7 +184,7 @@ start_prometheus() {
 on_a_free_port prometheus
 prometheus=127.0.0.1:$port
 # Each name of a container's that a file still has would be a part of the stack that is not played.
-! grep -nE "^[^#]*(//|targets: \\[')(nabat|vault|alertmanager|prometheus|risk-engine):[0-9]" "$etc"/stack/*/*.yml >"$scratch/said" ||
+! grep -nE "^[^#]*(//|targets: \\[')(nabat|vault|alertmanager|prometheus|risk-engine|risk-engine-demo):[0-9]" "$etc"/stack/*/*.yml >"$scratch/said" ||
     fail "an address was not changed"
 # So that neither this nor its document says what a changed file of the stack's made untrue.
 [ "$(cat "$etc"/changes/* | grep -cE '^\+ +(scrape_interval|evaluation_interval|scrape_timeout|for|group_interval): ')" -eq 5 ] ||
@@ -261,6 +261,14 @@ within 90 "the message is in the chat" shown 'Антидемпинг: наруш
 step "the message is in the chat:"
 quote
 within 30 "nothing waits any more" metric '^nabat_outbox_entries\{.*state="waiting".*\} 0'
+
+# ---- The dashboards' queries, asked of the Prometheus that has scraped all of it
+dashboards_answer() {
+    python3 -B "$repository/scripts/check-dashboards.py" "$stack/grafana" --prometheus "http://$prometheus" \
+        --must-have-data >"$scratch/said" 2>&1
+}
+within 60 "every query of the dashboards has data" dashboards_answer
+step "Grafana's dashboards, without a Grafana: $(tail -n 1 "$scratch/said")"
 
 changes=$(cat "$etc"/changes/* | grep -c '^+[^+]')
 cat <<END

@@ -18,18 +18,43 @@ ok "the scripts are clean for shellcheck"
 
 # ---- Compose
 export COMPOSE_PROJECT_NAME='' COMPOSE_PROFILES=''
-unset COMPOSE_PROJECT_NAME COMPOSE_PROFILES NABAT_CONFIG STACK_SECRETS TELEGRAM_FILE
+unset COMPOSE_PROJECT_NAME COMPOSE_PROFILES NABAT_CONFIG STACK_SECRETS TELEGRAM_FILE STACK_IMAGE ALERTMANAGER_URL PROMETHEUS_URL \
+    DEMO_EXPORTER DEMO_EXPORTER_PORT
 compose() { "$COMPOSE" -f "$stack/compose.yml" "$@"; }
 exits 0 compose config --quiet
 compose config --format json >"$scratch/compose.json"
 [ "$(compose config --services | sort | tr '\n' ' ')" = \
-    "alertmanager grafana nabat nabat-users prometheus risk-engine vault vault-init vault-renew " ] ||
+    "alertmanager grafana nabat nabat-users prometheus risk-engine-demo vault vault-init vault-renew " ] ||
     fail "other services than expected: $(compose config --services)"
 compose --env-file "$stack/demo.env" config --format json >"$scratch/demo.json"
 jq -e '.name == "nabat-demo" and .services.telegram and (.services.nabat.command | any(. == "--config.file=/etc/nabat/nabat.demo.yml"))
     and ([.services[].volumes[]? | select(.source | test("/secrets/(?!demo)"))] == [])' "$scratch/demo.json" >"$scratch/said" ||
     fail "the demo is not a project of its own"
 ok "compose.yml is valid for Compose $("$COMPOSE" version --short), with and without the demo"
+
+# The first user's own risk-engine takes part in the network of that name, beside the stand-in or without it.
+jq -e '.networks.monitoring.name == "nabat-stack_monitoring" and ([.services[] | .ports[]? | .published] | index("7002") == null)
+    and ([.services[] | select(.depends_on["risk-engine-demo"])] == [])' "$scratch/compose.json" >"$scratch/said" ||
+    fail "a risk-engine of the user's would be in the way of the stand-in"
+[ "$(DEMO_EXPORTER=0 compose config --format json | jq '.services["risk-engine-demo"].scale')" = 0 ] ||
+    fail "the stand-in can't be left out"
+jq -e '[.services | (.alertmanager, .prometheus).command[] | select(startswith("--web.external-url=http://127.0.0.1:"))] | length == 2' \
+    "$scratch/compose.json" >"$scratch/said" || fail "links to Alertmanager and Prometheus lead to containers"
+ok "the stand-in for risk-engine is in nobody's way, and links lead to an address that people have"
+
+# A copy without the sources, as docs/stack.md has it.
+mkdir -p "$scratch/copy/config"
+cp -r "$stack" "$repository/config/prometheus" "$scratch/copy/config"
+printf 'COMPOSE_FILE=compose.yml:compose.image.yml\nSTACK_IMAGE=registry.example.org/nabat:1.2.3\n' >"$scratch/copy/config/stack/.env"
+(cd "$scratch/copy/config/stack" && "$COMPOSE" --profile demo config --format json) >"$scratch/copy.json" || fail "the copy is not valid"
+jq -e '[.services.nabat, .services.telegram | .image == "registry.example.org/nabat:1.2.3" and .build == null
+    and .pull_policy == null] == [true, true]' "$scratch/copy.json" >"$scratch/said" || fail "the copy wants to build nabat"
+jq -r '.services[].volumes[]? | select(.type == "bind") | .source' "$scratch/copy.json" | grep -v '/secrets' | sort -u >"$scratch/mounted"
+while read -r source; do
+    case $source in "$(realpath "$scratch")/copy/config/"*) [ -e "$source" ] ;; *) false ;; esac ||
+        fail "the copy mounts $source, which is not a part of it"
+done <"$scratch/mounted"
+ok "a copy of the directory needs nabat's image and not its sources"
 
 # every WHAT FILTER: it holds for each service.
 every() {
@@ -154,6 +179,14 @@ fi
 "$HELM" template nabat "$chart" --show-only templates/configmap.yaml |
     sed -n '/^  nabat.yml: |/,$p' | sed '1d; s/^    //' >"$scratch/nabat.yml"
 exits 0 "$NABAT" check --config.file="$scratch/nabat.yml"
+# What is said after an installation: whom the NetworkPolicy keeps out, and how to try it with users.
+notes() { "$HELM" install nabat "$chart" --dry-run=client "$@" | sed -n '/^NOTES:/,$p' >"$scratch/said"; }
+notes --namespace alerts
+says "the pods of the namespace alerts." "kubernetes.io/metadata.name: monitoring" "exec nabat-0 -- /nabat test-alert"
+notes --set webConfigSecretName=nabat-web --set 'networkPolicy.ingressFrom[0].namespaceSelector.matchLabels.team=ops'
+says "only what networkPolicy.ingressFrom names. Whoever" "NABAT_URL=http://USER:PASSWORD@127.0.0.1:9087 nabat test-alert"
+notes --set networkPolicy.enabled=false
+! grep -q NetworkPolicy "$scratch/said" || fail "the notes tell of a NetworkPolicy that is not there"
 for bad in persistence.size=lots service.port=0 networkPolicy.enabled=perhaps config.telegram=null imagee=x; do
     exits 1 "$HELM" template nabat "$chart" --set "$bad"
 done
