@@ -208,7 +208,7 @@ exits 0 init
 exits 0 renew --check
 rm "$secrets/nabat/secret-id" "$secrets/renew/vault-token"
 exits 1 init
-says "run this with an administrator's token in VAULT_TOKEN"
+says "run this with an administrator's token (--token-file"
 VAULT_TOKEN=s.wrong exits 1 init
 says "Vault refuses the token in VAULT_TOKEN"
 ok "without the root token it mends what it can, and says what it needs for the rest"
