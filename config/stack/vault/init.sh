@@ -221,12 +221,14 @@ storage="in Compose: stop vault and remove the volume vault-data; on a server: t
 keep_keys() {
     number=0
     sed -n -e 's/^Unseal Key [0-9]*: *//p' -e 's/^Recovery Key [0-9]*: *//p' "$keys/init.txt" >"$work/keys"
+    # The token comes last.
+    [ -s "$work/keys" ] && grep -q '^Initial Root Token: *.' "$keys/init.txt" ||
+        die "$keys/init.txt does not hold all keys and the root token" \
+            "if this Vault is new and holds nothing, empty its storage ($storage), remove that file, and run this again"
     while read -r key; do
         number=$((number + 1))
         printf '%s' "$key" | store "$keys/$kind-key-$number" ''
     done <"$work/keys"
-    [ "$number" -gt 0 ] && grep -q '^Initial Root Token: *.' "$keys/init.txt" || die "$keys/init.txt does not hold all keys and the root token" \
-        "if this Vault is new and holds nothing, empty its storage ($storage), remove that file, and run this again"
     sed -n 's/^Initial Root Token: *//p' "$keys/init.txt" | tr -d '\n' | store "$keys/root-token" ''
     rm -f "$begun"
     rm -f "$keys/init.txt"
