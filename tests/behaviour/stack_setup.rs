@@ -28,6 +28,16 @@ fn vault_is_set_up_from_any_state_and_lets_nabat_do_nothing_more_than_it_needs()
 }
 
 #[test]
+fn vault_is_set_up_as_compose_calls_the_scripts_with_and_without_a_file_of_secrets() {
+    passes("vault-compose.sh");
+}
+
+#[test]
+fn the_files_of_vaults_setup_stay_with_those_who_read_them() {
+    passes("vault-owners.sh");
+}
+
+#[test]
 fn three_vaults_of_the_production_file_are_a_cluster_that_survives_its_leader() {
     passes("cluster.sh");
 }

@@ -150,6 +150,30 @@ rm -r "$scratch/nabat.service.d"
 exits 0 systemd-analyze security --offline=true --threshold=20 "$scratch/nabat.service"
 ok "the unit is good for systemd, and hardened: exposure below 2.0"
 
+# section FILE NAME: the lines of that section.
+section() { sed -n "/^\[$2\]/,/^\[/p" "$repository/config/systemd/$1"; }
+section nabat.service Unit | grep -qx 'StartLimitIntervalSec=0' || fail "systemd gives nabat up after five quick ends"
+for line in Restart=always RestartSec=5 RestartPreventExitStatus=2; do
+    section nabat.service Service | grep -qx "$line" || fail "nabat.service has no $line"
+done
+exits 2 "$NABAT" serve --config.file="$scratch/none.yml" --storage.path="$scratch/none"
+ok "nabat is started again however often it ends, but not with a configuration that is wrong (exit code 2)"
+
+mkdir "$scratch/renew"
+cp "$repository/config/systemd/nabat-vault-renew.timer" "$scratch/renew"
+sed "s#/usr/lib/nabat/renew.sh#$stack/vault/renew.sh#" "$repository/config/systemd/nabat-vault-renew.service" >"$scratch/renew/nabat-vault-renew.service"
+exits 0 systemd-analyze verify "$scratch/renew/nabat-vault-renew.service" "$scratch/renew/nabat-vault-renew.timer"
+[ ! -s "$scratch/said" ] || fail "systemd complains of the renewal's units"
+exits 0 systemd-analyze security --offline=true --threshold=20 "$scratch/renew/nabat-vault-renew.service"
+grep -q 'ExecStart=.*renew.sh --secrets /var/lib/nabat-vault$' "$repository/config/systemd/nabat-vault-renew.service" ||
+    fail "the renewal writes elsewhere than vault.conf says"
+grep -qx 'SupplementaryGroups=nabat-vault' "$repository/config/systemd/vault.conf" || fail "nabat is not in the renewal's group"
+# The configuration that vault.conf shows.
+sed -n 's/^#   //p' "$repository/config/systemd/vault.conf" >"$scratch/vault-nabat.yml"
+sed -i '/ca_file:/d' "$scratch/vault-nabat.yml"
+exits 0 "$NABAT" check --config.file="$scratch/vault-nabat.yml"
+ok "the renewal's units are good for systemd, hardened, and fit vault.conf, whose configuration nabat takes"
+
 # ---- helm
 chart=$repository/config/helm/nabat
 cat >"$scratch/values.yaml" <<'YAML'

@@ -67,10 +67,10 @@ eventually() {
 }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# start_bao DIRECTORY: a server of its own, not initialised; sets VAULT_ADDR and bao_pid. A port
+# start_bao DIRECTORY [STANZA]: a server of its own, not initialised; sets VAULT_ADDR and bao_pid. A port
 # that somebody else took in the meantime is another try.
 start_bao() {
-    local directory=$1 port _
+    local directory=$1 stanza=${2:-} port _
     mkdir -p "$directory/data" "$directory/logs"
     for _ in 1 2 3 4 5; do
         port=$(free_port)
@@ -87,6 +87,7 @@ audit "file" "file" {
     file_path = "$directory/logs/audit.log"
   }
 }
+$stanza
 HCL
         sed -e '/^storage "file"/,/^}/d' -e "s#0.0.0.0:8200#127.0.0.1:$port#" \
             -e "s#http://vault:8200#http://127.0.0.1:$port#" \

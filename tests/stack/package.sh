@@ -23,7 +23,8 @@ dpkg-deb --control "$package" "$scratch/control"
     fail "it holds another version"
 for file in usr/share/bash-completion/completions/nabat usr/share/zsh/vendor-completions/_nabat \
     usr/share/fish/vendor_completions.d/nabat.fish usr/share/doc/nabat/copyright \
-    usr/share/doc/nabat/examples/nabat.rules.yml; do
+    usr/share/doc/nabat/examples/nabat.rules.yml usr/share/doc/nabat/examples/nabat-vault-renew.timer \
+    usr/lib/nabat/renew.sh; do
     [ -s "$root/$file" ] || fail "it lacks $file"
 done
 unit=$(find "$root" -name nabat.service)

@@ -17,13 +17,17 @@ umask 077
 
 usage() {
     cat <<'USAGE'
-usage: init.sh [--production] [--ask] [--telegram FILE] [--mount MOUNT] [--path PATH]
-               [--secrets DIR] [--audit-file FILE] [--wait SECONDS]
+usage: init.sh [--production] [--ask] [--lenient] [--telegram FILE] [--token-file FILE]
+               [--mount MOUNT] [--path PATH] [--secrets DIR] [--audit-file FILE] [--wait SECONDS]
 
   --production       five key shares of which three unseal, instead of one; the root token is
                      revoked at the end
-  --ask              ask for the bot's token and the chat's number when the secret lacks them
+  --ask              ask for the bot's token and the chat's number when the secret lacks them, and
+                     for an administrator's token when there is none here
+  --lenient          a Vault that stays sealed is a warning, not a failure, if the files that the
+                     others need are there
   --telegram FILE    has them in lines NAME=value (default: DIR/telegram.env, if it is there)
+  --token-file FILE  has an administrator's token, when the root token is revoked
   --mount MOUNT      of the KV store, version 2 (default: zakupai)
   --path PATH        of the secret in it (default: monitoring)
   --secrets DIR      where keys, tokens and passwords go (default: secrets beside this directory)
@@ -33,12 +37,14 @@ usage: init.sh [--production] [--ask] [--telegram FILE] [--mount MOUNT] [--path 
 Environment:
   VAULT_ADDR         Vault's address (default: http://127.0.0.1:8200)
   VAULT_CACERT       the authority that signed its certificate
-  VAULT_TOKEN        an administrator's token, when the root token is revoked
+  VAULT_TOKEN        as in --token-file
+  TELEGRAM_FILE      as --telegram
   TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID
                      for the secret, if it lacks them; they win over the file
   NABAT_OWNER, MONITORING_OWNER, GRAFANA_OWNER
                      UID:GID that the files of nabat, of Prometheus and Alertmanager, and of Grafana
-                     are given to (default: they stay with who runs this, who must be root otherwise)
+                     are given to; wants root (default: they keep the owner they have, and a new one
+                     has that of its directory)
 USAGE
 }
 
@@ -56,13 +62,14 @@ misuse() {
 }
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-production=false ask=false mount=zakupai path=monitoring secrets=$here/../secrets
-audit_file=/vault/logs/audit.log patience=60 telegram=''
+production=false ask=false lenient=false mount=zakupai path=monitoring secrets=$here/../secrets
+audit_file=/vault/logs/audit.log patience=60 telegram=${TELEGRAM_FILE:-} token_file=''
 while [ $# -gt 0 ]; do
     case $1 in
     --production) production=true ;;
     --ask) ask=true ;;
-    --mount | --path | --secrets | --audit-file | --wait | --telegram)
+    --lenient) lenient=true ;;
+    --mount | --path | --secrets | --audit-file | --wait | --telegram | --token-file)
         [ $# -ge 2 ] && [ -n "$2" ] || misuse "$1 wants a value"
         case $1 in
         --mount) mount=${2%/} ;;
@@ -71,6 +78,7 @@ while [ $# -gt 0 ]; do
         --audit-file) audit_file=$2 ;;
         --wait) patience=$2 ;;
         --telegram) telegram=$2 ;;
+        --token-file) token_file=$2 ;;
         esac
         shift
         ;;
@@ -100,8 +108,13 @@ export VAULT_ADDR
 if [ -n "${VAULT_CACERT:-}" ] && [ ! -r "$VAULT_CACERT" ]; then
     die "VAULT_CACERT: $VAULT_CACERT can't be read" "make it readable for user $(id -u), or run tls.sh if it is not there"
 fi
-given_token=${VAULT_TOKEN:-}
+given_token=${VAULT_TOKEN:-} given_in=VAULT_TOKEN
 unset VAULT_TOKEN
+if [ -n "$token_file" ]; then
+    [ -r "$token_file" ] && given_token=$(tr -d ' \r\n' <"$token_file") && [ -n "$given_token" ] ||
+        die "$token_file can't be read, or is empty" "--token-file names a file that holds the token alone, readable for user $(id -u)"
+    given_in=$token_file
+fi
 
 mkdir -p "$secrets" 2>/dev/null && [ -w "$secrets" ] ||
     die "can't write to $secrets" "give it to user $(id -u), or name another directory with --secrets"
@@ -109,28 +122,54 @@ secrets=$(CDPATH='' cd -- "$secrets" && pwd)
 keys=$secrets/vault
 for directory in vault renew nabat alertmanager prometheus grafana; do
     mkdir -p "$secrets/$directory" || die "can't make $secrets/$directory" "give $secrets to user $(id -u)"
-    chmod 0700 "$secrets/$directory" ||
+    # A group that was let in stays: on a host nabat may read as a member of one.
+    case $directory in vault | renew) mode=0700 ;; *) mode=u=rwx,g-w,o= ;; esac
+    chmod "$mode" "$secrets/$directory" ||
         die "$secrets/$directory belongs to somebody else" "give it to user $(id -u), or run this as root"
 done
 work=$(mktemp -d "$keys/.work.XXXXXX") || die "can't write to $keys" "make room, or give it to user $(id -u)"
-# Interrupted at the question for the token, the terminal would go on showing nothing.
+# Interrupted at the question for a token, the terminal would go on showing nothing.
 trap 'rm -rf "$work"; if $ask && [ -t 0 ]; then stty echo; fi' EXIT
 trap 'exit 1' HUP INT TERM
 # What an earlier run left that was killed.
 find "$keys" -name '.work.*' ! -path "$work*" -prune -mmin +60 -exec rm -rf {} +
 
-# store FILE OWNER: standard input becomes the file, whole or not at all, readable by its owner only.
-store() {
-    cat >"$1.new" && [ -s "$1.new" ] ||
-        { rm -f "$1.new" && die "can't write $1" "make room on the disk, then run this again"; }
-    chmod 0600 "$1.new"
-    mv "$1.new" "$1"
-    own "$1" "$2"
-}
-# own FILE OWNER: also mends what an earlier run left.
+# owner FILE: its owner and group, UID:GID.
+# `ls -n` is the POSIX way to see them.
+# shellcheck disable=SC2012
+owner() { ls -ldn "$1" | { read -r _ _ uid gid _ && printf '%s:%s' "$uid" "$gid"; }; }
+# own FILE OWNER: nothing is done when no owner is said.
 own() {
-    [ -z "$2" ] || chown "$2" "$1" ||
+    [ -z "$2" ] || [ "$(owner "$1")" = "$2" ] || chown "$2" "$1" ||
         die "can't give $1 to $2" "run this as root, or leave the owners out of the environment"
+}
+# store FILE OWNER: standard input becomes the file, whole or not at all. Without an owner it keeps the
+# owner and the mode of the file that was there; a new one is its directory's owner's alone, or its
+# group's to read, if the group may read the directory (renew.sh does likewise).
+store() {
+    cat >"$work/content" && [ -s "$work/content" ] || die "can't write $1" "make room on the disk, then run this again"
+    if [ -r "$1" ] && [ "$(cat "$1")" = "$(cat "$work/content")" ]; then
+        own "$1" "$2"
+        return
+    fi
+    rm -f "$1.new"
+    if [ -r "$1" ] && cp -p "$1" "$1.new" 2>/dev/null; then
+        like=$1
+    else
+        like=$(dirname "$1")
+        : >"$1.new" || die "can't write $1.new" "make room on the disk, then run this again"
+        # shellcheck disable=SC2012
+        case $(ls -ldn "$like") in d???r*) chmod 0640 "$1.new" ;; esac
+    fi
+    cat "$work/content" >"$1.new" ||
+        { rm -f "$1.new" && die "can't write $1" "make room on the disk, then run this again"; }
+    if [ -n "$2" ]; then
+        own "$1.new" "$2"
+    else
+        chown "$(owner "$like")" "$1.new" 2>/dev/null || [ "$(id -u)" -ne 0 ] ||
+            die "can't give $1 to $(owner "$like"), who has $like" "let this run as root with the right to change owners"
+    fi
+    mv -f "$1.new" "$1"
 }
 
 token=
@@ -150,7 +189,7 @@ try() {
     shift 2
     vault "$@" >/dev/null || die "$problem: $(complaint)" "$remedy"
 }
-rights="name a token that may do this in VAULT_TOKEN"
+rights="name a file with a token that may do this in --token-file"
 
 # ---- reach, initialise, unseal
 
@@ -173,18 +212,25 @@ until look; do
     waited=$((waited + 1))
 done
 
+# Is there from before Vault is asked for its keys until they are in their files.
+begun=$keys/initialising
+storage="in Compose: stop vault and remove the volume vault-data; on a server: the directory of its storage stanza"
+
 # keep_keys: from what Vault answered to the initialisation to a file a key, which can be handed out
 # one by one. Vault says it once: what it said is removed only when all files are there.
 keep_keys() {
     number=0
     sed -n -e 's/^Unseal Key [0-9]*: *//p' -e 's/^Recovery Key [0-9]*: *//p' "$keys/init.txt" >"$work/keys"
+    # The token comes last.
+    [ -s "$work/keys" ] && grep -q '^Initial Root Token: *.' "$keys/init.txt" ||
+        die "$keys/init.txt does not hold all keys and the root token" \
+            "if this Vault is new and holds nothing, empty its storage ($storage), remove that file, and run this again"
     while read -r key; do
         number=$((number + 1))
         printf '%s' "$key" | store "$keys/$kind-key-$number" ''
     done <"$work/keys"
-    [ "$number" -gt 0 ] || die "$keys/init.txt holds no keys" \
-        "if this Vault is new and holds nothing, empty its storage, remove that file, and run this again"
     sed -n 's/^Initial Root Token: *//p' "$keys/init.txt" | tr -d '\n' | store "$keys/root-token" ''
+    rm -f "$begun"
     rm -f "$keys/init.txt"
     say "$number key(s) and the root token are in $keys"
 }
@@ -200,39 +246,72 @@ if grep -q '"initialized": *false' "$work/status"; then
     # If the disk is full, let it be known before the only copy of the keys is on its way.
     head -c 65536 /dev/zero >"$work/room" 2>/dev/null || die "no room in $keys" "make room on the disk"
     rm -f "$work/room"
+    printf '%s' "$VAULT_ADDR" | store "$begun" ''
     case $kind in
     unseal) set -- "-key-shares=$shares" "-key-threshold=$threshold" ;;
     recovery) set -- "-recovery-shares=$shares" "-recovery-threshold=$threshold" ;;
     esac
     if ! vault operator init "$@" >"$keys/init.txt"; then
+        # Not the mark: Vault may have done it, and its answer was lost.
         rm -f "$keys/init.txt"
-        die "Vault can't be initialised: $(complaint)" "look at its log"
+        die "Vault can't be initialised: $(complaint)" "look at its log, then run this again"
     fi
     say "initialised: $shares $kind key(s), $threshold of which suffice"
 fi
 if [ -s "$keys/init.txt" ]; then keep_keys; fi
 rm -f "$keys/init.txt"
+if [ -s "$begun" ] && [ -z "$given_token" ]; then
+    die "the Vault at $(cat "$begun") is new, and its keys were lost: a run was interrupted between the initialisation and the written keys" \
+        "nothing can be in it, so empty its storage ($storage), and run this again; unless another run is at it this very moment. If somebody else has its keys, remove $begun"
+fi
 
 sealed() {
     look || die "Vault at $VAULT_ADDR does not answer any more: $(complaint)" "look at its log"
     grep -q '"sealed": *true' "$work/status"
 }
+# hand_over: what is there to those who read it, whoever has made it.
+hand_over() {
+    for name in nabat renew; do own_all "$secrets/$name" "${NABAT_OWNER:-}"; done
+    for name in alertmanager prometheus; do own_all "$secrets/$name" "${MONITORING_OWNER:-}"; done
+    own_all "$secrets/grafana" "${GRAFANA_OWNER:-}"
+}
+# own_all DIRECTORY OWNER: the directory, and the files that this script and renew.sh put there.
+own_all() {
+    own "$1" "$2"
+    for file in role-id secret-id vault-token metrics-token vault-metrics-token nabat-alertmanager-password \
+        nabat-prometheus-password admin-password; do
+        [ ! -e "$1/$file" ] || own "$1/$file" "$2"
+    done
+}
+# stays_sealed PROBLEM REMEDY: the end. With --lenient it is a good one if all others can start.
+stays_sealed() {
+    $lenient || die "$1" "$2"
+    for file in nabat/role-id nabat/secret-id renew/vault-token renew/metrics-token prometheus/vault-metrics-token \
+        alertmanager/nabat-alertmanager-password prometheus/nabat-prometheus-password grafana/admin-password; do
+        [ -s "$secrets/$file" ] || die "$1; and $secrets/$file, which the others need, is not there" "$2; then run this again"
+    done
+    hand_over
+    say "warning: $1" >&2
+    printf '      remedy: %s\n' "$2" >&2
+    say "nabat takes alerts meanwhile, and sends them when Vault is open" >&2
+    exit 0
+}
 if sealed; then
     if [ "$kind" = recovery ]; then
-        die "Vault is sealed, and its seal stanza has not opened it" \
+        stays_sealed "Vault is sealed, and its seal stanza has not opened it" \
             "the key service must be reachable: look at Vault's log. Recovery keys don't unseal"
     fi
     for file in "$keys"/unseal-key-*; do
-        [ -s "$file" ] || die "Vault is sealed, and there is no key in $keys" \
+        [ -s "$file" ] || stays_sealed "Vault is sealed, and there is no key in $keys" \
             "let the holders of the keys run: vault operator unseal"
         if ! tr -d '\r\n' <"$file" | vault write sys/unseal key=- >/dev/null; then
-            die "Vault refuses the key in $file: $(complaint)" \
+            stays_sealed "Vault refuses the key in $file: $(complaint)" \
                 "is it the key of this Vault? Or let the holders of the keys run: vault operator unseal"
         fi
         sealed || break
     done
     if sealed; then
-        die "Vault is still sealed after all keys in $keys" \
+        stays_sealed "Vault is still sealed after all keys in $keys" \
             "let the holders of the other keys run: vault operator unseal"
     fi
     say "unsealed"
@@ -249,9 +328,19 @@ accepted() {
     done
     die "Vault is unsealed but does not become active: $(complaint)" "look at its log; Raft needs a majority of its servers"
 }
+# ask_hidden QUESTION: sets answer.
+ask_hidden() {
+    printf '%s: ' "$1"
+    stty -echo
+    read -r answer || true
+    stty echo
+    echo
+}
 if [ -n "$given_token" ]; then
     token=$given_token
-    accepted || die "Vault refuses the token in VAULT_TOKEN" "it may have ended; log in again"
+    accepted || die "Vault refuses the token in $given_in" "it may have ended; log in again"
+    # Whoever has a token has not lost this Vault.
+    rm -f "$begun"
 elif [ -s "$keys/root-token" ]; then
     token=$(cat "$keys/root-token")
     if ! accepted; then
@@ -259,6 +348,11 @@ elif [ -s "$keys/root-token" ]; then
         token=
         rm -f "$keys/root-token"
     fi
+fi
+if [ -z "$token" ] && $ask && [ -t 0 ]; then
+    ask_hidden "An administrator's token, to compare all settings (not shown; empty: go on without)"
+    given_token=$answer token=$answer
+    [ -z "$token" ] || accepted || die "Vault refuses that token" "copy the whole of it; or it has ended: log in again"
 fi
 
 # secret_id_works: whether nabat could log in this moment. The login is given back at once.
@@ -271,9 +365,10 @@ if [ -z "$token" ]; then
     if ! secret_id_works && ! VAULT_CLI=$cli sh "$here/renew.sh" --secrets "$secrets" >"$work/check" 2>&1; then
         cat "$work/check" >&2
         die "Vault is unsealed, but nabat can't log in, and there is no token here to mend it with" \
-            "run this with an administrator's token in VAULT_TOKEN; with the keys a root token can be made: vault operator generate-root"
+            "run this with an administrator's token (--token-file, or --ask); with the keys a root token can be made: vault operator generate-root"
     fi
-    say "nabat can log in; the settings were not compared, since there is no token for that here (VAULT_TOKEN)"
+    hand_over
+    say "nabat can log in; the settings were not compared, since there is no token for that here (--token-file, --ask)"
     exit 0
 fi
 
@@ -332,7 +427,7 @@ if [ -z "$telegram" ]; then
     telegram=$secrets/telegram.env
     [ -e "$telegram" ] || telegram=/dev/null
 fi
-[ -r "$telegram" ] || die "$telegram can't be read" "make it readable for user $(id -u), or leave --telegram out"
+[ -r "$telegram" ] || die "$telegram can't be read" "make it readable for user $(id -u); or leave --telegram (TELEGRAM_FILE) out, if there is none"
 # from_file NAME: out of that file, with or without quotes.
 from_file() {
     tr -d '\r' <"$telegram" | sed -n "s/^ *$1 *= *//p" | sed "s/^[\"']//; s/[\"'] *\$//" | tail -n 1
@@ -355,11 +450,8 @@ if $exists; then
 fi
 if $ask && [ -t 0 ]; then
     if [ -z "$kept_token$bot_token" ]; then
-        printf 'The token of the bot, from @BotFather (not shown): '
-        stty -echo
-        read -r bot_token || true
-        stty echo
-        echo
+        ask_hidden "The token of the bot, from @BotFather (not shown)"
+        bot_token=$answer
     fi
     if [ -z "$kept_chat$chat_id" ]; then
         printf 'The number of the chat (a group starts with -100): '
@@ -375,8 +467,8 @@ case $bot_token in
 esac
 [ -z "${bad_token:-}" ] || die "TELEGRAM_BOT_TOKEN is no bot token; one is a number, a colon, and letters" \
     "copy the whole of it from @BotFather"
-case ${chat_id#-} in
-*[!0-9]*) die "TELEGRAM_CHAT_ID is no number" "a group's starts with -100; @name does not do here" ;;
+case $chat_id in
+- | ?*[!0-9]* | [!0-9-]*) die "TELEGRAM_CHAT_ID is no number" "a group's starts with -100; @name does not do here" ;;
 esac
 
 # fill NAME VALUE KEPT: writes a value where there is none.
@@ -445,12 +537,7 @@ if ! secret_id_works; then
     secret_id_works || die "nabat can't log in: $(cat "$work/check")" "please report this; it should not happen"
 fi
 say "nabat can log in"
-for file in role-id secret-id; do own "$secrets/nabat/$file" "${NABAT_OWNER:-}"; done
-own "$secrets/nabat" "${NABAT_OWNER:-}"
-own "$secrets/renew" "${NABAT_OWNER:-}"
-own "$secrets/alertmanager" "${MONITORING_OWNER:-}"
-own "$secrets/prometheus" "${MONITORING_OWNER:-}"
-own "$secrets/grafana" "${GRAFANA_OWNER:-}"
+hand_over
 
 if $production && [ -z "$given_token" ]; then
     try "the root token can't be revoked" "run this again" token revoke -self

@@ -77,6 +77,9 @@ fi
 VAULT_ADDR=${VAULT_ADDR:-http://127.0.0.1:8200}
 export VAULT_ADDR
 unset VAULT_TOKEN
+if [ -n "${VAULT_CACERT:-}" ] && [ ! -r "$VAULT_CACERT" ]; then
+    fail "VAULT_CACERT: $VAULT_CACERT can't be read" "make it readable for user $(id -u), or run tls.sh if it is not there"
+fi
 nabat=$secrets/nabat
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -124,19 +127,52 @@ issue() {
     wrapping=$(tr -d '\n' <"$work/wrapping")
 }
 
+# owner FILE: its owner and group, UID:GID.
+# `ls -n` is the POSIX way to see them.
+# shellcheck disable=SC2012
+owner() { ls -ldn "$1" | { read -r _ _ uid gid _ && printf '%s:%s' "$uid" "$gid"; }; }
+
+# prepare FILE: makes FILE.new, empty, with the owner, the group and the mode of FILE: nabat must be able
+# to read it, and may be another user. Where there is none, it is its directory's owner's alone, or
+# its group's to read, if the group may read the directory.
+prepare() {
+    mkdir -p "$(dirname "$1")" && rm -f "$1.new" || fail "can't write $1.new" "give $nabat to user $(id -u)"
+    like=$1
+    if ! [ -r "$1" ] || ! cp -p "$1" "$1.new" 2>/dev/null; then
+        like=$(dirname "$1")
+        : >"$1.new" || fail "can't write $1.new" "make room, or give $nabat to user $(id -u)"
+        # shellcheck disable=SC2012
+        case $(ls -ldn "$like") in d???r*) chmod 0640 "$1.new" ;; esac
+    fi
+    : >"$1.new"
+    kept=$(owner "$like")
+    # Only root may give a file away; others may give it to a group of theirs.
+    chown "$kept" "$1.new" 2>/dev/null || chgrp "${kept#*:}" "$1.new" 2>/dev/null || true
+    # shellcheck disable=SC2012
+    case $(owner "$1.new"):$(ls -ldn "$1.new") in
+    "$kept":* | *":${kept#*:}":-r??r*) ;;
+    *)
+        rm -f "$1.new"
+        fail "can't keep the owner of $like: it is $kept, and this is user $(id -u)" \
+            "run this as that user or as root; or let nabat read by a group: chgrp GROUP and chmod 0640 $1"
+        ;;
+    esac
+}
+
 # unwrap WRAPPING: the secret id into nabat's file, whole or not at all.
 unwrap() {
+    # Before it is opened: it opens once.
+    prepare "$nabat/secret-id"
     token=$1
-    vault unwrap -field=secret_id >"$work/secret-id" ||
+    if ! vault unwrap -field=secret_id >"$work/secret-id"; then
+        rm -f "$nabat/secret-id.new"
         fail "the wrapped secret id does not open: $(complaint)" \
             "it opens once and within ten minutes. If it is younger, somebody else has opened it: find out who; make a new one with --wrap"
+    fi
     token=
-    mkdir -p "$nabat"
-    # The owner of the directory is who reads it; as root, init.sh sees to that afterwards.
     tr -d '\n' <"$work/secret-id" >"$nabat/secret-id.new" && [ -s "$nabat/secret-id.new" ] ||
-        fail "can't write $nabat/secret-id.new" "make room, or give $nabat to user $(id -u)"
-    chmod 0600 "$nabat/secret-id.new"
-    mv "$nabat/secret-id.new" "$nabat/secret-id"
+        fail "can't write $nabat/secret-id.new" "make room on the disk, then --force"
+    mv -f "$nabat/secret-id.new" "$nabat/secret-id"
     say "nabat has a new secret id"
 }
 

@@ -12,13 +12,16 @@ umask 077
 
 usage() {
     cat <<'USAGE'
-usage: tls.sh [--out DIR] [--days DAYS] [--san NAME]... [SERVER...]
+usage: tls.sh [--out DIR] [--days DAYS] [--san NAME]... [--owner UID:GID] [SERVER...]
 
   SERVER       names of the servers (default: vault-1 vault-2 vault-3)
   --out DIR    where the files go (default: secrets/tls beside this directory)
   --days DAYS  how long a server's certificate lasts (default: 397); the authority's lasts ten years
   --san NAME   one more name or address that all servers answer to, such as vault.example.org;
                vault, localhost, 127.0.0.1 and the server's own name are always among them
+  --owner UID:GID
+               that the servers' files are given to, such as 100:1000, Vault in its container; wants
+               root (default: a renewed one keeps its owner, a new one stays with who runs this)
 
 Makes in DIR: ca.pem for everybody, ca-key.pem for nobody else (take it off the machine), and
 SERVER.pem with SERVER-key.pem for each server.
@@ -39,15 +42,16 @@ misuse() {
 }
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-out=$here/../secrets/tls days=397 servers='' more=''
+out=$here/../secrets/tls days=397 servers='' more='' owner=''
 while [ $# -gt 0 ]; do
     case $1 in
-    --out | --days | --san)
+    --out | --days | --san | --owner)
         [ $# -ge 2 ] && [ -n "$2" ] || misuse "$1 wants a value"
         case $1 in
         --out) out=$2 ;;
         --days) days=$2 ;;
         --san) more="$more $2" ;;
+        --owner) owner=$2 ;;
         esac
         shift
         ;;
@@ -64,6 +68,7 @@ done
 case $days in '' | *[!0-9]* | 0*) misuse "--days: $days is no number of days" ;; esac
 # Less than the month that is kept in hand would be renewed at each run.
 [ "$days" -gt 31 ] || misuse "--days: at least 32, for a certificate is renewed a month before its end"
+case $owner in *[!0-9:]*) misuse "--owner is written UID:GID, in numbers; not $owner" ;; esac
 for name in $servers $more; do
     case $name in *[!A-Za-z0-9.:_-]*) misuse "$name is neither a host's name nor an address" ;; esac
 done
@@ -157,8 +162,6 @@ names() {
 good() {
     reason="is not there"
     [ -s "$out/$1.pem" ] && [ -s "$out/$1-key.pem" ] || return 1
-    reason="can't be read"
-    [ -r "$out/$1.pem" ] && [ -r "$out/$1-key.pem" ] || return 1
     reason="is not of this authority, or has ended"
     openssl verify -CAfile "$out/ca.pem" -purpose sslserver "$out/$1.pem" >/dev/null 2>&1 || return 1
     reason="does not belong to its key"
@@ -175,9 +178,31 @@ good() {
     return 0
 }
 
+# as_before FILE NEW: gives NEW the mode of the server's FILE that it replaces, and the owner, or the one that was asked for.
+as_before() {
+    to=$owner
+    if [ -e "$1" ]; then
+        cp -p "$1" "$work/before" && cat "$2" >"$work/before" && mv -f "$work/before" "$2"
+        # `ls -n` is the POSIX way to see an owner.
+        # shellcheck disable=SC2012
+        [ -n "$to" ] || to=$(ls -ldn "$1" | { read -r _ _ uid gid _ && printf '%s:%s' "$uid" "$gid"; })
+    fi
+    give "$2" "$to" "$1"
+}
+# give FILE OWNER NAME
+give() {
+    [ -z "$2" ] || chown "$2" "$1" 2>/dev/null || die "can't give $3 to $2" "run this as root, or as that user"
+}
+
 for server in $servers; do
+    for file in "$out/$server.pem" "$out/$server-key.pem"; do
+        # Made anew it would be taken from whom it belongs to.
+        [ ! -e "$file" ] || [ -r "$file" ] || die "$file can't be read" "run this as its owner, or give it to user $(id -u)"
+    done
     if good "$server"; then
-        chmod 0600 "$out/$server-key.pem"
+        # A group that was let in stays.
+        chmod u=rw,g-wx,o= "$out/$server-key.pem"
+        for file in "$out/$server.pem" "$out/$server-key.pem"; do give "$file" "$owner" "$file"; done
         say "$server: good for another month at least"
         continue
     fi
@@ -204,6 +229,8 @@ CNF
         -CA "$out/ca.pem" -CAkey "$out/ca-key.pem" -set_serial "0x$(openssl rand -hex 16)" \
         -extfile "$work/request.cnf" -extensions server -out "$work/server.pem"
     chmod 0644 "$work/server.pem"
+    as_before "$out/$server-key.pem" "$work/key.pem"
+    as_before "$out/$server.pem" "$work/server.pem"
     # Should it end between these two, the pair does not match, and the next run makes both anew.
     mv "$work/key.pem" "$out/$server-key.pem"
     mv "$work/server.pem" "$out/$server.pem"
