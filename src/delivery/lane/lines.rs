@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::many::breathe;
+use super::leases::breathe;
 use super::told::{Told, is_stale, scene};
 use super::{Next, Worker};
 use crate::alert::GroupId;

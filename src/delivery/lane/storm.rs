@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::many::breathe;
+use super::leases::breathe;
 use super::told::{Told, scene};
 use super::weather::Ongoing;
 use super::{Next, Worker};

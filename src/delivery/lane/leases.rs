@@ -1,4 +1,6 @@
-//! Many leases at once: taking them, and ending them.
+//! Leases: taking, holding and ending them, one or many.
+
+use std::sync::PoisonError;
 
 use super::told::{MOST, Told};
 use super::{STORE_PAUSE, Worker};
@@ -6,6 +8,43 @@ use crate::outbox::{DeathReason, Digest, Lease, Leased, Settlement, StoreError};
 use crate::telegram::MessageId;
 
 impl Worker {
+    pub(super) fn hold(&self, lease: Lease) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !held.contains(&lease) {
+            held.push(lease);
+        }
+    }
+
+    pub(super) fn let_go(&self, lease: &Lease) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|held| held != lease);
+    }
+
+    /// Ends the lease, however long the store takes: what was shown must not be shown again.
+    pub(super) async fn settle(&self, lease: Lease, settlement: Settlement) {
+        let with = &self.delivery.shared.with;
+        loop {
+            match with.outbox.settle(lease.clone(), settlement.clone()).await {
+                Ok(()) | Err(StoreError::Closed) => break,
+                Err(StoreError::LeaseLost(_) | StoreError::NoSuchEntry(_)) => {
+                    tracing::debug!(lane = %self.lane, entry = %lease.entry, "not leased any more");
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!(lane = %self.lane, %error, "the outbox can't note what was sent; trying on");
+                }
+            }
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
+        self.let_go(&lease);
+    }
+
+    /// Ends a lease for which nothing was said.
+    pub(super) async fn give_back(&self, leased: Option<Leased>) {
+        if let Some(leased) = leased {
+            self.settle(leased.lease, Settlement::Released { attempt: None }).await;
+        }
+    }
+
     /// Leases as many groups as one digest is made from.
     pub(super) async fn lease_some(&self) -> Result<Vec<Leased>, StoreError> {
         let leased = self.delivery.shared.with.outbox.lease_some(&self.lane, MOST).await?;
