@@ -15,11 +15,13 @@ pub struct Program {
 }
 
 impl Program {
-    /// nabat on a store in `directory`.
+    /// nabat on a store in `directory`: this build, or the program that `PROGRAM` names.
     pub fn nabat(directory: &Path, configuration: &str) -> Self {
         let file = directory.join("nabat.yml");
         std::fs::write(&file, configuration).expect("written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nabat"));
+        let program = std::env::var_os("PROGRAM");
+        let mut command =
+            Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_nabat").into()));
         command
             .arg("serve")
             .arg(format!("--config.file={}", file.display()))

@@ -51,7 +51,8 @@ pub(super) async fn keep(counter: Counter, closing: CancellationToken) {
     let _finished = finished.drop_guard();
     let mut batch = Vec::with_capacity(BATCH);
     while let Some(first) = jobs.recv().await {
-        gather(first, &mut jobs, &mut batch);
+        batch.push(first);
+        gather(&mut jobs, &mut batch);
         desk.work_off(&mut batch);
         if closing.is_cancelled() {
             jobs.close();

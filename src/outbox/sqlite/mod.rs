@@ -54,6 +54,10 @@ use crate::telegram::{ChatId, MessageId, TopicId};
 
 /// How many pieces of work share a commit at most.
 const BATCH: usize = 64;
+/// A batch of fewer says nothing about how busy the senders are.
+const BUSY: usize = 4;
+/// How long a busy store waits for more to share a commit; a commit takes about as long on its own.
+const LINGER: Duration = Duration::from_micros(300);
 /// How many pieces of work may wait before callers wait to hand in theirs.
 const BACKLOG: usize = 1024;
 
@@ -270,8 +274,16 @@ fn keep(
     let finished = finished.drop_guard();
     let _fatal = FatalPanic(desk.fatal());
     let mut batch = Vec::with_capacity(BATCH);
+    let mut before = 0;
     while let Some(first) = jobs.blocking_recv() {
-        gather(first, &mut jobs, &mut batch);
+        batch.push(first);
+        gather(&mut jobs, &mut batch);
+        // Who sends without a pause has sent nothing yet since the last answers went out.
+        if before >= BUSY && batch.len() < BATCH {
+            std::thread::sleep(LINGER);
+            gather(&mut jobs, &mut batch);
+        }
+        before = batch.len();
         desk.work_off(&mut batch);
         if closing.is_cancelled() {
             jobs.close();
@@ -282,9 +294,8 @@ fn keep(
     drop(finished);
 }
 
-/// `first` and what waits behind it.
-fn gather(first: Job, jobs: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>) {
-    batch.push(first);
+/// Takes what waits, as far as a batch has room.
+fn gather(jobs: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>) {
     while batch.len() < BATCH {
         match jobs.try_recv() {
             Ok(job) => batch.push(job),
