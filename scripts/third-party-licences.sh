@@ -13,6 +13,10 @@ found=$(mktemp)
 trap 'rm -f "$linked" "$found"' EXIT
 
 cargo tree --locked --offline ${1:+--target "$1"} --edges normal --prefix none --format '{p}|{l}' >"$linked"
+cat <<'EOF'
+Rust's standard library: MIT OR Apache-2.0
+musl, in static programs: MIT, Copyright © 2005-2020 Rich Felker and others
+EOF
 sed 's/ (\*)$//; s/ (proc-macro)//' "$linked" | sort -u |
     while IFS='|' read -r package licence; do
         name=${package%% v*}
@@ -24,7 +28,7 @@ sed 's/ (\*)$//; s/ (proc-macro)//' "$linked" | sort -u |
             exit 1
         fi
         printf '%s %s: %s\n' "$name" "${version%% *}" "$licence"
-        find "$directory" -maxdepth 3 -type f \
+        find "$directory" -type f ! -name '*.rs' \
             \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' -o -iname 'unlicense*' \) |
             sort | while read -r file; do
                 printf '%s\t%s\t%s %s\n' "$(sha256sum <"$file")" "$file" "$name" "${version%% *}" >>"$found"

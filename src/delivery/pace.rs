@@ -1,8 +1,9 @@
 //! The pace: never faster than Telegram allows, never much slower while there is work.
 //!
-//! Two guards stand one behind the other. [`Window`] remembers the last sends and lets no span
+//! Two guards of a chat stand one behind the other. [`Window`] remembers the last sends and lets no span
 //! of Telegram's length hold more than it allows: that is the hard limit. governor spreads the
-//! sends inside of it, after a small burst, so that a busy chat reads evenly.
+//! sends inside of it, after a small burst, so that a busy chat reads evenly. The bot as a whole has
+//! a window of its own.
 
 mod bot;
 mod footprint;
@@ -373,11 +374,12 @@ impl Paces {
             let age = |at: &Timestamp| Duration::try_from(clock.duration_since(*at)).ok();
             lately.extend(footprint.sent.iter().filter_map(age));
         }
-        lately.retain(|age| *age < Limit::BOT.span);
+        // Of those that were noted it is known when they left, not when they were answered.
+        lately.retain(|age| *age < Limit::BOT.span + bot::LONGEST_WAY + bot::MARGIN);
         lately.sort_unstable();
         lately.truncate(Limit::BOT.sends as usize);
-        let sent = lately.iter().rev().filter_map(|age| now.checked_sub(*age));
-        self.bot.restore(sent);
+        let counted = lately.iter().rev().map(|age| age.saturating_sub(bot::LONGEST_WAY));
+        self.bot.restore(counted.filter_map(|age| now.checked_sub(age)));
     }
 
     /// Telegram said 429 in a chat: nothing there for a while, then slower than before. Returns how

@@ -22,20 +22,21 @@ impl Worker {
     ) -> Next {
         let delivery = self.delivery.clone();
         let with = &delivery.shared.with;
+        let room = delivery.shared.gathering.acquire().await;
+        if with.tasks.is_stopping() {
+            self.give_back(Some(first)).await;
+            return Next::Again;
+        }
         let digest = match with.outbox.digest(&self.lane, message).await {
             Ok(digest) => digest.filter(|digest| digest.chat == voice.number),
             Err(error) => {
+                drop(room);
                 self.give_back(Some(first)).await;
                 self.store_failed(&error).await;
                 return Next::Again;
             }
         };
         let (renderer, options) = (with.renderer.load_full(), with.options.load_full());
-        let room = delivery.shared.gathering.acquire().await;
-        if with.tasks.is_stopping() {
-            self.give_back(Some(first)).await;
-            return Next::Again;
-        }
         let mut leased = vec![first];
         if !self.weather.is_one_by_one() {
             match self.lease_some().await {

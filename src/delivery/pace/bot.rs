@@ -19,16 +19,18 @@ pub(super) const WHOLE_BOT: ChatId = ChatId(0);
 /// A 429 in so many chats within [`TOGETHER`] is for the bot: two may happen by chance, when
 /// another program writes to one of them.
 const CHATS_TOGETHER: usize = 3;
-const TOGETHER: Duration = Duration::from_secs(5);
+pub(super) const TOGETHER: Duration = Duration::from_secs(5);
 /// The bot does not stay silent for longer at a time, whatever its chats were told: they wait by
 /// themselves, and a chat that was told nothing may be worth a try.
 const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
 /// A request that has no answer by then is taken to have been counted: one that hangs must not
-/// keep a slot from others. Few requests travel longer, and none of thirty at once.
-const LONGEST_WAY: Duration = Duration::from_secs(1);
-/// Added to the span, for clocks that go at different speeds; 96 % of the pace are left.
-const MARGIN: Duration = Duration::from_millis(40);
+/// keep a slot from others. Where the way to Telegram stalls for longer, more may arrive at once than
+/// it allows; the 429s that it then says slow the bot.
+pub(super) const LONGEST_WAY: Duration = Duration::from_secs(1);
+/// Added to the span, for clocks that go at different speeds. It leaves 96 % of the pace, less the
+/// time that a request and its answer travel.
+pub(super) const MARGIN: Duration = Duration::from_millis(40);
 
 #[derive(Debug)]
 pub(super) struct BotPace {
@@ -95,6 +97,8 @@ struct Flood {
     /// 1: as fast as allowed.
     slowness: f64,
     last_change: Instant,
+    /// When several chats were last told to wait together.
+    flooded_at: Option<Instant>,
     silent_until: Option<Instant>,
 }
 
@@ -108,6 +112,7 @@ impl BotPace {
                 told: HashMap::new(),
                 slowness: 1.0,
                 last_change: Instant::now(),
+                flooded_at: None,
                 silent_until: None,
             }),
         }
@@ -126,7 +131,7 @@ impl BotPace {
         let mut flood = self.flood.lock().unwrap_or_else(PoisonError::into_inner);
         let silent_until = now + wait.min(LONGEST_SILENCE);
         // Answers to what was sent before the bot knew say nothing new.
-        if flood.slowness > 1.0 && now < flood.last_change + TOGETHER
+        if flood.flooded_at.is_some_and(|at| now < at + TOGETHER)
             || flood.silent_until.is_some_and(|until| now < until)
         {
             flood.silent_until = flood.silent_until.max(Some(silent_until));
@@ -140,7 +145,7 @@ impl BotPace {
         flood.told.clear();
         flood.recover(now);
         flood.slowness = (flood.slowness * STEP).min(SLOWEST);
-        flood.last_change = now;
+        (flood.last_change, flood.flooded_at) = (now, Some(now));
         flood.silent_until = Some(silent_until);
         tracing::warn!(
             ?wait,

@@ -343,6 +343,25 @@ async fn a_429_in_several_chats_at_once_slows_the_whole_bot_which_recovers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_chat_that_is_told_to_wait_while_the_bot_recovers_silences_itself_alone() {
+    let paces = Paces::default();
+    let mut flooded = Instant::now();
+    for _ in 0..2 {
+        flooded = Instant::now();
+        for chat in 1..=3 {
+            paces.rate_limited(ChatId(-chat), Some(Duration::from_secs(1)), Instant::now());
+        }
+        tokio::time::sleep(bot::TOGETHER).await;
+    }
+    // The bot has just taken one of its two steps back.
+    tokio::time::sleep_until(flooded + RECOVERY + Duration::from_secs(1)).await;
+    paces.bot_slot().await.answered(Instant::now());
+    assert_eq!(paces.bot.slowness().to_bits(), STEP.to_bits());
+    paces.rate_limited(ChatId(-9), Some(Duration::from_secs(40)), Instant::now());
+    assert_eq!(paces.silent_until(Instant::now()), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn chats_that_are_told_to_wait_now_and_then_do_not_slow_the_bot() {
     let paces = Paces::default();
     for chat in 1..20 {

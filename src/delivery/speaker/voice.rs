@@ -188,12 +188,13 @@ impl<'a> Voice<'a> {
                 () = tasks.stopping() => {}
             }
         }
+        // Before the bot's slot, for that counts from now on, and the store may be slow.
+        self.note_pace().await;
         let of_the_bot = tokio::select! {
             biased;
             slot = self.delivery.shared.paces.bot_slot() => slot,
             () = tasks.stopping() => return Err(Interruption::Stopping),
         };
-        self.note_pace().await;
         Ok(Slot { of_the_bot, taken_at: Instant::now() })
     }
 
