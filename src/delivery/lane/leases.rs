@@ -105,14 +105,11 @@ impl Worker {
     /// Nobody sees the digest any more, or Telegram will not change it: what there is to say of its
     /// groups is said as if it had never been.
     pub(super) async fn leave_digest(&self, told: Vec<Told>, message: MessageId) {
-        let room = self.delivery.shared.settling.acquire().await;
         let left = |told: Told| {
             let left = told.left(message).unwrap_or_else(|error| self.poisonous(&error));
             (told.lease, left)
         };
-        let left = told.into_iter().map(left).collect();
-        drop(room);
-        self.settle_all(left).await;
+        self.settle_all(told.into_iter().map(left).collect()).await;
     }
 
     /// How the lease of an entry ends that does not read: it must not hold up the others, and stays

@@ -46,7 +46,7 @@ pub(super) struct BotPace {
 /// left one after another may arrive together with those behind them. So each counts from its answer.
 #[derive(Debug, Default)]
 struct Sends {
-    /// By number: the latest at which Telegram can have counted it.
+    /// By number: when Telegram is taken to have counted it at the latest.
     counted: VecDeque<(u64, Instant)>,
     next: u64,
 }
