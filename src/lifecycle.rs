@@ -3,10 +3,11 @@
 mod readiness;
 
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::{AbortHandle, JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,6 +16,19 @@ use tracing::Instrument;
 use crate::outbox::Outbox;
 
 pub use self::readiness::{Latch, Readiness};
+
+/// Does work that occupies a processor for a while, away from the async threads. It goes on when
+/// the caller does not; a panic in it goes on in the caller. `None` when the program ends before
+/// the work has begun.
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match spawn_blocking(work).await {
+        Ok(done) => Some(done),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => None,
+        },
+    }
+}
 
 /// The owner of every background task.
 #[derive(Debug, Clone, Default)]

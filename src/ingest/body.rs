@@ -17,6 +17,9 @@ const KEPT_HEAD: usize = 4096;
 /// the sender sees the answer instead of a reset connection.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_FACTOR: usize = 8;
+/// A body of more bytes is a large one: reading it takes half a millisecond or more. Alertmanager's
+/// common ones have a few KiB.
+const LARGE: usize = 256 << 10;
 
 /// What a request's body may be.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +44,8 @@ pub struct Bodies {
     limits: BodyLimits,
     /// A permit for each byte.
     room: Arc<Semaphore>,
+    /// Whose turn it is among large ones.
+    turn: Arc<Semaphore>,
 }
 
 /// A body that was read whole; its room is free again when it is dropped.
@@ -50,10 +55,23 @@ pub struct Held {
     _room: Option<OwnedSemaphorePermit>,
 }
 
+/// One large body at a time.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "dropping it ends the turn")] OwnedSemaphorePermit);
+
 impl Bodies {
     pub fn new(limits: BodyLimits) -> Self {
         let room = limits.in_flight.max(limits.size).min(Semaphore::MAX_PERMITS);
-        Self { limits, room: Arc::new(Semaphore::new(room)) }
+        Self { limits, room: Arc::new(Semaphore::new(room)), turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Waits until no other large body is worked on, if this is one: what it says takes several
+    /// times its room until it is stored, and a while of a processor. To be held until then.
+    pub async fn turn(&self, body: &Held) -> Option<Turn> {
+        if body.bytes.len() <= LARGE {
+            return None;
+        }
+        self.turn.clone().acquire_owned().await.ok().map(Turn)
     }
 
     /// Reads one body. The first value is its head, at most 4 KiB, whatever became of the rest.
@@ -180,6 +198,23 @@ fn is_json(kind: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn held(length: usize) -> Held {
+        Held { bytes: vec![b' '; length].into(), _room: None }
+    }
+
+    #[tokio::test]
+    async fn large_bodies_take_turns_and_others_wait_for_none_of_them() {
+        let bodies = Bodies::new(BodyLimits::default());
+        let (large, small) = (held(LARGE + 1), held(LARGE));
+        let first = bodies.turn(&large).await;
+        assert!(first.is_some());
+        assert!(bodies.turn(&small).await.is_none());
+        let mut second = std::pin::pin!(bodies.turn(&large));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        drop(first);
+        assert!(futures_util::poll!(&mut second).is_ready());
+    }
 
     #[test]
     fn json_is_recognised_with_parameters_and_suffixes_and_nothing_else_is() {

@@ -11,12 +11,13 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::clock;
+use crate::lifecycle::aside;
 use crate::outbox::Fate;
 use crate::routing::{ChatAlias, LaneId};
 
 use super::books::{Sender, UNKNOWN};
 use super::refusal::Refusal;
-use super::{Bodies, Intake, parse, require_json};
+use super::{Bodies, Held, Intake, parse, require_json};
 
 /// What the webhook's handlers work with.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ impl Door {
         let mut source = UNKNOWN;
         let body = read.and_then(|body| require_json(&parts.headers).map(|()| body));
         let answer = match body {
-            Ok(body) => self.accept(&body.bytes, chat.as_ref(), &mut source).await,
+            Ok(body) => self.accept(body, chat.as_ref(), &mut source).await,
             Err(trouble) => Err(trouble.into()),
         };
         let response = match answer {
@@ -85,11 +86,20 @@ impl Door {
 
     async fn accept(
         &self,
-        body: &[u8],
+        body: Held,
         chat: Option<&ChatAlias>,
         source: &mut &'static str,
     ) -> Result<Response, Refusal> {
-        let notification = parse(body, self.intake.clock.now())?;
+        let now = self.intake.clock.now();
+        // Room and turn stay taken while it is read, even when the sender gives up meanwhile.
+        let (read, _held) = match self.bodies.turn(&body).await {
+            Some(turn) => {
+                let reading = aside(move || (parse(&body.bytes, now), (body, Some(turn))));
+                reading.await.ok_or(Refusal::Stopping)?
+            }
+            None => (parse(&body.bytes, now), (body, None)),
+        };
+        let notification = read?;
         *source = notification.group.source.as_str();
         let accepted = self.intake.take(notification, chat).await?;
         let lanes = accepted.lanes.iter().map(|(lane, fate)| Told { lane, fate: *fate }).collect();

@@ -53,6 +53,8 @@ pub(super) enum Refusal {
     Body(#[from] BodyError),
     #[error(transparent)]
     Intake(#[from] IntakeError),
+    #[error("nabat is stopping; send it again")]
+    Stopping,
 }
 
 impl Refusal {
@@ -63,7 +65,7 @@ impl Refusal {
             Self::Body(BodyError::TooManyAlerts) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Path | Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Intake(IntakeError::UnknownChat { .. }) => StatusCode::NOT_FOUND,
-            Self::Intake(IntakeError::Nowhere | IntakeError::Store(_)) => {
+            Self::Intake(IntakeError::Nowhere | IntakeError::Store(_)) | Self::Stopping => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }

@@ -108,6 +108,34 @@ fn small() -> Setup<'static> {
 }
 
 #[tokio::test]
+async fn large_bodies_that_come_at_once_are_all_stored_whole() {
+    let house = House::open(Setup::default()).await;
+    let body = |group: usize| {
+        let alert = |name: usize| {
+            json!({
+                "status": "firing",
+                "labels": {"alertname": "Down", "instance": format!("host-{name}")},
+                "annotations": {"description": "does not answer ".repeat(20)},
+            })
+        };
+        let alerts: Vec<_> = (0..1500).map(alert).collect();
+        json!({"groupKey": group.to_string(), "receiver": "r", "alerts": alerts}).to_string()
+    };
+    let bodies = [body(1), body(2), body(3)];
+    assert!(bodies[0].len() > 512 << 10, "{} bytes", bodies[0].len());
+    let cut = &bodies[0][..400 << 10];
+    let sent = bodies.iter().map(String::as_str).chain([cut]);
+    let answers = sent.map(|body| house.webhook("/alertmanager", body));
+    let answers = futures_util::future::join_all(answers).await;
+    let codes: Vec<u16> = answers.iter().map(|(status, _)| *status).collect();
+    assert_eq!(codes, [200, 200, 200, 400]);
+    for entry in house.store.list(None, 10).await.unwrap() {
+        let state = house.store.show(entry.id).await.unwrap().notification.unwrap();
+        assert_eq!(state.alerts.len(), 1500);
+    }
+}
+
+#[tokio::test]
 async fn a_body_over_the_cap_is_413_announced_or_chunked() {
     let house = House::open(small()).await;
     let big = "x".repeat(100_000);

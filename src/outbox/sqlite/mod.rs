@@ -48,7 +48,7 @@ use super::contract::{
     Leased, Outbox, Priority, Rejected, Settlement, StoreError, Storm, Submission, Totals,
 };
 use crate::alert::{GroupId, Notification};
-use crate::lifecycle::Tasks;
+use crate::lifecycle::{Tasks, aside};
 use crate::routing::{ChatAlias, LaneId, TopicName};
 use crate::telegram::{ChatId, MessageId, TopicId};
 
@@ -60,6 +60,9 @@ const BUSY: usize = 4;
 const LINGER: Duration = Duration::from_micros(300);
 /// How many pieces of work may wait before callers wait to hand in theirs.
 const BACKLOG: usize = 1024;
+
+/// More alerts than this take a millisecond or more to pack: not on an async thread.
+const MANY: usize = 1000;
 
 /// What the store needs to know.
 #[derive(Debug, Clone)]
@@ -307,7 +310,11 @@ fn gather(jobs: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>) {
 #[async_trait]
 impl Outbox for SqliteOutbox {
     async fn accept(&self, submission: Submission) -> Result<Accepted, StoreError> {
-        let parcel = Parcel::pack(submission)?;
+        let parcel = if submission.notification.alerts.len() > MANY {
+            aside(move || Parcel::pack(submission)).await.ok_or(StoreError::Closed)??
+        } else {
+            Parcel::pack(submission)?
+        };
         self.ask(true, move |desk| desk.accept(&parcel)).await
     }
 
