@@ -129,7 +129,9 @@ async fn large_bodies_that_come_at_once_are_all_stored_whole() {
     let answers = futures_util::future::join_all(answers).await;
     let codes: Vec<u16> = answers.iter().map(|(status, _)| *status).collect();
     assert_eq!(codes, [200, 200, 200, 400]);
-    for entry in house.store.list(None, 10).await.unwrap() {
+    let entries = house.store.list(None, 10).await.unwrap();
+    assert_eq!(entries.len(), 3);
+    for entry in entries {
         let state = house.store.show(entry.id).await.unwrap().notification.unwrap();
         assert_eq!(state.alerts.len(), 1500);
     }
