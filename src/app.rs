@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -46,6 +47,8 @@ pub struct Options {
     pub environment: fn(&str) -> Option<String>,
     pub clock: Arc<Clock>,
     pub scrubber: Scrubber,
+    /// Where delivery, secrets and heartbeats run; the doors run where [`start`] is called.
+    pub delivery: Handle,
 }
 
 /// Why the program does not start.
@@ -123,7 +126,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let outbox: Arc<dyn Outbox> = store.clone();
     count_cut_sends(outbox.cut_sends().values().sum(), &metrics);
 
-    let (front, back) = (Tasks::default(), Tasks::default());
+    let (front, back) = (Tasks::default(), Tasks::on(options.delivery.clone()));
     let token = token::Keeper::new(&options, &metrics, client.clone(), &back);
     let kept = token.keep(&config);
     let chats = Arc::new(Chats::new(kept.chats, outbox.migrations().await?));

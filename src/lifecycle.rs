@@ -1,12 +1,14 @@
 //! Starting, being ready, stopping.
 
 mod readiness;
+mod threads;
 
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,7 @@ use tracing::Instrument;
 use crate::outbox::Outbox;
 
 pub use self::readiness::{Latch, Readiness};
+pub use self::threads::Threads;
 
 /// Does work that occupies a processor for a while, away from the async threads. It goes on when
 /// the caller does not; a panic in it goes on in the caller. `None` when the program ends before
@@ -37,12 +40,19 @@ pub struct Tasks {
     stop: CancellationToken,
     /// What [`Tasks::kill`] ends; kept only for tasks that may have to die.
     mortal: Option<Arc<Mutex<Vec<AbortHandle>>>>,
+    /// Where they run, when that is not where they are spawned.
+    on: Option<Handle>,
 }
 
 impl Tasks {
     /// An owner whose tasks can be ended as a `kill -9` ends them: where they stand.
     pub fn mortal() -> Self {
         Self { mortal: Some(Arc::default()), ..Self::default() }
+    }
+
+    /// An owner whose tasks run on the threads of `on`, wherever they are spawned.
+    pub fn on(on: Handle) -> Self {
+        Self { on: Some(on), ..Self::default() }
     }
 
     /// Starts a named task. It should return soon after [`Tasks::stopping`] completes.
@@ -53,7 +63,11 @@ impl Tasks {
         task: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
         let task = task.instrument(tracing::debug_span!("task", name));
-        let task = tokio::spawn(self.tracker.track_future(task));
+        let task = self.tracker.track_future(task);
+        let task = match &self.on {
+            Some(on) => on.spawn(task),
+            None => tokio::spawn(task),
+        };
         if let Some(mortal) = &self.mortal {
             mortal.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
         }

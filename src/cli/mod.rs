@@ -13,9 +13,12 @@ mod serve;
 mod template;
 mod test_alert;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::lifecycle::Threads;
 
 /// Carries Alertmanager's alerts to Telegram, and loses none.
 #[derive(Debug, Parser)]
@@ -60,7 +63,7 @@ pub fn run() -> ExitCode {
     // Every TLS user of the process needs this first; an earlier provider would be as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cli.command {
-        Command::Serve(args) => block_on(serve::run(args)),
+        Command::Serve(args) => serve(args),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Render(args) => block_on(render::run(args)),
@@ -77,16 +80,32 @@ pub fn run() -> ExitCode {
 #[error("{0:#}")]
 struct Misuse(anyhow::Error);
 
+/// Serves on threads of its own for the doors and for delivery.
+fn serve(args: serve::ServeArgs) -> ExitCode {
+    match Threads::start() {
+        Ok(threads) => {
+            let delivery = threads.delivery().clone();
+            ended(threads.run(serve::run(args, delivery)))
+        }
+        Err(error) => no_threads(&error),
+    }
+}
+
 /// Runs a command to its end; an error is printed with its causes.
 fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("nabat: can't start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(command) {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => ended(runtime.block_on(command)),
+        Err(error) => no_threads(&error),
+    }
+}
+
+fn no_threads(error: &io::Error) -> ExitCode {
+    eprintln!("nabat: can't start: {error}");
+    ExitCode::FAILURE
+}
+
+fn ended(command: anyhow::Result<ExitCode>) -> ExitCode {
+    match command {
         Ok(code) => code,
         Err(error) => {
             eprintln!("nabat: {error:#}");

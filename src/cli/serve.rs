@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{self, Options};
@@ -86,8 +87,8 @@ pub struct ServeArgs {
     log_format: logs::Format,
 }
 
-/// Serves until SIGTERM or SIGINT.
-pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+/// Serves until SIGTERM or SIGINT; delivery runs on the threads of `delivery`.
+pub async fn run(args: ServeArgs, delivery: Handle) -> anyhow::Result<ExitCode> {
     let scrubber = Scrubber::new();
     if let Err(error) = logs::init(&args.log_level, args.log_format, &scrubber) {
         eprintln!("nabat: {error}");
@@ -103,6 +104,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         environment: process_environment,
         clock: Arc::new(Clock::system()),
         scrubber,
+        delivery,
     };
     // Before the start, which may take a while: a signal must find them.
     let mut terminate = signal(SignalKind::terminate())?;

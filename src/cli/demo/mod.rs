@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{self, App, Options};
@@ -95,6 +96,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         environment: process_environment,
         clock: Arc::new(Clock::system()),
         scrubber,
+        delivery: Handle::current(),
     })
     .await?;
     let webhook = format!("http://{}/alertmanager", app.address());
