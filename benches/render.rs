@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use nabat::alert::{Alert, GroupId, Notification, Reason, Source, Status};
+use nabat::alert::{Alert, Forgotten, GroupId, Notification, Reason, Source, Status};
 use nabat::rendering::{ButtonKind, Kind, Language, Renderer, Scene};
 
 #[cfg(feature = "mimalloc")]
@@ -130,6 +130,7 @@ fn scene<'a>(state: &'a Notification, timezone: &'a TimeZone) -> Scene<'a> {
         state,
         news: &[],
         merged: 1,
+        forgotten: Forgotten::default(),
         accepted_at: now,
         now,
         note: None,

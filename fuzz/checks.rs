@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use nabat::alert::Notification;
+use nabat::alert::{Forgotten, Notification};
 use nabat::ingest;
 use nabat::rendering::{ButtonKind, Kind, Language, Limits, Part, Renderer, Scene, TemplateSource};
 use nabat::sandbox::{self, Block, Cell};
@@ -108,6 +108,7 @@ fn scene(state: &Notification) -> Scene<'_> {
         state,
         news: &[0],
         merged: 2,
+        forgotten: Forgotten { ended: 3, unlisted: 1 },
         accepted_at: now(),
         now: now(),
         note: Some("a note"),

@@ -178,3 +178,19 @@ impl Notification {
         self.common_labels.get(name).or_else(|| self.group_labels.get(name)).map(String::as_str)
     }
 }
+
+/// How many alerts of a group neither a waiting entry holds nor people were told of: they came and went while
+/// it waited, and it keeps some of these only. An alert that came and went again counts again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Forgotten {
+    /// Those that ended.
+    pub ended: u32,
+    /// Those that are not listed any more and whose end is not known.
+    pub unlisted: u32,
+}
+
+impl Forgotten {
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use crate::alert::Forgotten;
 use crate::clock::Clock;
 use crate::ingest;
 use crate::rendering::{Kind, Language, Rendered, Scene};
@@ -169,6 +170,7 @@ pub async fn run(args: RenderArgs) -> anyhow::Result<ExitCode> {
         state: &state,
         news: &everything,
         merged: 1,
+        forgotten: Forgotten::default(),
         accepted_at: now,
         now,
         note: None,

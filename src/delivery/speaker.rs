@@ -270,6 +270,7 @@ impl<'a> Speaker<'a> {
             state,
             news,
             merged: entry.merged,
+            forgotten: entry.forgotten,
             accepted_at: entry.first_accepted_at,
             now: self.voice.delivery.shared.with.clock.now(),
             note: self.voice.note.as_deref(),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::alert::{GroupId, Notification};
+use crate::alert::{Forgotten, GroupId, Notification};
 use crate::rendering::Glance;
 use crate::routing::{ChatAlias, Destination, LaneId, Topic, TopicName};
 use crate::telegram::{ChatId, MessageId, TopicId};
@@ -107,6 +107,8 @@ pub struct Entry {
     /// How many notifications were merged into it; 1 when none was. Those that people were told of
     /// count until another comes.
     pub merged: u32,
+    /// Alerts that it had and does not hold any more.
+    pub forgotten: Forgotten,
     /// Grows with every merge, so that what came during a send is not lost at its end.
     pub version: u64,
     pub first_accepted_at: Timestamp,
@@ -312,6 +314,8 @@ pub struct EntryView {
     pub severity: u8,
     pub class: Class,
     pub merged: u32,
+    #[serde(skip_serializing_if = "Forgotten::is_none")]
+    pub forgotten: Forgotten,
     pub attempts: u32,
     pub first_accepted_at: Timestamp,
     pub last_accepted_at: Timestamp,

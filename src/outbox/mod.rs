@@ -5,7 +5,8 @@
 //!
 //! - [`Outbox::accept`] returns only when the notification is durable in all its lanes: all or
 //!   none of them.
-//! - In a lane a group has at most one waiting entry; newer notifications are merged into it.
+//! - In a lane a group has at most one waiting entry; newer notifications are merged into it. Of
+//!   alerts that they do not list any more it keeps a bounded number, and counts the rest.
 //! - A leased entry is given to nobody else until it is settled or the process that leased it
 //!   is gone. What arrives meanwhile is kept and waits for the next lease.
 //! - [`Outbox::settle`] and [`Outbox::progress`] change nothing when the lease is not valid any
@@ -16,6 +17,7 @@
 //! still happen.
 
 mod contract;
+mod forget;
 mod merge;
 mod pack;
 pub mod sqlite;

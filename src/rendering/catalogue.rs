@@ -14,7 +14,7 @@ use super::names::{self, Shape};
 use super::subject::Subject;
 use super::view::View;
 use super::{Kind, Language, Scene, budget, compile};
-use crate::alert::{Alert, GroupId, Notification, Reason, Source, Status};
+use crate::alert::{Alert, Forgotten, GroupId, Notification, Reason, Source, Status};
 use crate::telegram::markup::{self, MarkupError};
 
 /// The most a template may write, in bytes.
@@ -180,6 +180,7 @@ fn with_example<T>(template: &str, language: Language, look: impl Fn(&View<'_>) 
         state: &state,
         news: &[],
         merged: 1,
+        forgotten: Forgotten::default(),
         accepted_at: now,
         now,
         note: None,

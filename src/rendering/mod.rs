@@ -33,7 +33,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::alert::Notification;
+use crate::alert::{Forgotten, Notification};
 use crate::telegram::Button;
 
 pub use buttons::ButtonKind;
@@ -68,6 +68,8 @@ pub struct Scene<'a> {
     pub news: &'a [usize],
     /// How many notifications were merged into what is shown (1: none waited).
     pub merged: u32,
+    /// Alerts that came and went before it could be shown, and are not in `state`.
+    pub forgotten: Forgotten,
     /// When the oldest of them was accepted; rendering says so when it is late (over a minute).
     pub accepted_at: Timestamp,
     pub now: Timestamp,

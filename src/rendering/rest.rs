@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::excerpt::{MAX_LABEL, MAX_NAME, line, listed};
-use super::subject::{Subject, says_where, still_fires};
-use crate::alert::Alert;
+use super::subject::{Subject, UNLISTED, says_where, still_fires};
+use crate::alert::{Alert, Forgotten};
 
 /// Characters of alerts named in one list.
 pub(super) const MAX_NAMES: usize = 600;
@@ -27,7 +27,7 @@ pub(super) struct More {
     unlisted: usize,
     /// Without those that ended.
     total: usize,
-    severities: Vec<Share>,
+    pub severities: Vec<Share>,
     /// The label by which they differ most usefully, and its most frequent values.
     label: Option<String>,
     values: Vec<ValueShare>,
@@ -53,8 +53,16 @@ pub(super) struct ValueShare {
 }
 
 impl More {
+    /// What is not listed when the first `firing` and `resolved` alerts are.
+    pub fn beyond(subject: &Subject<'_>, firing: usize, resolved: usize) -> Self {
+        let mut more = Self::new(subject, &subject.firing[firing..]);
+        more.resolved = subject.resolved.len() - resolved;
+        more.count(subject.forgotten);
+        more
+    }
+
     /// `rest` are alerts that fire, or did when they were last heard of.
-    pub fn new(subject: &Subject<'_>, rest: &[&Alert]) -> Self {
+    fn new(subject: &Subject<'_>, rest: &[&Alert]) -> Self {
         if rest.is_empty() {
             return Self::default();
         }
@@ -77,6 +85,25 @@ impl More {
             others,
             names: listed(rest.iter().map(|alert| subject.label(alert)), rest.len(), MAX_NAMES),
             ..Self::default()
+        }
+    }
+
+    /// Counts alerts that are not there to be listed, too.
+    fn count(&mut self, forgotten: Forgotten) {
+        let Forgotten { ended, unlisted } = forgotten;
+        self.resolved += ended as usize;
+        if unlisted == 0 {
+            return;
+        }
+        self.unlisted += unlisted as usize;
+        self.total += unlisted as usize;
+        match self.severities.iter_mut().find(|share| share.emoji == UNLISTED) {
+            Some(share) => share.count += unlisted as usize,
+            None => self.severities.push(Share {
+                emoji: UNLISTED,
+                name: None,
+                count: unlisted as usize,
+            }),
         }
     }
 }

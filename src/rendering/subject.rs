@@ -8,7 +8,10 @@ use jiff::Timestamp;
 
 use super::excerpt::{MAX_LABEL, MAX_LINE, MAX_NAME, line, listed};
 use super::{Kind, Scene, words};
-use crate::alert::{Alert, Labels, Status};
+use crate::alert::{Alert, Forgotten, Labels, Status};
+
+/// Stands for an alert that is not reported any more and whose end is not known.
+pub(super) const UNLISTED: &str = "❔";
 
 /// The facts of one scene.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub(super) struct Subject<'a> {
     /// Alerts to tell about, worst and newest first, those no longer reported last.
     pub firing: Vec<&'a Alert>,
     pub resolved: Vec<&'a Alert>,
+    /// Alerts to tell about that are not there any more.
+    pub forgotten: Forgotten,
     /// How many there are in the whole group, told about or not.
     pub firing_total: usize,
     pub resolved_total: usize,
@@ -88,6 +93,9 @@ impl<'a> Subject<'a> {
         };
         let firing_total = alerts.iter().filter(|alert| still_fires(alert)).count();
         let resolved_total = alerts.iter().filter(|alert| !alert.fires()).count();
+        let unlisted_total = alerts.len() - firing_total - resolved_total;
+        let gone = scene.forgotten;
+        let forgotten = if scene.kind == Kind::News { Forgotten::default() } else { gone };
         let rank = |alert: &Alert| rank(alert.severity(), severities);
         let (mut firing, mut resolved): (Vec<&Alert>, Vec<&Alert>) =
             told.iter().partition(|alert| alert.fires());
@@ -124,8 +132,9 @@ impl<'a> Subject<'a> {
             scene,
             severities,
             firing_total,
-            resolved_total,
-            unlisted_total: alerts.len() - firing_total - resolved_total,
+            forgotten,
+            resolved_total: resolved_total + gone.ended as usize,
+            unlisted_total: unlisted_total + gone.unlisted as usize,
             firing,
             resolved,
             labels,
@@ -148,7 +157,7 @@ impl<'a> Subject<'a> {
     pub fn emoji(&self, alert: &Alert) -> &'static str {
         match (alert.fires(), alert.unlisted) {
             (true, false) => self.colour(alert.severity()),
-            (true, true) => "❔",
+            (true, true) => UNLISTED,
             (false, _) => "✅",
         }
     }
@@ -167,7 +176,7 @@ impl<'a> Subject<'a> {
             };
             (sign, word)
         } else if self.resolved_total == 0 && self.unlisted_total > 0 {
-            ("❔", say("unlisted_head"))
+            (UNLISTED, say("unlisted_head"))
         } else {
             ("✅", say("resolved_head"))
         }

@@ -10,7 +10,7 @@ use handlebars::Handlebars;
 
 use super::catalogue::write;
 use super::excerpt::{cut, line};
-use super::rest::shares;
+use super::rest::More;
 use super::subject::Subject;
 use super::view::View;
 use super::visible::safe;
@@ -66,15 +66,17 @@ pub(super) fn table(subject: &Subject<'_>, registry: &Handlebars<'static>) -> Op
         row(&mut html, subject, alert, &columns);
     }
     html.push_str("</table>");
-    let mut left_out: Vec<String> = shares(subject, subject.firing[firing..].iter())
+    let more = More::beyond(subject, firing, resolved);
+    let mut left_out: Vec<String> = more
+        .severities
         .iter()
         .map(|share| {
             let name = share.name.as_ref().map(|name| format!(" {}", safe(name)));
             format!("+{} {}{}", share.count, share.emoji, name.unwrap_or_default())
         })
         .collect();
-    if subject.resolved.len() > resolved {
-        left_out.push(format!("+{} ✅", subject.resolved.len() - resolved));
+    if more.resolved > 0 {
+        left_out.push(format!("+{} ✅", more.resolved));
     }
     if !left_out.is_empty() {
         let _ = write!(html, "<footer>{}</footer>", left_out.join(" · "));

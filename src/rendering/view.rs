@@ -125,8 +125,7 @@ impl<'a> View<'a> {
             alerts.iter().map(|alert| AlertView::new(alert, subject, everything)).collect()
         };
         let told = subject.firing.iter().filter(|alert| still_fires(alert)).count();
-        let mut more = More::new(subject, &subject.firing[firing..]);
-        more.resolved = subject.resolved.len() - resolved;
+        let more = More::beyond(subject, firing, resolved);
         let (firing, resolved) =
             (show(&subject.firing[..firing]), show(&subject.resolved[..resolved]));
         let fires = subject.firing_total > 0;
@@ -156,7 +155,7 @@ impl<'a> View<'a> {
             firing,
             resolved,
             counts: Counts {
-                all: scene.state.alerts.len(),
+                all: subject.firing_total + subject.resolved_total + subject.unlisted_total,
                 firing: subject.firing_total,
                 resolved: subject.resolved_total,
                 unlisted: subject.unlisted_total,
@@ -164,7 +163,7 @@ impl<'a> View<'a> {
             severities: shares(subject, subject.firing.iter().filter(|alert| still_fires(alert))),
             more,
             told,
-            alone: subject.told() == 1,
+            alone: subject.told() == 1 && subject.forgotten.is_none(),
             word,
             place: subject.places(),
             names: names(subject),
@@ -275,7 +274,13 @@ fn names(subject: &Subject<'_>) -> String {
     if alerts.len() <= named {
         return String::new();
     }
-    listed(alerts.iter().map(|alert| subject.label(alert)), alerts.len(), MAX_NAMES)
+    let gone = match alerts[0] {
+        alert if still_fires(alert) => 0,
+        alert if alert.fires() => subject.forgotten.unlisted,
+        _ => subject.forgotten.ended,
+    };
+    let all = alerts.len() + gone as usize;
+    listed(alerts.iter().map(|alert| subject.label(alert)), all, MAX_NAMES)
 }
 
 fn value_string(alert: &Alert) -> Option<String> {

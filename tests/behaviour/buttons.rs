@@ -1,6 +1,7 @@
 //! Buttons under messages: shown, kept by edits, chosen by configuration, and never the reason
 //! why an alert is not read.
 
+use nabat::alert::Forgotten;
 use nabat::lifecycle::Tasks;
 use nabat::rendering::{ButtonKind, Kind, Language, Renderer, Scene};
 use nabat::sandbox::{
@@ -147,6 +148,7 @@ async fn no_notification_makes_a_keyboard_that_telegram_refuses() {
             state: &state,
             news: &[],
             merged: 1,
+            forgotten: Forgotten::default(),
             accepted_at: now(),
             now: now(),
             note: None,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jiff::tz::TimeZone;
+use nabat::alert::Forgotten;
 use nabat::convert::{Conversion, Source, convert};
 use nabat::ingest;
 use nabat::rendering::{Kind, Language, Renderer, Scene, TemplateSource};
@@ -67,6 +68,7 @@ fn ours_for(body: &[u8], renderer: &Renderer, template: &str) -> FormattedText {
         state: &state,
         news: &[],
         merged: 1,
+        forgotten: Forgotten::default(),
         accepted_at: now,
         now,
         note: None,

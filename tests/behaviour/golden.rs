@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
-use nabat::alert::Notification;
+use nabat::alert::{Forgotten, Notification};
 use nabat::rendering::{ButtonKind, Glance, Head, Kind, Language, Rendered, Renderer, Scene};
 use nabat::sandbox;
 
@@ -29,6 +29,7 @@ fn rendered(kind: Kind, language: Language, state: &Notification, table: bool) -
         state,
         news: &news,
         merged: 1,
+        forgotten: Forgotten::default(),
         accepted_at: now(),
         now: now(),
         note: None,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
-use nabat::alert::{Notification, Status};
+use nabat::alert::{Forgotten, Notification, Status};
 use nabat::rendering::{ButtonKind, Kind, Language, Limits, Part, Renderer, Scene, TemplateSource};
 use nabat::telegram::markup::{self, FormattedText};
 use proptest::prelude::*;
@@ -35,6 +35,7 @@ pub fn scenes<'a>(state: &'a Notification, note: &'a str) -> Vec<Scene<'a>> {
             state,
             news: &[0, 2],
             merged: 3,
+            forgotten: Forgotten { ended: 7, unlisted: 2 },
             accepted_at: now() - jiff::SignedDuration::from_mins(5),
             now: now(),
             note: Some(note),
@@ -135,7 +136,8 @@ proptest! {
         }
         let resolved = ends.iter().filter(|ends| **ends).count();
         let firing = ends.len() - resolved;
-        let scene = Scene { merged: 1, note: None, tg_time: false, ..scenes(&state, "")[0].clone() };
+        let forgotten = Forgotten::default();
+        let scene = Scene { merged: 1, note: None, forgotten, tg_time: false, ..scenes(&state, "")[0].clone() };
         let parts = renderer().render(&scene).parts;
         let said: String = parts.iter().map(|part| part.plain.clone() + "\n").collect();
         if firing > 0 {

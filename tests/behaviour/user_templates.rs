@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use nabat::alert::Notification;
+use nabat::alert::{Forgotten, Notification};
 use nabat::rendering::{Limits, Renderer, Scene, TemplateSource};
 use proptest::prelude::*;
 
@@ -135,8 +135,12 @@ proptest! {
     }
 
     #[test]
-    fn every_alert_is_shown_or_counted(state in any_notification()) {
-        let rendered = counter().render(&card(&state));
+    fn every_alert_is_shown_or_counted(
+        state in any_notification(),
+        (ended, unlisted) in (0..9_u32, 0..9_u32),
+    ) {
+        let forgotten = Forgotten { ended, unlisted };
+        let rendered = counter().render(&Scene { forgotten, ..card(&state) });
         prop_assert_eq!(rendered.fell_back, None);
         let said = &rendered.parts[0].plain;
         let (shown, more) = said.rsplit_once('.').expect("what the template wrote");
@@ -148,7 +152,7 @@ proptest! {
             .filter(|alert| alert.fires() == fires && (!fires || alert.unlisted == unlisted))
             .count();
         prop_assert_eq!(count("f") + more[0], of(true, false));
-        prop_assert_eq!(count("fu") + more[1], of(true, true));
-        prop_assert_eq!(count("r") + more[2], of(false, false));
+        prop_assert_eq!(count("fu") + more[1], of(true, true) + unlisted as usize);
+        prop_assert_eq!(count("r") + more[2], of(false, false) + ended as usize);
     }
 }

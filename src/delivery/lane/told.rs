@@ -171,6 +171,7 @@ pub(super) fn scene<'s>(
         state,
         news: &[],
         merged: entry.merged,
+        forgotten: entry.forgotten,
         accepted_at: entry.first_accepted_at,
         now: voice.delivery.shared.with.clock.now(),
         note: None,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::alert::{GroupId, Labels, Reason, Source};
+use crate::alert::{Forgotten, GroupId, Labels, Reason, Source};
 use crate::outbox::{EntryId, ShownPart};
 use crate::routing::{ChatAlias, LaneId};
 use crate::telegram::MessageId;
@@ -65,6 +65,7 @@ fn entry(alerts: &[Alert]) -> Entry {
         updates: Updates::Thread,
         state: state(alerts),
         merged: 1,
+        forgotten: Forgotten::default(),
         version: 1,
         first_accepted_at: at(10),
         last_accepted_at: at(10),

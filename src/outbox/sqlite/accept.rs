@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::desk::{Desk, WAITING, millis};
 use super::homes::Home;
+use super::merging::alert_hashes;
 use crate::alert::{GroupId, Notification, Reason};
 use crate::outbox::contract::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
-use crate::outbox::{merge, pack};
+use crate::outbox::pack;
 use crate::rendering::ButtonKind;
 use crate::routing::{Destination, LaneId, Topic};
 
@@ -24,13 +25,13 @@ pub(super) struct Parcel {
     places: Vec<Place>,
     /// Whose it is; known when a label chose a topic.
     pub group: Option<GroupId>,
-    priority: Priority,
+    pub priority: Priority,
     /// When it was accepted, in milliseconds since 1970.
     pub at: i64,
     /// Hash over (fingerprint, status, startsAt) of every alert.
     event: u64,
-    alerts: Vec<u8>,
-    body: Vec<u8>,
+    pub alerts: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 /// The hash of a lane and a group.
@@ -69,10 +70,10 @@ struct Before {
 /// An entry that waits.
 pub(super) struct Waiting {
     pub id: EntryId,
-    severity: u8,
-    class: i64,
-    alerts: Vec<u8>,
-    told: bool,
+    pub severity: u8,
+    pub class: i64,
+    pub alerts: Vec<u8>,
+    pub told: bool,
     /// The events remembered with it, packed; none when they are remembered apart.
     events: Option<Vec<u8>>,
 }
@@ -117,7 +118,7 @@ impl Desk {
         events.push((parcel.event, parcel.at));
         let events = packed(&events);
         match before.waiting {
-            Some(waiting) => self.merge_into(parcel, destination, &waiting, &events),
+            Some(waiting) => self.merge_into(parcel, destination, &home.place, &waiting, &events),
             None => self.queue(parcel, destination, home, &events),
         }
     }
@@ -154,67 +155,6 @@ impl Desk {
         )?;
         self.newly_remembered += u32::from(remembered > 0);
         Ok(())
-    }
-
-    fn merge_into(
-        &mut self,
-        parcel: &Parcel,
-        destination: &Destination,
-        waiting: &Waiting,
-        events: &[u8],
-    ) -> Result<Fate, StoreError> {
-        let (now, id) = (parcel.at, waiting.id);
-        // When the newer body lists every alert that waits, it is the merged state already.
-        let merged = if covers(&parcel.alerts, &waiting.alerts) {
-            None
-        } else {
-            match self.body(id) {
-                Ok(older) => {
-                    let merged = merge(&older, &pack::unpack(&parcel.body)?);
-                    Some((alert_hashes(&merged), pack::pack(&merged)?))
-                }
-                Err(error) => {
-                    tracing::error!(entry = %id, %error, "replaced by its group's newer state");
-                    None
-                }
-            }
-        };
-        let (alerts, body) = match &merged {
-            Some((alerts, body)) => (alerts, body),
-            None => (&parcel.alerts, &parcel.body),
-        };
-        self.change(
-            "UPDATE entries SET last_at = ?, merged = merged + 1, version = version + 1, \
-             template = ?, updates = ?, buttons = ?, alerts = ?, body = ?, events = ? WHERE id = ?",
-            params![
-                now,
-                destination.template,
-                updates_word(destination.updates),
-                buttons_words(destination.buttons.as_deref()),
-                alerts,
-                body,
-                events,
-                id.0
-            ],
-        )?;
-        let class = waiting.class.min(parcel.priority.class as i64);
-        // The index over these two is left alone as long as they stay.
-        if (parcel.priority.severity, class) != (waiting.severity, waiting.class) {
-            self.change(
-                "UPDATE entries SET severity = ?, class = ? WHERE id = ?",
-                params![parcel.priority.severity, class, id.0],
-            )?;
-        }
-        // People were told what it held; what comes now neither waits since then nor counts with it.
-        if waiting.told {
-            self.change(
-                "UPDATE entries SET first_at = ?, merged = 1, told = 0 WHERE id = ?",
-                params![now, id.0],
-            )?;
-            self.leases.covers_none(id);
-        }
-        self.leases.news(id, now);
-        Ok(Fate::Merged)
     }
 
     fn queue(
@@ -274,16 +214,6 @@ impl Desk {
             })
             .optional()
     }
-
-    /// The merged notification of an entry.
-    pub fn body(&self, id: EntryId) -> Result<Notification, StoreError> {
-        let body: Vec<u8> = self
-            .connection
-            .prepare_cached("SELECT body FROM entries WHERE id = ?")
-            .and_then(|mut statement| statement.query_row([id.0], |row| row.get(0)))
-            .map_err(|error| self.judge(&error))?;
-        pack::unpack(&body)
-    }
 }
 
 const _: () = assert!(WAITING == 0, "the statements above spell it out");
@@ -320,7 +250,7 @@ pub(super) fn updates_word(updates: crate::routing::Updates) -> &'static str {
 }
 
 /// A route's buttons as a column.
-fn buttons_words(buttons: Option<&[ButtonKind]>) -> Option<String> {
+pub(super) fn buttons_words(buttons: Option<&[ButtonKind]>) -> Option<String> {
     let words = |kinds: &[ButtonKind]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
     buttons.map(|kinds| words(kinds).join(" "))
 }
@@ -368,27 +298,6 @@ fn event(notification: &Notification) -> u64 {
     notification.truncated_alerts.hash(&mut hasher);
     (notification.reason == Reason::RepeatIntervalElapsed).hash(&mut hasher);
     hasher.finish()
-}
-
-/// The hashes of the fingerprints, sorted, 8 bytes each.
-pub(super) fn alert_hashes(notification: &Notification) -> Vec<u8> {
-    let mut hashes: Vec<u64> = notification
-        .alerts
-        .iter()
-        .map(|alert| {
-            let mut hasher = DefaultHasher::new();
-            alert.fingerprint.hash(&mut hasher);
-            hasher.finish()
-        })
-        .collect();
-    hashes.sort_unstable();
-    hashes.into_iter().flat_map(u64::to_be_bytes).collect()
-}
-
-/// Whether every hash of `older` is in `newer`; both sorted.
-fn covers(newer: &[u8], older: &[u8]) -> bool {
-    let mut newer = newer.chunks_exact(8);
-    older.chunks_exact(8).all(|hash| newer.any(|candidate| candidate == hash))
 }
 
 /// The latest events, as the tables keep them.

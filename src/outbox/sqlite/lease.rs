@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::accept::{Place, buttons_of, topic_column};
 use super::desk::{DEAD, Desk, WAITING, millis, timestamp};
 use super::leases::Out;
+use crate::alert::Forgotten;
 use crate::outbox::contract::{
     Card, Class, DeathReason, Durable, Entry, EntryId, Lease, Leased, Settlement, StoreError,
 };
@@ -59,7 +60,7 @@ impl Desk {
     ) -> Result<Vec<(Entry, Place, Vec<u8>)>, StoreError> {
         self.rows(
             "SELECT id, place, template, updates, body, merged, version, first_at, last_at, \
-             attempts, buttons FROM entries WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 \
+             attempts, buttons, forgotten_ended, forgotten_unlisted FROM entries WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 \
              ORDER BY class, severity, first_at LIMIT ?",
             params![lane.chat.as_str(), topic_column(lane), most],
             |row| read(row, lane.clone()),
@@ -70,7 +71,8 @@ impl Desk {
         self.change("UPDATE entries SET leased = 1 WHERE id = ?", [entry.id.0])?;
         let card = self.card(place)?;
         let token = self.new_token();
-        self.leases.give(entry.id, Out { token, merged: entry.merged, news_at: None });
+        let Entry { merged, forgotten, .. } = entry;
+        self.leases.give(entry.id, Out { token, merged, forgotten, news_at: None });
         let lease = Lease { entry: entry.id, version: entry.version, token };
         Ok(Leased { lease, entry, card, durable: Durable::already() })
     }
@@ -190,9 +192,10 @@ impl Desk {
     /// The entry stays for what came after it was leased.
     fn keep_the_news(&mut self, id: EntryId, out: Out, news_at: i64) -> Result<(), StoreError> {
         self.change(
-            "UPDATE entries SET leased = 0, attempts = 0, merged = max(1, merged - ?), first_at = ? \
-             WHERE id = ?",
-            params![out.merged, news_at, id.0],
+            "UPDATE entries SET leased = 0, attempts = 0, merged = max(1, merged - ?), first_at = ?, \
+             forgotten_ended = max(0, forgotten_ended - ?), \
+             forgotten_unlisted = max(0, forgotten_unlisted - ?) WHERE id = ?",
+            params![out.merged, news_at, out.forgotten.ended, out.forgotten.unlisted, id.0],
         )
         .map(drop)
     }
@@ -266,6 +269,7 @@ fn read(row: &Row<'_>, lane: LaneId) -> rusqlite::Result<(Entry, Place, Vec<u8>)
         last_accepted_at: timestamp(row.get(8)?),
         attempts: row.get(9)?,
         buttons: row.get::<_, Option<String>>(10)?.as_deref().map(buttons_of),
+        forgotten: Forgotten { ended: row.get(11)?, unlisted: row.get(12)? },
     };
     Ok((entry, row.get(1)?, row.get(4)?))
 }

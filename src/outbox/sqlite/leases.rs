@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::alert::Forgotten;
 use crate::outbox::contract::EntryId;
 
 /// A lease that is out.
@@ -11,6 +12,8 @@ pub(super) struct Out {
     pub token: u64,
     /// How many notifications were merged when it was given.
     pub merged: u32,
+    /// What the entry counted as forgotten then.
+    pub forgotten: Forgotten,
     /// When the first notification came that the lease does not cover.
     pub news_at: Option<i64>,
 }
@@ -47,7 +50,7 @@ impl Leases {
     /// None of the notifications that wait from now on are covered by the lease.
     pub fn covers_none(&mut self, id: EntryId) {
         if let Some(out) = self.get(id) {
-            self.give(id, Out { merged: 0, ..out });
+            self.give(id, Out { merged: 0, forgotten: Forgotten::default(), ..out });
         }
     }
 
@@ -73,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_a_transaction_did_is_taken_back_as_a_whole() {
-        let out = |token| Out { token, merged: 1, news_at: None };
+        let out = |token| Out { token, merged: 1, forgotten: Forgotten::default(), news_at: None };
         let mut leases = Leases::default();
         leases.give(EntryId(1), out(1));
         leases.keep();

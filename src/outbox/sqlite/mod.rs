@@ -14,6 +14,7 @@ mod homes;
 mod lease;
 mod leases;
 mod memory;
+mod merging;
 mod queries;
 mod reserve;
 mod schema;

@@ -4,9 +4,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Deserialize;
 
-use super::accept::{NAMED, alert_hashes, place};
-use super::desk::{DEAD, Desk, WAITING, millis, timestamp};
-use crate::alert::{GroupId, Labels, Notification, Reason, Source, Status};
+use super::accept::{NAMED, place};
+use super::desk::{DEAD, Desk, WAITING, timestamp};
+use super::merging::alert_hashes;
+use crate::alert::{Forgotten, GroupId, Labels, Notification, Reason, Source, Status};
 use crate::outbox::contract::{
     ChatTotals, Class, EntryId, EntryState, EntryView, Footprint, Rejected, StoreError, Totals,
 };
@@ -16,7 +17,8 @@ use crate::routing::{ChatAlias, LaneId, Topic, TopicName};
 use crate::telegram::{ChatId, TopicId};
 
 const VIEW: &str = "SELECT id, chat, topic, state, severity, class, merged, attempts, first_at, \
-                    last_at, reason, last_error, body FROM entries";
+                    last_at, reason, last_error, body, forgotten_ended, forgotten_unlisted \
+                    FROM entries";
 
 /// The longest list given at once; all of them would hold up the store's thread.
 const LONGEST_LIST: u32 = 1000;
@@ -54,7 +56,7 @@ impl Desk {
 
     pub fn retry(&mut self, id: EntryId) -> Result<LaneId, StoreError> {
         let view = self.show(id)?;
-        let lane = LaneId { chat: view.chat, topic: view.topic };
+        let lane = LaneId { chat: view.chat.clone(), topic: view.topic.clone() };
         if view.state == EntryState::Waiting {
             self.change("UPDATE entries SET attempts = 0 WHERE id = ?", [id.0])?;
             return Ok(lane);
@@ -63,21 +65,7 @@ impl Desk {
         let place = place(&lane, &older.group);
         let waiting = self.waiting(&place).map_err(|error| self.judge(&error))?;
         if let Some(newer) = waiting.map(|waiting| waiting.id) {
-            let merged = merge(&older, &self.body(newer)?);
-            self.change(
-                "UPDATE entries SET alerts = ?, body = ?, version = version + 1, \
-                 merged = merged + ?, class = ?, severity = min(severity, ?) WHERE id = ?",
-                params![
-                    alert_hashes(&merged),
-                    pack(&merged)?,
-                    view.merged,
-                    Class::News as i64,
-                    view.severity,
-                    newer.0
-                ],
-            )?;
-            self.leases.news(newer, millis(view.first_accepted_at));
-            self.change("DELETE FROM entries WHERE id = ?", [id.0])?;
+            self.merge_beneath(newer, &place, &view, &older)?;
         } else {
             // What waits is newer than what people were told, whatever their clocks said.
             let since = self.card(&place)?.filter(|card| card.told.is_some_and(|at| at.0 > id));
@@ -307,6 +295,7 @@ fn view(
         last_accepted_at: timestamp(row.get(9)?),
         reason: row.get(10)?,
         last_error: row.get(11)?,
+        forgotten: Forgotten { ended: row.get(13)?, unlisted: row.get(14)? },
         notification,
     })
 }

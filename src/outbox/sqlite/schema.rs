@@ -116,6 +116,11 @@ ALTER TABLE entries ADD COLUMN events BLOB;
 -- 1: people were told what it holds, and a message is left to be brought up to date.
 ALTER TABLE entries ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
 ",
+    "
+-- Alerts that came and went while the entry waited, beyond what body keeps of them.
+ALTER TABLE entries ADD COLUMN forgotten_ended INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entries ADD COLUMN forgotten_unlisted INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// Files up to this size are checked page by page at every start; bigger ones would hold the

@@ -50,6 +50,33 @@ fn a_group_with_nothing_reported_that_fires_is_headed_as_ended() {
 }
 
 #[test]
+fn alerts_that_were_forgotten_are_counted_with_those_that_are_shown() {
+    let state = group(vec![alert("a", "warning"), ended(alert("b", "info"), 5), unlisted("c")]);
+    let forgotten = Forgotten { ended: 40, unlisted: 3 };
+    let scene = Scene { forgotten, ..scene(&state) };
+    let said = text(&scene);
+    assert!(said.contains("\n1 firing, 41 resolved · since 09:00"), "{said}");
+    assert!(said.contains("\n❔ 4 no longer reported\n"), "{said}");
+    assert!(said.contains("\n+3 more: ❔ 3\n"), "{said}");
+    assert!(said.contains("\n✅ b (5 min) +40"), "{said}");
+    let glance = Renderer::default().glance(&scene);
+    assert_eq!((glance.firing, glance.unlisted), (1, 4));
+    let news = text(&Scene { kind: Kind::News, news: &[0], ..scene.clone() });
+    assert!(!news.contains("more") && !news.contains("+40"), "it is about the new one: {news}");
+}
+
+#[test]
+fn a_group_that_is_over_counts_the_forgotten_among_its_ends() {
+    let state = group(vec![ended(alert("a", "info"), 5), ended(alert("b", "info"), 6)]);
+    let scene = Scene { forgotten: Forgotten { ended: 40, unlisted: 0 }, ..scene(&state) };
+    for kind in [Kind::Card, Kind::Ended] {
+        let said = text(&Scene { kind, ..scene.clone() });
+        assert!(said.contains("\n42 alerts · "), "{said}");
+    }
+    assert_eq!(Renderer::default().minimal(&scene).plain, "✅ RESOLVED 42 · HighCPU");
+}
+
+#[test]
 fn many_new_alerts_are_told_by_their_sum() {
     let state = group((0..100).map(|number| alert(&number.to_string(), "info")).collect());
     let news: Vec<usize> = (0..100).collect();

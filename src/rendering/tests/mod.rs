@@ -12,7 +12,7 @@ mod user;
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::alert::{Alert, GroupId, Labels, Reason, Source, Status};
+use crate::alert::{Alert, Forgotten, GroupId, Labels, Reason, Source, Status};
 use crate::telegram::markup;
 
 static UTC: TimeZone = TimeZone::UTC;
@@ -77,6 +77,7 @@ fn scene(state: &Notification) -> Scene<'_> {
         state,
         news: &[],
         merged: 1,
+        forgotten: Forgotten::default(),
         accepted_at: at(12),
         now: at(12),
         note: None,

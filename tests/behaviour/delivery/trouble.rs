@@ -1,6 +1,6 @@
 //! Answers that are errors, answers that are none, messages that are gone.
 
-use nabat::sandbox::{Limits, Trouble};
+use nabat::sandbox::{Fault, Limits, Trouble};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
@@ -31,6 +31,24 @@ async fn a_server_error_an_html_page_and_a_cut_connection_are_retried() {
     // The tries before have used up the burst: it may have had to wait for the pace.
     let fair = stage.metric(&late("calm")).await + stage.metric(&late("pace")).await;
     assert_eq!(fair, 1);
+}
+
+#[tokio::test]
+async fn alerts_that_came_and_went_while_telegram_was_away_are_all_counted_in_what_is_told_then() {
+    let stage = Stage::open("").await;
+    stage.sandbox.inject(Fault::new(Trouble::bad_gateway()).always());
+    for round in 0..15 {
+        let jobs = (0..200).map(|number| format!("-job{round}x{number}"));
+        let names: Vec<String> = jobs.chain(["steady".to_owned()]).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        stage.post("ops", &webhook("JobFailed", &names)).await;
+    }
+    let waiting = stage.entries("waiting").await;
+    assert!(waiting[0]["forgotten"]["ended"].as_u64() > Some(0), "more than is kept: {waiting:?}");
+    stage.sandbox.clear_faults();
+    let shown = stage.shows_text(OPS, "JobFailed").await;
+    assert_eq!(shown.len(), 1);
+    assert!(shown[0].text.contains("1 firing, 3000 resolved"), "{}", shown[0].text);
 }
 
 #[tokio::test]
@@ -176,7 +194,7 @@ async fn a_part_that_is_too_old_to_be_deleted_says_that_it_counts_no_longer() {
     let parts = stage.sandbox.messages(OPS).len();
     assert!(parts >= 2, "{parts}");
     let refusal = Trouble::refusal(400, "Bad Request: message can't be deleted for everyone");
-    stage.sandbox.inject(nabat::sandbox::Fault::new(refusal).method("deleteMessage").always());
+    stage.sandbox.inject(Fault::new(refusal).method("deleteMessage").always());
     let ended: Vec<String> = names.iter().map(|name| format!("-{name}")).collect();
     let ended: Vec<&str> = ended.iter().map(String::as_str).collect();
     stage.post("ops", &webhook("DiskFull", &ended)).await;

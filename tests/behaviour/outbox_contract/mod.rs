@@ -5,6 +5,7 @@
 
 mod accepting;
 mod dead_letters;
+mod forgetting;
 mod leasing;
 mod memory;
 mod model;

@@ -95,7 +95,9 @@ async fn a_file_of_the_first_schema_is_brought_up_to_the_present_one() {
         "DROP TABLE topics; DROP TABLE homes; DROP TABLE digests; DROP TABLE storms; \
          DROP TABLE footprints; DROP INDEX entries_order; \
          CREATE INDEX entries_order ON entries (state, chat, topic, severity, class, first_at); \
-         ALTER TABLE entries DROP COLUMN buttons; ALTER TABLE entries DROP COLUMN events; ALTER TABLE entries DROP COLUMN told; \
+         ALTER TABLE entries DROP COLUMN buttons; ALTER TABLE entries DROP COLUMN events; \
+         ALTER TABLE entries DROP COLUMN told; ALTER TABLE entries DROP COLUMN forgotten_ended; \
+         ALTER TABLE entries DROP COLUMN forgotten_unlisted; \
          CREATE INDEX recent_age ON recent (last_at); PRAGMA user_version = 1;",
     )
     .unwrap();

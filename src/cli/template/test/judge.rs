@@ -6,6 +6,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::super::super::check::Paint;
 use super::suite::Test;
+use crate::alert::Forgotten;
 use crate::rendering::{ButtonKind, Part, Renderer, Scene};
 use crate::telegram::{Button, ButtonAction};
 
@@ -20,6 +21,7 @@ pub fn judge(renderer: &Renderer, test: &Test, paint: Paint) -> Vec<String> {
         state: &test.state,
         news: &everything,
         merged: 1,
+        forgotten: Forgotten::default(),
         accepted_at: test.now,
         now: test.now,
         note: None,

@@ -1,0 +1,175 @@
+//! Merging into what waits: what is new above it, or a dead letter beneath it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rusqlite::params;
+
+use super::accept::{Parcel, Place, Waiting, buttons_words, updates_word};
+use super::desk::{Desk, millis};
+use crate::alert::{Forgotten, Notification};
+use crate::outbox::contract::{Class, EntryId, EntryView, Fate, StoreError};
+use crate::outbox::forget::{forget, is_too_much};
+use crate::outbox::merge;
+use crate::outbox::pack::{pack, unpack};
+use crate::routing::Destination;
+
+impl Desk {
+    /// Merges a parcel into the entry that waits in `place`.
+    pub fn merge_into(
+        &mut self,
+        parcel: &Parcel,
+        destination: &Destination,
+        place: &Place,
+        waiting: &Waiting,
+        events: &[u8],
+    ) -> Result<Fate, StoreError> {
+        let (now, id) = (parcel.at, waiting.id);
+        let mut forgotten = Forgotten::default();
+        // When the newer body lists every alert that waits, it is the merged state already.
+        let merged = if covers(&parcel.alerts, &waiting.alerts) {
+            None
+        } else {
+            match self.body(id) {
+                Ok(older) => {
+                    let newer = unpack(&parcel.body)?;
+                    let (merged, gone) = self.bounded(&older, &newer, id, place)?;
+                    forgotten = gone;
+                    Some((alert_hashes(&merged), pack(&merged)?))
+                }
+                Err(error) => {
+                    tracing::error!(entry = %id, %error, "replaced by its group's newer state");
+                    None
+                }
+            }
+        };
+        let (alerts, body) = match &merged {
+            Some((alerts, body)) => (alerts, body),
+            None => (&parcel.alerts, &parcel.body),
+        };
+        self.change(
+            "UPDATE entries SET last_at = ?, merged = merged + 1, version = version + 1, \
+             template = ?, updates = ?, buttons = ?, alerts = ?, body = ?, events = ? WHERE id = ?",
+            params![
+                now,
+                destination.template,
+                updates_word(destination.updates),
+                buttons_words(destination.buttons.as_deref()),
+                alerts,
+                body,
+                events,
+                id.0
+            ],
+        )?;
+        let class = waiting.class.min(parcel.priority.class as i64);
+        // The index over these two is left alone as long as they stay.
+        if (parcel.priority.severity, class) != (waiting.severity, waiting.class) {
+            self.change(
+                "UPDATE entries SET severity = ?, class = ? WHERE id = ?",
+                params![parcel.priority.severity, class, id.0],
+            )?;
+        }
+        // People were told what it held; what comes now neither waits since then nor counts with it.
+        if waiting.told {
+            self.change(
+                "UPDATE entries SET first_at = ?, merged = 1, told = 0, \
+                 forgotten_ended = 0, forgotten_unlisted = 0 WHERE id = ?",
+                params![now, id.0],
+            )?;
+            self.leases.covers_none(id);
+        }
+        self.count_forgotten(id, forgotten)?;
+        self.leases.news(id, now);
+        Ok(Fate::Merged)
+    }
+
+    /// Merges a dead letter beneath the entry that waits in its place by now, and removes it.
+    pub fn merge_beneath(
+        &mut self,
+        waiting: EntryId,
+        place: &Place,
+        dead: &EntryView,
+        older: &Notification,
+    ) -> Result<(), StoreError> {
+        let (merged, forgotten) = self.bounded(older, &self.body(waiting)?, waiting, place)?;
+        self.change(
+            "UPDATE entries SET alerts = ?, body = ?, version = version + 1, \
+             merged = merged + ?, class = ?, severity = min(severity, ?) WHERE id = ?",
+            params![
+                alert_hashes(&merged),
+                pack(&merged)?,
+                dead.merged,
+                Class::News as i64,
+                dead.severity,
+                waiting.0
+            ],
+        )?;
+        self.count_forgotten(waiting, forgotten)?;
+        self.count_forgotten(waiting, dead.forgotten)?;
+        self.leases.news(waiting, millis(dead.first_accepted_at));
+        self.change("DELETE FROM entries WHERE id = ?", [dead.id.0]).map(drop)
+    }
+
+    /// The state of an entry's group with `newer` on top of `older`, within bounds; and what had to
+    /// go for that.
+    fn bounded(
+        &self,
+        older: &Notification,
+        newer: &Notification,
+        id: EntryId,
+        place: &Place,
+    ) -> Result<(Notification, Forgotten), StoreError> {
+        let mut merged = merge(older, newer);
+        let listed = newer.alerts.len();
+        // What is being told is not to be counted among the forgotten. A lease ends soon.
+        let is_out = self.leases.get(id).is_some();
+        if is_out || !is_too_much(&merged.alerts[listed..]) {
+            return Ok((merged, Forgotten::default()));
+        }
+        let card = self.card(place)?;
+        let forgotten = forget(&mut merged, listed, card.as_ref());
+        Ok((merged, forgotten))
+    }
+
+    fn count_forgotten(&self, id: EntryId, forgotten: Forgotten) -> Result<(), StoreError> {
+        if forgotten.is_none() {
+            return Ok(());
+        }
+        self.change(
+            "UPDATE entries SET forgotten_ended = forgotten_ended + ?, \
+             forgotten_unlisted = forgotten_unlisted + ? WHERE id = ?",
+            params![forgotten.ended, forgotten.unlisted, id.0],
+        )
+        .map(drop)
+    }
+
+    /// The merged notification of an entry.
+    pub fn body(&self, id: EntryId) -> Result<Notification, StoreError> {
+        let body: Vec<u8> = self
+            .connection
+            .prepare_cached("SELECT body FROM entries WHERE id = ?")
+            .and_then(|mut statement| statement.query_row([id.0], |row| row.get(0)))
+            .map_err(|error| self.judge(&error))?;
+        unpack(&body)
+    }
+}
+
+/// The hashes of the fingerprints, sorted, 8 bytes each.
+pub(super) fn alert_hashes(notification: &Notification) -> Vec<u8> {
+    let mut hashes: Vec<u64> = notification
+        .alerts
+        .iter()
+        .map(|alert| {
+            let mut hasher = DefaultHasher::new();
+            alert.fingerprint.hash(&mut hasher);
+            hasher.finish()
+        })
+        .collect();
+    hashes.sort_unstable();
+    hashes.into_iter().flat_map(u64::to_be_bytes).collect()
+}
+
+/// Whether every hash of `older` is in `newer`; both sorted.
+fn covers(newer: &[u8], older: &[u8]) -> bool {
+    let mut newer = newer.chunks_exact(8);
+    older.chunks_exact(8).all(|hash| newer.any(|candidate| candidate == hash))
+}
