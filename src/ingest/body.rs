@@ -20,13 +20,16 @@ const LINGER_FACTOR: usize = 8;
 /// A body of more bytes is a large one: reading it takes half a millisecond or more. Alertmanager's
 /// common ones have a few KiB.
 const LARGE: usize = 256 << 10;
+/// So much of all room large ones leave to the others, as a share: 16 of 128 MiB.
+const FOR_SMALL: usize = 8;
 
 /// What a request's body may be.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
     /// In bytes.
     pub size: usize,
-    /// Of all bodies at one time, in bytes; at least one body of the full size has room.
+    /// Of all bodies at one time, in bytes; at least one body of the full size has room. Large bodies
+    /// leave an eighth of it to small ones.
     pub in_flight: usize,
     /// From the head's end to the body's.
     pub timeout: Duration,
@@ -44,6 +47,8 @@ pub struct Bodies {
     limits: BodyLimits,
     /// A permit for each byte.
     room: Arc<Semaphore>,
+    /// The same for those of large ones.
+    large: Arc<Semaphore>,
     /// Whose turn it is among large ones.
     turn: Arc<Semaphore>,
 }
@@ -52,7 +57,15 @@ pub struct Bodies {
 #[derive(Debug)]
 pub struct Held {
     pub bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Room,
+}
+
+/// The room that a body takes.
+#[derive(Debug, Default)]
+struct Room {
+    all: Option<OwnedSemaphorePermit>,
+    /// Taken when it turns out to be large.
+    large: Option<OwnedSemaphorePermit>,
 }
 
 /// One large body at a time.
@@ -61,8 +74,15 @@ pub struct Turn(#[expect(dead_code, reason = "dropping it ends the turn")] Owned
 
 impl Bodies {
     pub fn new(limits: BodyLimits) -> Self {
-        let room = limits.in_flight.max(limits.size).min(Semaphore::MAX_PERMITS);
-        Self { limits, room: Arc::new(Semaphore::new(room)), turn: Arc::new(Semaphore::new(1)) }
+        let permits = |bytes: usize| {
+            Arc::new(Semaphore::new(bytes.max(limits.size).min(Semaphore::MAX_PERMITS)))
+        };
+        Self {
+            limits,
+            room: permits(limits.in_flight),
+            large: permits(limits.in_flight - limits.in_flight / FOR_SMALL),
+            turn: Arc::new(Semaphore::new(1)),
+        }
     }
 
     /// Waits until no other large body is worked on, if this is one: what it says takes several
@@ -97,24 +117,21 @@ impl Bodies {
         mut body: Body,
         headers: &HeaderMap,
         gathered: &mut Gathered,
-    ) -> Result<Option<OwnedSemaphorePermit>, BodyTrouble> {
+    ) -> Result<Room, BodyTrouble> {
         let size = self.limits.size;
         let announced = headers
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        let mut held: Option<OwnedSemaphorePermit> = None;
+        let mut held = Room::default();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| BodyTrouble::Cut(error.to_string()))?;
             let Ok(data) = frame.into_data() else { continue };
             let part = data.slice(..data.len().min(size - gathered.len()));
             let cut = part.len() < data.len();
-            let Some(room) = self.take_room(part.len()) else {
+            if !self.take_room(&mut held, gathered.len() + part.len()) {
+                drop(held);
                 let _ = tokio::time::timeout(LINGER, discard(body, size)).await;
                 return Err(BodyTrouble::NoRoom);
-            };
-            match &mut held {
-                Some(held) => held.merge(room),
-                None => held = Some(room),
             }
             gathered.push(part);
             if cut || announced.is_some_and(|length| length > size) {
@@ -125,9 +142,10 @@ impl Bodies {
         Ok(held)
     }
 
-    fn take_room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let bytes = u32::try_from(bytes).ok()?;
-        self.room.clone().try_acquire_many_owned(bytes).ok()
+    /// Takes what `held` lacks for so many bytes; whether there is as much.
+    fn take_room(&self, held: &mut Room, bytes: usize) -> bool {
+        take(&self.room, &mut held.all, bytes)
+            && (bytes <= LARGE || take(&self.large, &mut held.large, bytes))
     }
 }
 
@@ -158,6 +176,21 @@ impl Gathered {
     fn whole(self) -> Bytes {
         if self.joined.is_empty() { self.first } else { self.joined.freeze() }
     }
+}
+
+/// Takes what `held` lacks of so many permits; whether there are as many.
+fn take(from: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, permits: usize) -> bool {
+    let has = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+    let lacks = u32::try_from(permits.saturating_sub(has));
+    let Some(more) = lacks.ok().and_then(|lacks| from.clone().try_acquire_many_owned(lacks).ok())
+    else {
+        return false;
+    };
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
+    }
+    true
 }
 
 async fn discard(mut body: Body, size: usize) {
@@ -200,7 +233,7 @@ mod tests {
     use super::*;
 
     fn held(length: usize) -> Held {
-        Held { bytes: vec![b' '; length].into(), _room: None }
+        Held { bytes: vec![b' '; length].into(), _room: Room::default() }
     }
 
     #[tokio::test]
@@ -214,6 +247,25 @@ mod tests {
         assert!(futures_util::poll!(&mut second).is_pending());
         drop(first);
         assert!(futures_util::poll!(&mut second).is_ready());
+    }
+
+    #[tokio::test]
+    async fn large_bodies_leave_room_for_small_ones() {
+        let bodies =
+            Bodies::new(BodyLimits { size: 1 << 20, in_flight: 8 << 20, ..Default::default() });
+        let read = async |length: usize| {
+            let body = Body::from(vec![b' '; length]);
+            bodies.read(body, &HeaderMap::new()).await.1
+        };
+        let mut held = Vec::new();
+        for _ in 0..7 {
+            held.push(read(1 << 20).await.expect("room"));
+        }
+        assert!(matches!(read(1 << 20).await, Err(BodyTrouble::NoRoom)), "an eighth is not theirs");
+        let small = read(LARGE).await;
+        assert!(small.is_ok());
+        held.pop();
+        assert!(read(1 << 20).await.is_ok(), "what was held is free again");
     }
 
     #[test]
