@@ -92,7 +92,7 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
         // A card that stands elsewhere, or nowhere any more, still says what people know.
         let memory = card.filter(|card| !ground.is_too_old(card) && entry.updates != Updates::New);
         let present = match memory {
-            Some(card) => merge(&remembered(card), &entry.state),
+            Some(card) => merge(remembered(card), entry.state.clone()),
             None => entry.state.clone(),
         };
         let kind = former.map_or_else(|| first(&present), |card| another(card, &present));
@@ -102,7 +102,7 @@ pub fn plan(entry: &Entry, card: Option<&Card>, ground: &Ground<'_>) -> Plan {
         return Plan { present, next: Some(Step::Open { silent }), then };
     };
     let before = remembered(card);
-    let present = merge(&before, &entry.state);
+    let present = merge(before.clone(), entry.state.clone());
     if card.told.is_none() {
         let silent = !ground.rings(first(&present), &present, &[]);
         let lines = untrue_line(card, &present).map(|_| Class::Edit);
@@ -259,7 +259,7 @@ fn first(present: &Notification) -> Kind {
 /// of nothing is no louder than an end.
 fn another(former: &Card, present: &Notification) -> Kind {
     let before = remembered(former);
-    let present = merge(&before, present);
+    let present = merge(before.clone(), present.clone());
     match change(former, &before, &present) {
         Some((kind, _)) => kind,
         None if present.is_complete() => Kind::Ended,

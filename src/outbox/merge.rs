@@ -1,8 +1,8 @@
 //! Merging what waits with what is new, so that no alert's last state is hidden.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use crate::alert::{Alert, Notification, Status};
+use crate::alert::{Notification, Status};
 
 /// The state of a group after `newer` came on top of `older`.
 ///
@@ -15,33 +15,33 @@ use crate::alert::{Alert, Notification, Status};
 ///
 /// The newer notification's alerts come first, in its order. The group fires when any alert
 /// that was listed does, or when the sender says so.
-pub fn merge(older: &Notification, newer: &Notification) -> Notification {
-    let mut merged = newer.clone();
+pub fn merge(older: Notification, newer: Notification) -> Notification {
+    let mut merged = newer;
     if older.alerts.is_empty() {
         return merged;
     }
-    let known: HashSet<&str> =
-        newer.alerts.iter().map(|alert| alert.fingerprint.as_str()).collect();
-    let complete = newer.is_complete();
-    let left_over: Vec<Alert> = older
-        .alerts
-        .iter()
-        .filter(|alert| !known.contains(alert.fingerprint.as_str()))
-        .map(|alert| Alert {
-            unlisted: alert.unlisted || (alert.fires() && complete),
-            ..alert.clone()
-        })
-        .collect();
-    let ended: HashMap<&str, &Alert> =
-        older.resolved().map(|alert| (alert.fingerprint.as_str(), alert)).collect();
-    for alert in merged.alerts.iter_mut().filter(|alert| alert.unlisted) {
-        if let Some(end) = ended.get(alert.fingerprint.as_str())
-            && end.starts_at == alert.starts_at
-        {
-            *alert = (*end).clone();
+    let complete = merged.is_complete();
+    let known: HashMap<&str, usize> =
+        merged.alerts.iter().map(|alert| alert.fingerprint.as_str()).zip(0..).collect();
+    let (mut left_over, mut ends) = (Vec::new(), Vec::new());
+    for mut alert in older.alerts {
+        match known.get(alert.fingerprint.as_str()) {
+            None => {
+                alert.unlisted |= alert.fires() && complete;
+                left_over.push(alert);
+            }
+            Some(&index) => {
+                let newer = &merged.alerts[index];
+                if newer.unlisted && !alert.fires() && alert.starts_at == newer.starts_at {
+                    ends.push((index, alert));
+                }
+            }
         }
     }
-    merged.alerts.extend(left_over);
+    for (index, end) in ends {
+        merged.alerts[index] = end;
+    }
+    merged.alerts.append(&mut left_over);
     if merged.alerts.iter().any(|alert| alert.fires() && !alert.unlisted) {
         merged.status = Status::Firing;
     }

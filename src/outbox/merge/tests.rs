@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::alert::Status::{Firing, Resolved};
-use crate::alert::{GroupId, Labels, Reason, Source};
+use crate::alert::{Alert, GroupId, Labels, Reason, Source};
 
 fn alert(name: usize, status: Status, since: i64) -> Alert {
     Alert {
@@ -36,6 +36,10 @@ fn state(alerts: Vec<Alert>, truncated_alerts: u64) -> Notification {
     }
 }
 
+fn overlaid(older: &Notification, newer: &Notification) -> Notification {
+    merge(older.clone(), newer.clone())
+}
+
 fn names(state: &Notification) -> Vec<&str> {
     state.alerts.iter().map(|alert| alert.fingerprint.as_str()).collect()
 }
@@ -44,7 +48,7 @@ fn names(state: &Notification) -> Vec<&str> {
 fn the_newer_state_of_each_alert_wins_and_comes_first() {
     let older = state(vec![alert(1, Firing, 0), alert(2, Firing, 0)], 0);
     let newer = state(vec![alert(3, Firing, 5), alert(2, Resolved, 0)], 0);
-    let merged = merge(&older, &newer);
+    let merged = overlaid(&older, &newer);
     assert_eq!(names(&merged), ["3", "2", "1"]);
     assert_eq!(merged.alerts[1].status, Resolved);
     assert!(merged.alerts[2].unlisted, "it fired and is not listed any more");
@@ -53,29 +57,29 @@ fn the_newer_state_of_each_alert_wins_and_comes_first() {
 #[test]
 fn an_end_that_is_not_listed_any_more_stays_an_end() {
     let older = state(vec![alert(1, Resolved, 0)], 0);
-    let merged = merge(&older, &state(vec![alert(2, Firing, 5)], 0));
+    let merged = overlaid(&older, &state(vec![alert(2, Firing, 5)], 0));
     assert_eq!(merged.alerts[1], alert(1, Resolved, 0));
 }
 
 #[test]
 fn an_unlisted_alert_that_is_listed_again_is_listed() {
     let one = state(vec![alert(1, Firing, 0), alert(2, Firing, 0)], 0);
-    let gone = merge(&one, &state(vec![alert(2, Firing, 0)], 0));
-    let back = merge(&gone, &one);
+    let gone = overlaid(&one, &state(vec![alert(2, Firing, 0)], 0));
+    let back = overlaid(&gone, &one);
     assert!(back.alerts.iter().all(|alert| !alert.unlisted));
 }
 
 #[test]
 fn a_group_whose_last_listed_alert_ended_has_ended_although_an_unlisted_one_fired() {
     let older = state(vec![alert(1, Firing, 0), alert(2, Firing, 0)], 0);
-    let merged = merge(&older, &state(vec![alert(2, Resolved, 0)], 0));
+    let merged = overlaid(&older, &state(vec![alert(2, Resolved, 0)], 0));
     assert_eq!(merged.status, Resolved);
 }
 
 #[test]
 fn a_truncated_body_ends_nothing_that_it_leaves_out() {
     let older = state(vec![alert(1, Firing, 0), alert(2, Firing, 0)], 0);
-    let merged = merge(&older, &state(vec![alert(2, Resolved, 0)], 1));
+    let merged = overlaid(&older, &state(vec![alert(2, Resolved, 0)], 1));
     assert!(!merged.alerts[1].unlisted);
     assert_eq!(merged.status, Firing, "the one left out still fires, as far as anyone knows");
 }
@@ -98,7 +102,7 @@ fn content(state: &Notification) -> BTreeMap<String, Alert> {
 proptest! {
     #[test]
     fn no_alert_is_lost_and_none_is_doubled(states in proptest::collection::vec(any_state(), 1..6)) {
-        let merged = states.iter().skip(1).fold(states[0].clone(), |on, next| merge(&on, next));
+        let merged = states.iter().skip(1).fold(states[0].clone(), |on, next| overlaid(&on, next));
         let mut once = names(&merged);
         once.sort_unstable();
         let all: BTreeSet<&str> = states.iter().flat_map(names).collect();
@@ -107,7 +111,7 @@ proptest! {
 
     #[test]
     fn the_last_word_on_each_alert_wins(states in proptest::collection::vec(any_state(), 1..6)) {
-        let merged = states.iter().skip(1).fold(states[0].clone(), |on, next| merge(&on, next));
+        let merged = states.iter().skip(1).fold(states[0].clone(), |on, next| overlaid(&on, next));
         for alert in &merged.alerts {
             let (index, last) = states
                 .iter()
@@ -127,8 +131,8 @@ proptest! {
 
     #[test]
     fn merging_twice_with_the_same_changes_nothing(older in any_state(), newer in any_state()) {
-        let once = merge(&older, &newer);
-        let twice = merge(&once, &newer);
+        let once = overlaid(&older, &newer);
+        let twice = overlaid(&once, &newer);
         prop_assert_eq!(content(&twice), content(&once));
         prop_assert_eq!(twice.status, once.status);
     }
@@ -138,9 +142,9 @@ proptest! {
 fn an_end_says_more_than_that_an_alert_is_not_listed() {
     let remembered = Alert { unlisted: true, ..alert(1, Firing, 0) };
     let ended = state(vec![alert(1, Resolved, 0)], 0);
-    let merged = merge(&ended, &state(vec![remembered.clone()], 0));
+    let merged = overlaid(&ended, &state(vec![remembered.clone()], 0));
     assert_eq!(merged.alerts, [alert(1, Resolved, 0)]);
     let fired_again = Alert { starts_at: Timestamp::from_second(9).unwrap(), ..remembered };
-    let merged = merge(&ended, &state(vec![fired_again.clone()], 0));
+    let merged = overlaid(&ended, &state(vec![fired_again.clone()], 0));
     assert_eq!(merged.alerts, [fired_again], "it was another time");
 }

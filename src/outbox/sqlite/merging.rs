@@ -32,7 +32,7 @@ impl Desk {
             match self.body(id) {
                 Ok(older) => {
                     let newer = unpack(&parcel.body)?;
-                    let (merged, gone) = self.bounded(&older, &newer, id, place)?;
+                    let (merged, gone) = self.bounded(older, newer, id, place)?;
                     forgotten = gone;
                     Some((alert_hashes(&merged), pack(&merged)?))
                 }
@@ -88,9 +88,9 @@ impl Desk {
         waiting: EntryId,
         place: &Place,
         dead: &EntryView,
-        older: &Notification,
+        older: Notification,
     ) -> Result<(), StoreError> {
-        let (merged, forgotten) = self.bounded(older, &self.body(waiting)?, waiting, place)?;
+        let (merged, forgotten) = self.bounded(older, self.body(waiting)?, waiting, place)?;
         self.change(
             "UPDATE entries SET alerts = ?, body = ?, version = version + 1, \
              merged = merged + ?, class = ?, severity = min(severity, ?) WHERE id = ?",
@@ -113,13 +113,13 @@ impl Desk {
     /// go for that.
     fn bounded(
         &self,
-        older: &Notification,
-        newer: &Notification,
+        older: Notification,
+        newer: Notification,
         id: EntryId,
         place: &Place,
     ) -> Result<(Notification, Forgotten), StoreError> {
-        let mut merged = merge(older, newer);
         let listed = newer.alerts.len();
+        let mut merged = merge(older, newer);
         // What is being told is not to be counted among the forgotten. A lease ends soon.
         let is_out = self.leases.get(id).is_some();
         if is_out || !is_too_much(&merged.alerts[listed..]) {

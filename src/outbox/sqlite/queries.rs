@@ -55,6 +55,12 @@ impl Desk {
     }
 
     pub fn retry(&mut self, id: EntryId) -> Result<LaneId, StoreError> {
+        // Of a dead letter people may have been told before.
+        self.change(
+            "UPDATE entries SET forgotten_ended = 0, forgotten_unlisted = 0 \
+             WHERE id = ? AND state = ? AND told = 1",
+            params![id.0, DEAD],
+        )?;
         let view = self.show(id)?;
         let lane = LaneId { chat: view.chat.clone(), topic: view.topic.clone() };
         if view.state == EntryState::Waiting {
@@ -65,11 +71,14 @@ impl Desk {
         let place = place(&lane, &older.group);
         let waiting = self.waiting(&place).map_err(|error| self.judge(&error))?;
         if let Some(newer) = waiting.map(|waiting| waiting.id) {
-            self.merge_beneath(newer, &place, &view, &older)?;
+            self.merge_beneath(newer, &place, &view, older)?;
         } else {
             // What waits is newer than what people were told, whatever their clocks said.
             let since = self.card(&place)?.filter(|card| card.told.is_some_and(|at| at.0 > id));
-            let state = since.map_or_else(|| older.clone(), |card| merge(&older, &card.state));
+            let state = match since {
+                Some(card) => merge(older, card.state),
+                None => older,
+            };
             self.change(
                 "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ?, events = NULL, told = 0, \
                  alerts = ?, body = ? WHERE id = ?",

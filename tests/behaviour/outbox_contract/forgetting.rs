@@ -17,6 +17,7 @@ for_every_store! {
     what_was_told_is_not_counted_with_what_comes_later,
     what_was_counted_before_a_lease_is_told_by_it,
     a_dead_letter_brings_its_count_back,
+    a_dead_letter_of_which_people_were_told_brings_no_count,
     the_count_outlives_the_process,
 }
 
@@ -165,6 +166,20 @@ async fn a_dead_letter_brings_its_count_back(place: &impl Place) {
     let leased = lease(&*store, &ops()).await;
     let ended = ends(&leased) + leased.entry.forgotten.ended;
     assert_eq!(ended, held + counted.ended + 1);
+}
+
+async fn a_dead_letter_of_which_people_were_told_brings_no_count(place: &impl Place) {
+    let store = place.open().await;
+    churn(&*store, 0..MANY).await;
+    let leased = lease(&*store, &ops()).await;
+    assert!(leased.entry.forgotten.ended > 0);
+    let partly = Settlement::Partly(told(&leased), Class::Edit);
+    store.settle(leased.lease, partly).await.unwrap();
+    let rest = lease(&*store, &ops()).await;
+    let death = Settlement::Dead { reason: DeathReason::Refused, detail: "no".into() };
+    store.settle(rest.lease, death).await.unwrap();
+    store.retry(rest.entry.id).await.unwrap();
+    assert_eq!(lease(&*store, &ops()).await.entry.forgotten, Forgotten::default());
 }
 
 async fn the_count_outlives_the_process(place: &impl Place) {
