@@ -126,7 +126,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let outbox: Arc<dyn Outbox> = store.clone();
     count_cut_sends(outbox.cut_sends().values().sum(), &metrics);
 
-    let (front, back) = (Tasks::default(), Tasks::on(options.delivery.clone()));
+    let (front, back) = (Tasks::on(Handle::current()), Tasks::on(options.delivery.clone()));
     let token = token::Keeper::new(&options, &metrics, client.clone(), &back);
     let kept = token.keep(&config);
     let chats = Arc::new(Chats::new(kept.chats, outbox.migrations().await?));

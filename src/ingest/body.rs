@@ -28,8 +28,8 @@ const FOR_SMALL: usize = 8;
 pub struct BodyLimits {
     /// In bytes.
     pub size: usize,
-    /// Of all bodies at one time, in bytes; at least one body of the full size has room. Large bodies
-    /// leave an eighth of it to small ones.
+    /// Of all bodies at one time, in bytes. Large ones leave an eighth of it to the others; where a body
+    /// of the full size needs more than they leave, there is so much more room.
     pub in_flight: usize,
     /// From the head's end to the body's.
     pub timeout: Duration,
@@ -74,13 +74,14 @@ pub struct Turn(#[expect(dead_code, reason = "dropping it ends the turn")] Owned
 
 impl Bodies {
     pub fn new(limits: BodyLimits) -> Self {
-        let permits = |bytes: usize| {
-            Arc::new(Semaphore::new(bytes.max(limits.size).min(Semaphore::MAX_PERMITS)))
-        };
+        let for_small = limits.in_flight / FOR_SMALL;
+        let large = limits.size.max(limits.in_flight - for_small);
+        let all = limits.in_flight.max(large.saturating_add(for_small));
+        let permits = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
         Self {
             limits,
-            room: permits(limits.in_flight),
-            large: permits(limits.in_flight - limits.in_flight / FOR_SMALL),
+            room: permits(all),
+            large: permits(large),
             turn: Arc::new(Semaphore::new(1)),
         }
     }
@@ -129,13 +130,12 @@ impl Bodies {
             let part = data.slice(..data.len().min(size - gathered.len()));
             let cut = part.len() < data.len();
             if !self.take_room(&mut held, gathered.len() + part.len()) {
-                drop(held);
-                let _ = tokio::time::timeout(LINGER, discard(body, size)).await;
+                refuse(body, size, gathered, held).await;
                 return Err(BodyTrouble::NoRoom);
             }
             gathered.push(part);
             if cut || announced.is_some_and(|length| length > size) {
-                let _ = tokio::time::timeout(LINGER, discard(body, size)).await;
+                refuse(body, size, gathered, held).await;
                 return Err(BodyTrouble::TooLarge { limit: size });
             }
         }
@@ -173,6 +173,12 @@ impl Gathered {
         self.joined.extend_from_slice(&piece);
     }
 
+    /// Lets go of all but the head, which is kept for inspection.
+    fn keep_head(&mut self) {
+        let whole = std::mem::take(self).whole();
+        self.first = Bytes::copy_from_slice(&whole[..whole.len().min(KEPT_HEAD)]);
+    }
+
     fn whole(self) -> Bytes {
         if self.joined.is_empty() { self.first } else { self.joined.freeze() }
     }
@@ -191,6 +197,13 @@ fn take(from: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, permits:
         None => *held = Some(more),
     }
     true
+}
+
+/// Lets go of what has come of a body that is not taken, its room too, and lingers.
+async fn refuse(body: Body, size: usize, gathered: &mut Gathered, held: Room) {
+    gathered.keep_head();
+    drop(held);
+    let _ = tokio::time::timeout(LINGER, discard(body, size)).await;
 }
 
 async fn discard(mut body: Body, size: usize) {

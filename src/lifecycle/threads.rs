@@ -37,9 +37,11 @@ impl Threads {
     }
 
     /// Runs `program`; what it spawns runs on the doors' threads. What is left when it returns is
-    /// dropped where it waits.
+    /// dropped where it waits, delivery's first; blocking work of the doors is waited for.
     pub fn run<T>(self, program: impl Future<Output = T>) -> T {
-        self.doors.block_on(program)
+        let done = self.doors.block_on(program);
+        self.delivery.shutdown_background();
+        done
     }
 }
 

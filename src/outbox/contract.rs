@@ -107,7 +107,7 @@ pub struct Entry {
     /// How many notifications were merged into it; 1 when none was. Those that people were told of
     /// count until another comes.
     pub merged: u32,
-    /// Alerts that it had and does not hold any more.
+    /// Alerts that it had, does not hold any more and nobody was told of.
     pub forgotten: Forgotten,
     /// Grows with every merge, so that what came during a send is not lost at its end.
     pub version: u64,

@@ -34,27 +34,35 @@ impl Size {
     }
 }
 
-/// Whether an entry holds too much that the newest notification does not list.
-pub(super) fn is_too_much(unlisted: &[Alert]) -> bool {
-    !Size::of(unlisted).is_within(MOST)
+/// Whether there may be too many of the alerts that the newest notification does not list: whether there
+/// are, what people know of them decides.
+pub(super) fn may_be_too_much<'a>(others: impl IntoIterator<Item = &'a Alert>) -> bool {
+    !Size::of(others).is_within(MOST)
 }
 
-/// Takes alerts from a merged state, of which the newest notification listed the first `listed`, until
-/// the others are within bounds. Returns how many people will not hear of otherwise.
+/// Takes alerts from a merged state when there are too many beside those that `stays` says are listed, by
+/// their index. Returns how many people will not hear of otherwise.
 ///
-/// What they know of is `card`. The change of an alert that fires on it always stays, so these may be more.
-/// Then stay, newest first: what fires and was left out of a truncated notification, what ended, what
-/// is not reported any more; and last what the card says already.
-pub(super) fn forget(state: &mut Notification, listed: usize, card: Option<&Card>) -> Forgotten {
-    let told = card.filter(|card| card.told.is_some()).map(|card| card.state.alerts.as_slice());
-    let known: HashMap<&str, &Alert> =
-        told.unwrap_or_default().iter().map(|alert| (alert.fingerprint.as_str(), alert)).collect();
-    let mut others: Vec<(Worth, usize)> = (listed..state.alerts.len())
-        .map(|index| {
-            let alert = &state.alerts[index];
-            (worth(alert, known.get(alert.fingerprint.as_str()).copied()), index)
-        })
+/// What they know of is `card`. A change of what it shows as not over always stays, and takes no other's
+/// place. Then stay, newest first: what was left out of a truncated notification, what ended, what is
+/// not reported any more; and last what the card says already.
+pub(super) fn forget(
+    state: &mut Notification,
+    stays: impl Fn(usize, &Alert) -> bool,
+    card: Option<&Card>,
+) -> Forgotten {
+    let known = Known::of(card);
+    let mut others: Vec<(Worth, usize)> = state
+        .alerts
+        .iter()
+        .enumerate()
+        .filter(|(index, alert)| !stays(*index, alert))
+        .map(|(index, alert)| (known.worth(alert), index))
+        .filter(|(worth, _)| *worth != Worth::Change)
         .collect();
+    if Size::of(others.iter().map(|(_, index)| &state.alerts[*index])).is_within(MOST) {
+        return Forgotten::default();
+    }
     others.sort_by_key(|(worth, index)| {
         let alert = &state.alerts[*index];
         (*worth, Reverse(alert.ends_at.unwrap_or(alert.starts_at)))
@@ -64,16 +72,15 @@ pub(super) fn forget(state: &mut Notification, listed: usize, card: Option<&Card
     let mut kept = Size::default();
     for (worth, index) in others {
         let with = kept.with(&state.alerts[index]);
-        if worth == Worth::Change || with.is_within(KEPT) {
+        if with.is_within(KEPT) {
             kept = with;
             continue;
         }
         goes[index] = true;
         match worth {
+            Worth::Change | Worth::Told => {}
             Worth::Ended => forgotten.ended += 1,
-            Worth::Unlisted => forgotten.unlisted += 1,
-            // The sender counts it among those that it left out; or people know it.
-            Worth::Change | Worth::LeftOut | Worth::Told => {}
+            Worth::LeftOut | Worth::Unlisted => forgotten.unlisted += 1,
         }
     }
     let mut goes = goes.into_iter();
@@ -84,7 +91,7 @@ pub(super) fn forget(state: &mut Notification, listed: usize, card: Option<&Card
 /// What an alert that is not listed any more is worth, most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Worth {
-    /// It fires, as people know it.
+    /// It is not over, as people know it.
     Change,
     LeftOut,
     Ended,
@@ -92,14 +99,38 @@ enum Worth {
     Told,
 }
 
-fn worth(alert: &Alert, known: Option<&Alert>) -> Worth {
-    let standing = |alert: &Alert| (alert.status, alert.starts_at, alert.unlisted);
-    match known {
-        Some(known) if standing(known) == standing(alert) => Worth::Told,
-        Some(known) if known.fires() && !known.unlisted => Worth::Change,
-        _ if !alert.fires() => Worth::Ended,
-        _ if alert.unlisted => Worth::Unlisted,
-        _ => Worth::LeftOut,
+/// What people know of a group's alerts.
+struct Known<'a> {
+    alerts: HashMap<&'a str, &'a Alert>,
+    /// Whether a message shows all of it. Of a group that a digest names alone, or whose news were a
+    /// reply so far, people know what fires.
+    shown: bool,
+}
+
+impl<'a> Known<'a> {
+    fn of(card: Option<&'a Card>) -> Self {
+        let Some(card) = card.filter(|card| card.told.is_some()) else {
+            return Self { alerts: HashMap::new(), shown: false };
+        };
+        let alerts = card.state.alerts.iter();
+        Self {
+            alerts: alerts.map(|alert| (alert.fingerprint.as_str(), alert)).collect(),
+            shown: card.shown == card.told && !card.parts.is_empty(),
+        }
+    }
+
+    fn worth(&self, alert: &Alert) -> Worth {
+        let standing = |alert: &Alert| (alert.status, alert.starts_at, alert.unlisted);
+        let is_listed = alert.fires() && !alert.unlisted;
+        match self.alerts.get(alert.fingerprint.as_str()) {
+            Some(known) if standing(known) == standing(alert) && (self.shown || is_listed) => {
+                Worth::Told
+            }
+            Some(known) if known.fires() && standing(known) != standing(alert) => Worth::Change,
+            _ if !alert.fires() => Worth::Ended,
+            _ if alert.unlisted => Worth::Unlisted,
+            _ => Worth::LeftOut,
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) struct More {
     unlisted: usize,
     /// Without those that ended.
     total: usize,
-    pub severities: Vec<Share>,
+    severities: Vec<Share>,
     /// The label by which they differ most usefully, and its most frequent values.
     label: Option<String>,
     values: Vec<ValueShare>,
@@ -92,19 +92,19 @@ impl More {
     fn count(&mut self, forgotten: Forgotten) {
         let Forgotten { ended, unlisted } = forgotten;
         self.resolved += ended as usize;
-        if unlisted == 0 {
-            return;
-        }
         self.unlisted += unlisted as usize;
         self.total += unlisted as usize;
-        match self.severities.iter_mut().find(|share| share.emoji == UNLISTED) {
-            Some(share) => share.count += unlisted as usize,
-            None => self.severities.push(Share {
-                emoji: UNLISTED,
-                name: None,
-                count: unlisted as usize,
-            }),
-        }
+        add_unlisted(&mut self.severities, unlisted);
+    }
+}
+
+/// Counts so many alerts more that are not reported any more.
+pub(super) fn add_unlisted(shares: &mut Vec<Share>, count: u32) {
+    let count = count as usize;
+    match shares.iter_mut().find(|share| share.emoji == UNLISTED) {
+        Some(share) => share.count += count,
+        None if count == 0 => {}
+        None => shares.push(Share { emoji: UNLISTED, name: None, count }),
     }
 }
 

@@ -10,7 +10,7 @@ use handlebars::Handlebars;
 
 use super::catalogue::write;
 use super::excerpt::{cut, line};
-use super::rest::More;
+use super::rest::{add_unlisted, shares};
 use super::subject::Subject;
 use super::view::View;
 use super::visible::safe;
@@ -66,17 +66,19 @@ pub(super) fn table(subject: &Subject<'_>, registry: &Handlebars<'static>) -> Op
         row(&mut html, subject, alert, &columns);
     }
     html.push_str("</table>");
-    let more = More::beyond(subject, firing, resolved);
-    let mut left_out: Vec<String> = more
-        .severities
+    let gone = subject.forgotten;
+    let mut rest = shares(subject, subject.firing[firing..].iter());
+    add_unlisted(&mut rest, gone.unlisted);
+    let mut left_out: Vec<String> = rest
         .iter()
         .map(|share| {
             let name = share.name.as_ref().map(|name| format!(" {}", safe(name)));
             format!("+{} {}{}", share.count, share.emoji, name.unwrap_or_default())
         })
         .collect();
-    if more.resolved > 0 {
-        left_out.push(format!("+{} ✅", more.resolved));
+    let ended = subject.resolved.len() - resolved + gone.ended as usize;
+    if ended > 0 {
+        left_out.push(format!("+{ended} ✅"));
     }
     if !left_out.is_empty() {
         let _ = write!(html, "<footer>{}</footer>", left_out.join(" · "));

@@ -1,5 +1,6 @@
 //! Starting, reloading, stopping.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -110,6 +111,39 @@ async fn what_does_not_end_within_the_grace_time_does_not_hold_the_stop_up() {
     };
     tokio::time::timeout(Duration::from_secs(5), order.stop()).await.expect("it ends");
     assert!(matches!(outbox.probe().await, Err(StoreError::Closed)));
+}
+
+#[tokio::test]
+async fn messages_are_delivered_on_a_thread_that_takes_no_webhooks() {
+    /// How often each of the process's threads has waited for something, by its name.
+    fn waits(process: u32) -> HashMap<String, u64> {
+        let mut waits = HashMap::new();
+        for thread in std::fs::read_dir(format!("/proc/{process}/task")).unwrap() {
+            let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+            let field = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name));
+                line.unwrap_or_default().trim().to_owned()
+            };
+            let count: u64 = field("voluntary_ctxt_switches:").parse().unwrap();
+            *waits.entry(field("Name:")).or_default() += count;
+        }
+        waits
+    }
+    const MESSAGES: u64 = 5;
+    let stage = Stage::open("").await;
+    let process = stage.nabat.process.pid();
+    let before = waits(process);
+    for number in 0..MESSAGES {
+        let group = format!("Group{number}");
+        stage.post("ops", &webhook(&group, &["db1"])).await;
+        stage.shows_text(OPS, &group).await;
+    }
+    let after = waits(process);
+    // Each of them waited for a webhook, a commit, an answer of Telegram's.
+    for thread in ["doors", "delivery", "outbox"] {
+        let waited = after[thread] - before[thread];
+        assert!(waited >= MESSAGES, "{thread} waited {waited} times: {before:?}, {after:?}");
+    }
 }
 
 #[tokio::test]

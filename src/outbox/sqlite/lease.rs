@@ -60,7 +60,8 @@ impl Desk {
     ) -> Result<Vec<(Entry, Place, Vec<u8>)>, StoreError> {
         self.rows(
             "SELECT id, place, template, updates, body, merged, version, first_at, last_at, \
-             attempts, buttons, forgotten_ended, forgotten_unlisted FROM entries WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 \
+             attempts, buttons, forgotten_ended, forgotten_unlisted FROM entries \
+             WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 \
              ORDER BY class, severity, first_at LIMIT ?",
             params![lane.chat.as_str(), topic_column(lane), most],
             |row| read(row, lane.clone()),
@@ -109,6 +110,7 @@ impl Desk {
                 self.save_card(&place, &card)?;
                 if let Some(news_at) = out.news_at {
                     self.keep_the_news(lease.entry, out, news_at)?;
+                    self.told_of_forgotten(lease.entry, out.forgotten)?;
                 } else {
                     self.remember(lease.entry)?;
                     self.change("DELETE FROM entries WHERE id = ?", params![lease.entry.0])?;
@@ -118,7 +120,12 @@ impl Desk {
             Settlement::Partly(card, class) => {
                 self.save_card(&place, &card)?;
                 // What people were told of it they wait for no more.
-                let told = card.told == Some((lease.entry, lease.version));
+                let now = Some((lease.entry, lease.version));
+                let told = card.told == now;
+                // A reply with news tells of these alone.
+                if card.shown == now {
+                    self.told_of_forgotten(lease.entry, out.forgotten)?;
+                }
                 match out.news_at {
                     Some(news_at) if told => self.keep_the_news(lease.entry, out, news_at)?,
                     None if told => {
@@ -192,10 +199,9 @@ impl Desk {
     /// The entry stays for what came after it was leased.
     fn keep_the_news(&mut self, id: EntryId, out: Out, news_at: i64) -> Result<(), StoreError> {
         self.change(
-            "UPDATE entries SET leased = 0, attempts = 0, merged = max(1, merged - ?), first_at = ?, \
-             forgotten_ended = max(0, forgotten_ended - ?), \
-             forgotten_unlisted = max(0, forgotten_unlisted - ?) WHERE id = ?",
-            params![out.merged, news_at, out.forgotten.ended, out.forgotten.unlisted, id.0],
+            "UPDATE entries SET leased = 0, attempts = 0, merged = max(1, merged - ?), first_at = ? \
+             WHERE id = ?",
+            params![out.merged, news_at, id.0],
         )
         .map(drop)
     }

@@ -50,7 +50,7 @@ impl Leases {
     /// None of the notifications that wait from now on are covered by the lease.
     pub fn covers_none(&mut self, id: EntryId) {
         if let Some(out) = self.get(id) {
-            self.give(id, Out { merged: 0, forgotten: Forgotten::default(), ..out });
+            self.give(id, Out { merged: 0, ..out });
         }
     }
 

@@ -6,9 +6,9 @@ use rusqlite::params;
 
 use super::accept::{Parcel, Place, Waiting, buttons_words, updates_word};
 use super::desk::{Desk, millis};
-use crate::alert::{Forgotten, Notification};
+use crate::alert::{Alert, Forgotten, Notification};
 use crate::outbox::contract::{Class, EntryId, EntryView, Fate, StoreError};
-use crate::outbox::forget::{forget, is_too_much};
+use crate::outbox::forget::{forget, may_be_too_much};
 use crate::outbox::merge;
 use crate::outbox::pack::{pack, unpack};
 use crate::routing::Destination;
@@ -26,13 +26,14 @@ impl Desk {
         let (now, id) = (parcel.at, waiting.id);
         let mut forgotten = Forgotten::default();
         // When the newer body lists every alert that waits, it is the merged state already.
-        let merged = if covers(&parcel.alerts, &waiting.alerts) {
+        let all_listed = covers(&parcel.alerts, &waiting.alerts);
+        let merged = if all_listed {
             None
         } else {
             match self.body(id) {
                 Ok(older) => {
                     let newer = unpack(&parcel.body)?;
-                    let (merged, gone) = self.bounded(older, newer, id, place)?;
+                    let (merged, gone) = self.bounded((older, newer), |_| true, id, place)?;
                     forgotten = gone;
                     Some((alert_hashes(&merged), pack(&merged)?))
                 }
@@ -46,9 +47,11 @@ impl Desk {
             Some((alerts, body)) => (alerts, body),
             None => (&parcel.alerts, &parcel.body),
         };
+        // What was not listed any more and is forgotten, too, is listed again, as far as one can tell.
         self.change(
             "UPDATE entries SET last_at = ?, merged = merged + 1, version = version + 1, \
-             template = ?, updates = ?, buttons = ?, alerts = ?, body = ?, events = ? WHERE id = ?",
+             template = ?, updates = ?, buttons = ?, alerts = ?, body = ?, events = ?, \
+             forgotten_unlisted = iif(?, 0, forgotten_unlisted) WHERE id = ?",
             params![
                 now,
                 destination.template,
@@ -57,6 +60,7 @@ impl Desk {
                 alerts,
                 body,
                 events,
+                all_listed,
                 id.0
             ],
         )?;
@@ -71,8 +75,7 @@ impl Desk {
         // People were told what it held; what comes now neither waits since then nor counts with it.
         if waiting.told {
             self.change(
-                "UPDATE entries SET first_at = ?, merged = 1, told = 0, \
-                 forgotten_ended = 0, forgotten_unlisted = 0 WHERE id = ?",
+                "UPDATE entries SET first_at = ?, merged = 1, told = 0 WHERE id = ?",
                 params![now, id.0],
             )?;
             self.leases.covers_none(id);
@@ -90,7 +93,10 @@ impl Desk {
         dead: &EntryView,
         older: Notification,
     ) -> Result<(), StoreError> {
-        let (merged, forgotten) = self.bounded(older, self.body(waiting)?, waiting, place)?;
+        // Which of its ends were listed last is not known.
+        let fires = |alert: &Alert| alert.fires() && !alert.unlisted;
+        let states = (older, self.body(waiting)?);
+        let (merged, forgotten) = self.bounded(states, fires, waiting, place)?;
         self.change(
             "UPDATE entries SET alerts = ?, body = ?, version = version + 1, \
              merged = merged + ?, class = ?, severity = min(severity, ?) WHERE id = ?",
@@ -109,24 +115,27 @@ impl Desk {
         self.change("DELETE FROM entries WHERE id = ?", [dead.id.0]).map(drop)
     }
 
-    /// The state of an entry's group with `newer` on top of `older`, within bounds; and what had to
-    /// go for that.
+    /// The state of the group of entry `id` with the second on top of the first, within bounds; and what
+    /// had to go for that. Of the second stays what `stays` says.
     fn bounded(
         &self,
-        older: Notification,
-        newer: Notification,
+        (older, newer): (Notification, Notification),
+        stays: impl Fn(&Alert) -> bool,
         id: EntryId,
         place: &Place,
     ) -> Result<(Notification, Forgotten), StoreError> {
         let listed = newer.alerts.len();
         let mut merged = merge(older, newer);
+        let stays = |index, alert: &Alert| index < listed && stays(alert);
+        let others =
+            merged.alerts.iter().enumerate().filter(|(index, alert)| !stays(*index, alert));
+        let may_be = may_be_too_much(others.map(|(_, alert)| alert));
         // What is being told is not to be counted among the forgotten. A lease ends soon.
-        let is_out = self.leases.get(id).is_some();
-        if is_out || !is_too_much(&merged.alerts[listed..]) {
+        if !may_be || self.leases.get(id).is_some() {
             return Ok((merged, Forgotten::default()));
         }
         let card = self.card(place)?;
-        let forgotten = forget(&mut merged, listed, card.as_ref());
+        let forgotten = forget(&mut merged, stays, card.as_ref());
         Ok((merged, forgotten))
     }
 
@@ -137,6 +146,19 @@ impl Desk {
         self.change(
             "UPDATE entries SET forgotten_ended = forgotten_ended + ?, \
              forgotten_unlisted = forgotten_unlisted + ? WHERE id = ?",
+            params![forgotten.ended, forgotten.unlisted, id.0],
+        )
+        .map(drop)
+    }
+
+    /// People were told of what an entry counted.
+    pub fn told_of_forgotten(&self, id: EntryId, forgotten: Forgotten) -> Result<(), StoreError> {
+        if forgotten.is_none() {
+            return Ok(());
+        }
+        self.change(
+            "UPDATE entries SET forgotten_ended = max(0, forgotten_ended - ?), \
+             forgotten_unlisted = max(0, forgotten_unlisted - ?) WHERE id = ?",
             params![forgotten.ended, forgotten.unlisted, id.0],
         )
         .map(drop)

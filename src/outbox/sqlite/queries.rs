@@ -55,12 +55,6 @@ impl Desk {
     }
 
     pub fn retry(&mut self, id: EntryId) -> Result<LaneId, StoreError> {
-        // Of a dead letter people may have been told before.
-        self.change(
-            "UPDATE entries SET forgotten_ended = 0, forgotten_unlisted = 0 \
-             WHERE id = ? AND state = ? AND told = 1",
-            params![id.0, DEAD],
-        )?;
         let view = self.show(id)?;
         let lane = LaneId { chat: view.chat.clone(), topic: view.topic.clone() };
         if view.state == EntryState::Waiting {
@@ -80,8 +74,8 @@ impl Desk {
                 None => older,
             };
             self.change(
-                "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ?, events = NULL, told = 0, \
-                 alerts = ?, body = ? WHERE id = ?",
+                "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ?, events = NULL, \
+                 told = 0, alerts = ?, body = ? WHERE id = ?",
                 params![WAITING, Class::News as i64, alert_hashes(&state), pack(&state)?, id.0],
             )?;
             self.count(lane.chat.as_str()).waiting += 1;
