@@ -130,11 +130,13 @@ impl Bodies {
             let part = data.slice(..data.len().min(size - gathered.len()));
             let cut = part.len() < data.len();
             if !self.take_room(&mut held, gathered.len() + part.len()) {
+                drop((part, data));
                 refuse(body, size, gathered, held).await;
                 return Err(BodyTrouble::NoRoom);
             }
             gathered.push(part);
             if cut || announced.is_some_and(|length| length > size) {
+                drop(data);
                 refuse(body, size, gathered, held).await;
                 return Err(BodyTrouble::TooLarge { limit: size });
             }

@@ -36,8 +36,8 @@ impl Threads {
         self.delivery.handle()
     }
 
-    /// Runs `program`; what it spawns runs on the doors' threads. What is left when it returns is
-    /// dropped where it waits, delivery's first; blocking work of the doors is waited for.
+    /// Runs `program`; what it spawns runs on the doors' threads. When it returns, delivery is told to end
+    /// and not waited for; what is left of the doors is dropped where it waits, blocking work done first.
     pub fn run<T>(self, program: impl Future<Output = T>) -> T {
         let done = self.doors.block_on(program);
         self.delivery.shutdown_background();

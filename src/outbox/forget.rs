@@ -21,10 +21,6 @@ struct Size {
 }
 
 impl Size {
-    fn of<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> Self {
-        alerts.into_iter().fold(Self::default(), Self::with)
-    }
-
     fn with(self, alert: &Alert) -> Self {
         Self { alerts: self.alerts + 1, bytes: self.bytes + text(alert) }
     }
@@ -37,7 +33,11 @@ impl Size {
 /// Whether there may be too many of the alerts that the newest notification does not list: whether there
 /// are, what people know of them decides.
 pub(super) fn may_be_too_much<'a>(others: impl IntoIterator<Item = &'a Alert>) -> bool {
-    !Size::of(others).is_within(MOST)
+    let mut size = Size::default();
+    others.into_iter().any(|alert| {
+        size = size.with(alert);
+        !size.is_within(MOST)
+    })
 }
 
 /// Takes alerts from a merged state when there are too many beside those that `stays` says are listed, by
@@ -60,7 +60,7 @@ pub(super) fn forget(
         .map(|(index, alert)| (known.worth(alert), index))
         .filter(|(worth, _)| *worth != Worth::Change)
         .collect();
-    if Size::of(others.iter().map(|(_, index)| &state.alerts[*index])).is_within(MOST) {
+    if !may_be_too_much(others.iter().map(|(_, index)| &state.alerts[*index])) {
         return Forgotten::default();
     }
     others.sort_by_key(|(worth, index)| {

@@ -72,6 +72,7 @@ impl More {
             values.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
             (Some(line(label, MAX_LABEL)), values)
         });
+        let all = rest.len() + subject.forgotten.unlisted as usize;
         let others = values.split_off(values.len().min(MOST_VALUES)).iter().map(|(_, n)| n).sum();
         let share =
             |(value, count): (&str, usize)| ValueShare { value: line(value, MAX_NAME), count };
@@ -83,7 +84,7 @@ impl More {
             label,
             values: values.into_iter().map(share).collect(),
             others,
-            names: listed(rest.iter().map(|alert| subject.label(alert)), rest.len(), MAX_NAMES),
+            names: listed(rest.iter().map(|alert| subject.label(alert)), all, MAX_NAMES),
             ..Self::default()
         }
     }

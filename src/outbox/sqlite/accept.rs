@@ -74,6 +74,8 @@ pub(super) struct Waiting {
     pub class: i64,
     pub alerts: Vec<u8>,
     pub told: bool,
+    /// Whether it counts alerts that are not listed any more and does not hold them.
+    pub forgot_unlisted: bool,
     /// The events remembered with it, packed; none when they are remembered apart.
     events: Option<Vec<u8>>,
 }
@@ -199,7 +201,7 @@ impl Desk {
     pub fn waiting(&self, place: &Place) -> rusqlite::Result<Option<Waiting>> {
         self.connection
             .prepare_cached(
-                "SELECT id, severity, class, alerts, events, told FROM entries \
+                "SELECT id, severity, class, alerts, events, told, forgotten_unlisted > 0 FROM entries \
                  WHERE place = ? AND state = 0",
             )?
             .query_row([place], |row| {
@@ -210,6 +212,7 @@ impl Desk {
                     alerts: row.get(3)?,
                     events: row.get(4)?,
                     told: row.get(5)?,
+                    forgot_unlisted: row.get(6)?,
                 })
             })
             .optional()

@@ -54,6 +54,14 @@ impl Leases {
         }
     }
 
+    /// The lease tells of none that is not listed any more and forgotten.
+    pub fn recall_unlisted(&mut self, id: EntryId) {
+        if let Some(out) = self.get(id) {
+            let forgotten = Forgotten { unlisted: 0, ..out.forgotten };
+            self.give(id, Out { forgotten, ..out });
+        }
+    }
+
     /// The transaction is committed.
     pub fn keep(&mut self) {
         self.before.clear();

@@ -26,14 +26,18 @@ impl Desk {
         let (now, id) = (parcel.at, waiting.id);
         let mut forgotten = Forgotten::default();
         // When the newer body lists every alert that waits, it is the merged state already.
-        let all_listed = covers(&parcel.alerts, &waiting.alerts);
-        let merged = if all_listed {
+        let merged = if !waiting.forgot_unlisted && covers(&parcel.alerts, &waiting.alerts) {
             None
         } else {
             match self.body(id) {
                 Ok(older) => {
                     let newer = unpack(&parcel.body)?;
+                    let held = waiting.forgot_unlisted && holds_unlisted(&older);
                     let (merged, gone) = self.bounded((older, newer), |_| true, id, place)?;
+                    // With those that are held the forgotten are listed again, as far as one can tell.
+                    if held && merged.is_complete() && !holds_unlisted(&merged) {
+                        self.recall_unlisted(id)?;
+                    }
                     forgotten = gone;
                     Some((alert_hashes(&merged), pack(&merged)?))
                 }
@@ -47,11 +51,9 @@ impl Desk {
             Some((alerts, body)) => (alerts, body),
             None => (&parcel.alerts, &parcel.body),
         };
-        // What was not listed any more and is forgotten, too, is listed again, as far as one can tell.
         self.change(
             "UPDATE entries SET last_at = ?, merged = merged + 1, version = version + 1, \
-             template = ?, updates = ?, buttons = ?, alerts = ?, body = ?, events = ?, \
-             forgotten_unlisted = iif(?, 0, forgotten_unlisted) WHERE id = ?",
+             template = ?, updates = ?, buttons = ?, alerts = ?, body = ?, events = ? WHERE id = ?",
             params![
                 now,
                 destination.template,
@@ -60,7 +62,6 @@ impl Desk {
                 alerts,
                 body,
                 events,
-                all_listed,
                 id.0
             ],
         )?;
@@ -151,6 +152,13 @@ impl Desk {
         .map(drop)
     }
 
+    /// Nothing of what an entry counted as not listed any more is so now.
+    fn recall_unlisted(&mut self, id: EntryId) -> Result<(), StoreError> {
+        self.change("UPDATE entries SET forgotten_unlisted = 0 WHERE id = ?", [id.0])?;
+        self.leases.recall_unlisted(id);
+        Ok(())
+    }
+
     /// People were told of what an entry counted.
     pub fn told_of_forgotten(&self, id: EntryId, forgotten: Forgotten) -> Result<(), StoreError> {
         if forgotten.is_none() {
@@ -194,4 +202,9 @@ pub(super) fn alert_hashes(notification: &Notification) -> Vec<u8> {
 fn covers(newer: &[u8], older: &[u8]) -> bool {
     let mut newer = newer.chunks_exact(8);
     older.chunks_exact(8).all(|hash| newer.any(|candidate| candidate == hash))
+}
+
+/// Whether a state has alerts that are not listed any more and whose end is not known.
+fn holds_unlisted(state: &Notification) -> bool {
+    state.firing().any(|alert| alert.unlisted)
 }

@@ -130,6 +130,8 @@ async fn alerts_that_are_all_listed_again_are_not_counted_as_unlisted(place: &im
     accept(&*store, submission("disk", &[fires("steady")])).await;
     let id = store.list(None, 1).await.unwrap()[0].id;
     assert_eq!(store.show(id).await.unwrap().forgotten, Forgotten { ended: 0, unlisted: 2000 });
+    accept(&*store, submission("disk", &[fires("steady"), ended("other")])).await;
+    assert_eq!(store.show(id).await.unwrap().forgotten.unlisted, 2000, "they are not back");
     let all: Vec<Alert> = all.into_iter().chain([fires("steady")]).collect();
     accept(&*store, submission("disk", &all)).await;
     let view = store.show(id).await.unwrap();
