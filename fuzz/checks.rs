@@ -42,7 +42,8 @@ pub fn payload(data: &[u8]) {
             let wanted = Scene { table: true, tg_time: true, ..scene };
             if let Some(html) = RENDERER.render(&wanted).table {
                 assert_eq!(kind, Kind::Card, "only a card is a table");
-                table(&html, state.alerts.len());
+                let Forgotten { ended, unlisted } = wanted.forgotten;
+                table(&html, state.alerts.len() + (ended + unlisted) as usize);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use nabat::alert::Notification;
+use nabat::alert::{Forgotten, Notification};
 use nabat::rendering::{
     Glance, Head, Kind, Language, Limits, Part, Renderer, Scene, TemplateSource,
 };
@@ -137,7 +137,8 @@ fn a_value_can_stand_in_a_link_and_in_code_as_it_is() {
             .annotations
             .insert(name.to_owned(), "https://a.b.example/c.d?e=@f".to_owned());
     }
-    let message = renderer.render(&card(&state, "own"));
+    let scene = Scene { forgotten: Forgotten::default(), ..card(&state, "own") };
+    let message = renderer.render(&scene);
     assert_eq!(message.fell_back, None);
     assert_eq!(
         message.parts[0].html,
