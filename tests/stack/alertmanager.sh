@@ -37,20 +37,9 @@ printf 'of-the-mail' >"$scratch/secrets/smtp-password"
 sed -e "s#nabat:9087#$hook#" -e "s#/run/secrets#$scratch/secrets#" -e 's#mail.example.org:587#127.0.0.1:9#' \
     -e 's/: 1m$/: 2s/' -e 's/: 50s$/: 1667ms/' "$stack/alertmanager/alertmanager.yml" >"$scratch/alertmanager.yml"
 [ "$(grep -cE ': (2s|1667ms)$' "$scratch/alertmanager.yml")" -eq 3 ] || fail "other intervals than expected"
-# Two more tries for a port that somebody else took in the meantime.
-for _ in 1 2 3; do
-    address=127.0.0.1:$(free_port)
-    prometheus-alertmanager --config.file="$scratch/alertmanager.yml" --storage.path="$scratch/alertmanager" \
-        --cluster.listen-address= --web.listen-address="$address" --web.external-url="http://$address/" \
-        --web.route-prefix=/ >"$scratch/alertmanager.log" 2>&1 &
-    server=$!
-    children+=("$server")
-    for _ in $(seq 100); do
-        if ! kill -0 "$server" 2>/dev/null || curl -s -o /dev/null "http://$address/-/ready"; then break; fi
-        sleep 0.1
-    done
-    if kill -0 "$server" 2>/dev/null; then break; fi
-done
+on_free_port "$scratch/alertmanager.log" /-/ready prometheus-alertmanager \
+    --config.file="$scratch/alertmanager.yml" --storage.path="$scratch/alertmanager" \
+    --cluster.listen-address= --web.listen-address=ADDRESS --web.external-url=http://ADDRESS/ --web.route-prefix=/
 at() { amtool --alertmanager.url="http://$address" "$@"; }
 cp "$scratch/alertmanager.log" "$scratch/said"
 at alert add alertname=Watchdog severity=none service=prometheus || fail "Alertmanager does not take an alert"

@@ -117,26 +117,15 @@ exits 0 users
 [ "$(grep alertmanager: "$web")" = "$(grep alertmanager: <<<"$before")" ] || fail "another hash was made anew, too"
 : >"$scratch/token"
 printf 'telegram: {bot_token: {file: token}}\nchats: {ops: {id: -1001234567890}}\n' >"$scratch/nabat.yml"
-# Two more tries for a port that somebody else took in the meantime.
-for _ in 1 2 3; do
-    port=$(free_port)
-    "$NABAT" serve --config.file="$scratch/nabat.yml" --storage.path="$scratch/data" \
-        --web.listen-address="127.0.0.1:$port" --web.config.file="$web" >"$scratch/nabat.log" 2>&1 &
-    server=$!
-    children+=("$server")
-    for _ in $(seq 100); do
-        if ! kill -0 "$server" 2>/dev/null || curl -s -o /dev/null "http://127.0.0.1:$port/"; then break; fi
-        sleep 0.2
-    done
-    if kill -0 "$server" 2>/dev/null; then break; fi
-done
-answers() { [ "$(curl -s -o /dev/null -w '%{http_code}' "${@:2}" "http://127.0.0.1:$port/metrics")" = "$1" ]; }
+on_free_port "$scratch/nabat.log" / "$NABAT" serve --config.file="$scratch/nabat.yml" \
+    --storage.path="$scratch/data" --web.listen-address=ADDRESS --web.config.file="$web"
+answers() { [ "$(curl -s -o /dev/null -w '%{http_code}' "${@:2}" "http://$address/metrics")" = "$1" ]; }
 answers 401 || fail "it wants no password"
 answers 200 -u alertmanager:of-alertmanager || fail "Alertmanager's password is refused"
 answers 200 -u prometheus:another || fail "Prometheus' password is refused"
 answers 401 -u prometheus:of-prometheus || fail "the old password works"
 # As the container does it, which knows no password.
-exits 0 "$NABAT" healthcheck --url "http://127.0.0.1:$port"
+exits 0 "$NABAT" healthcheck --url "http://$address"
 ok "users.sh makes users that nabat takes, anew only when a password changes"
 
 # ---- systemd

@@ -67,6 +67,27 @@ eventually() {
 }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
+# on_free_port LOG PATH COMMAND…: starts a server that listens on ADDRESS, which stands in its arguments for
+# a free one, and waits until it answers at PATH; sets address and server. A port that somebody else took in
+# the meantime is another try.
+on_free_port() {
+    local log=$1 path=$2 _
+    shift 2
+    for _ in 1 2 3; do
+        address=127.0.0.1:$(free_port)
+        "${@//ADDRESS/$address}" >"$log" 2>&1 &
+        server=$!
+        children+=("$server")
+        for _ in $(seq 100); do
+            if ! kill -0 "$server" 2>/dev/null; then continue 2; fi
+            if curl -s -o /dev/null "http://$address$path"; then return; fi
+            sleep 0.2
+        done
+    done
+    cp "$log" "$scratch/said"
+    fail "$1 does not start"
+}
+
 # start_bao DIRECTORY [STANZA]: a server of its own, not initialised; sets VAULT_ADDR and bao_pid. A port
 # that somebody else took in the meantime is another try.
 start_bao() {
