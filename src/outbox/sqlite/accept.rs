@@ -1,22 +1,17 @@
 //! Accepting: duplicates are recognised, the rest is merged into what waits.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params};
-use sha2::{Digest, Sha256};
 
+use super::columns::{
+    Place, alert_hashes, buttons_words, event, pack_events, place, topic_column, unpack_events,
+    updates_word,
+};
 use super::desk::{Desk, WAITING, millis};
 use super::homes::Home;
-use super::merging::alert_hashes;
-use crate::alert::{GroupId, Notification, Reason};
+use crate::alert::GroupId;
 use crate::outbox::contract::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
 use crate::outbox::pack;
-use crate::rendering::ButtonKind;
-use crate::routing::{Destination, LaneId, Topic};
-
-/// How many events of one group are remembered within the window.
-const EVENTS_A_GROUP: usize = 16;
+use crate::routing::Destination;
 
 /// A submission with all the work done that needs no store, so that it is done in parallel, and
 /// by the thread that made its many small strings and can best let go of them.
@@ -33,9 +28,6 @@ pub(super) struct Parcel {
     pub alerts: Vec<u8>,
     pub body: Vec<u8>,
 }
-
-/// The hash of a lane and a group.
-pub(super) type Place = [u8; 16];
 
 impl Parcel {
     pub fn pack(submission: Submission) -> Result<Self, StoreError> {
@@ -118,7 +110,7 @@ impl Desk {
         self.move_in(home, parcel.at)?;
         let mut events = before.events;
         events.push((parcel.event, parcel.at));
-        let events = packed(&events);
+        let events = pack_events(&events);
         match before.waiting {
             Some(waiting) => self.merge_into(parcel, destination, &home.place, &waiting, &events),
             None => self.queue(parcel, destination, home, &events),
@@ -132,13 +124,13 @@ impl Desk {
         // What waits remembers its group's events itself: one row to read and write.
         let waiting = self.waiting(place)?;
         let known = match waiting.as_ref().and_then(|waiting| waiting.events.as_deref()) {
-            Some(events) => Some(unpack(events)),
+            Some(events) => Some(unpack_events(events)),
             None => self
                 .connection
                 .prepare_cached("SELECT events FROM recent WHERE place = ?")?
                 .query_row([place], |row| row.get::<_, Vec<u8>>(0))
                 .optional()?
-                .map(|events| unpack(&events)),
+                .map(|events| unpack_events(&events)),
         };
         let mut events = known.unwrap_or_default();
         events.retain(|(_, at)| *at > now.saturating_sub(window));
@@ -220,103 +212,3 @@ impl Desk {
 }
 
 const _: () = assert!(WAITING == 0, "the statements above spell it out");
-
-/// A lane's topic as a column: 0 stands for none, and the name of one that nabat makes is a text
-/// that can't be taken for a number.
-pub(super) fn topic_column(lane: &LaneId) -> Value {
-    match &lane.topic {
-        None => Value::Integer(0),
-        Some(Topic::Number(number)) => Value::Integer(number.0.into()),
-        Some(Topic::Named(name)) => Value::Text(format!("{NAMED}{name}")),
-    }
-}
-
-/// What the column of a lane with a named topic begins with.
-pub(super) const NAMED: &str = "name=";
-
-/// A lane's topic as bytes, no two alike: a number has four, a name more.
-fn topic_bytes(lane: &LaneId) -> Vec<u8> {
-    match &lane.topic {
-        None => 0i32.to_le_bytes().to_vec(),
-        Some(Topic::Number(number)) => number.0.to_le_bytes().to_vec(),
-        Some(Topic::Named(name)) => format!("{NAMED}{name}").into_bytes(),
-    }
-}
-
-pub(super) fn updates_word(updates: crate::routing::Updates) -> &'static str {
-    use crate::routing::Updates;
-    match updates {
-        Updates::Thread => "thread",
-        Updates::Edit => "edit",
-        Updates::New => "new",
-    }
-}
-
-/// A route's buttons as a column.
-pub(super) fn buttons_words(buttons: Option<&[ButtonKind]>) -> Option<String> {
-    let words = |kinds: &[ButtonKind]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
-    buttons.map(|kinds| words(kinds).join(" "))
-}
-
-/// What a column of buttons says; words of a newer nabat are skipped.
-pub(super) fn buttons_of(column: &str) -> Vec<ButtonKind> {
-    column.split_whitespace().filter_map(ButtonKind::named).collect()
-}
-
-/// The hash of a lane and a group; 128 bits, so that no two ever meet.
-pub(super) fn place(lane: &LaneId, group: &GroupId) -> Place {
-    let topic = topic_bytes(lane);
-    hash_of(&[
-        lane.chat.as_str().as_bytes(),
-        &topic,
-        group.source.as_str().as_bytes(),
-        group.receiver.as_bytes(),
-        group.key.as_bytes(),
-    ])
-}
-
-/// A hash over words, no two rows of them alike.
-pub(super) fn hash_of(words: &[&[u8]]) -> [u8; 16] {
-    let mut hash = Sha256::new();
-    for word in words {
-        hash.update((word.len() as u64).to_le_bytes());
-        hash.update(word);
-    }
-    let mut short = [0; 16];
-    short.copy_from_slice(&hash.finalize()[..16]);
-    short
-}
-
-/// What makes an event the same: the set of (fingerprint, status, startsAt), how many alerts
-/// were left out, and whether the sender repeats itself: a repeat is another event than what it
-/// repeats, but the same as its own retry.
-fn event(notification: &Notification) -> u64 {
-    let mut occurrences: Vec<_> =
-        notification.alerts.iter().map(crate::alert::Alert::occurrence).collect();
-    occurrences.sort_unstable();
-    // The default hasher with its fixed keys gives the same hash in every process of a build;
-    // after an upgrade a retry in flight could be shown twice at worst.
-    let mut hasher = DefaultHasher::new();
-    occurrences.hash(&mut hasher);
-    notification.truncated_alerts.hash(&mut hasher);
-    (notification.reason == Reason::RepeatIntervalElapsed).hash(&mut hasher);
-    hasher.finish()
-}
-
-/// The latest events, as the tables keep them.
-fn packed(events: &[(u64, i64)]) -> Vec<u8> {
-    let skip = events.len().saturating_sub(EVENTS_A_GROUP);
-    let pairs = events[skip..].iter();
-    pairs.flat_map(|(event, at)| [event.to_le_bytes(), at.to_le_bytes()]).flatten().collect()
-}
-
-fn unpack(events: &[u8]) -> Vec<(u64, i64)> {
-    events
-        .chunks_exact(16)
-        .map(|pair| {
-            let (event, at) = pair.split_at(8);
-            let number = |bytes: &[u8]| bytes.try_into().unwrap_or([0; 8]);
-            (u64::from_le_bytes(number(event)), i64::from_le_bytes(number(at)))
-        })
-        .collect()
-}

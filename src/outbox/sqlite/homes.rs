@@ -7,7 +7,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::accept::{Parcel, Place, hash_of, place, topic_column};
+use super::accept::Parcel;
+use super::columns::{Place, hash_of, place, topic_column};
 use super::desk::Desk;
 use crate::alert::GroupId;
 use crate::outbox::contract::{Card, StoreError};

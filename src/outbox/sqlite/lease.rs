@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::accept::{Place, buttons_of, topic_column};
+use super::columns::{Place, buttons_of, topic_column};
 use super::desk::{DEAD, Desk, WAITING, millis, timestamp};
 use super::leases::Out;
 use crate::alert::Forgotten;

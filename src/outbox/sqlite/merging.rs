@@ -1,10 +1,9 @@
 //! Merging into what waits: what is new above it, or a dead letter beneath it.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use rusqlite::params;
 
-use super::accept::{Parcel, Place, Waiting, buttons_words, updates_word};
+use super::accept::{Parcel, Waiting};
+use super::columns::{Place, alert_hashes, buttons_words, covers, updates_word};
 use super::desk::{Desk, millis};
 use crate::alert::{Alert, Forgotten, Notification};
 use crate::outbox::contract::{Class, EntryId, EntryView, Fate, StoreError};
@@ -181,27 +180,6 @@ impl Desk {
             .map_err(|error| self.judge(&error))?;
         unpack(&body)
     }
-}
-
-/// The hashes of the fingerprints, sorted, 8 bytes each.
-pub(super) fn alert_hashes(notification: &Notification) -> Vec<u8> {
-    let mut hashes: Vec<u64> = notification
-        .alerts
-        .iter()
-        .map(|alert| {
-            let mut hasher = DefaultHasher::new();
-            alert.fingerprint.hash(&mut hasher);
-            hasher.finish()
-        })
-        .collect();
-    hashes.sort_unstable();
-    hashes.into_iter().flat_map(u64::to_be_bytes).collect()
-}
-
-/// Whether every hash of `older` is in `newer`; both sorted.
-fn covers(newer: &[u8], older: &[u8]) -> bool {
-    let mut newer = newer.chunks_exact(8);
-    older.chunks_exact(8).all(|hash| newer.any(|candidate| candidate == hash))
 }
 
 /// Whether a state has alerts that are not listed any more and whose end is not known.

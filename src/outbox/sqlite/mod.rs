@@ -7,6 +7,7 @@
 //! to survive only a crash of the process and are committed without an fsync of their own.
 
 mod accept;
+mod columns;
 mod deaths;
 mod desk;
 mod disk;

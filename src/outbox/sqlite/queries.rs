@@ -4,9 +4,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Deserialize;
 
-use super::accept::{NAMED, place};
+use super::columns::{NAMED, alert_hashes, place};
 use super::desk::{DEAD, Desk, WAITING, timestamp};
-use super::merging::alert_hashes;
 use crate::alert::{Forgotten, GroupId, Labels, Notification, Reason, Source, Status};
 use crate::outbox::contract::{
     ChatTotals, Class, EntryId, EntryState, EntryView, Footprint, Rejected, StoreError, Totals,

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::accept::topic_column;
+use super::columns::topic_column;
 use super::desk::{Desk, millis, timestamp};
 use crate::outbox::contract::{
     Backlog, Class, Digest, Lease, Priority, Settlement, StoreError, Storm,
