@@ -225,11 +225,11 @@ impl Desk {
         } else {
             self.leases.keep();
         }
+        // The lanes go first: their message has a way to go that the answer has not.
+        let _ = made.send(Some(failure.is_none()));
         for reply in replies {
             reply(failure.clone().map_or(Ok(()), Err));
         }
-        // The lanes go second: who sent a webhook waits for less work than they have.
-        let _ = made.send(Some(failure.is_none()));
         if self.failed.is_cancelled() {
             return;
         }
