@@ -351,7 +351,10 @@ async fn a_critical_alert_does_not_wait_for_what_other_topics_have_to_say() {
 #[tokio::test]
 async fn what_a_later_digest_tells_of_is_marked_in_the_former() {
     let stage = Stage::open(STORM).await;
+    // However long it takes to post them, all of them wait before the first is told.
+    stage.sandbox.inject(Fault::new(Trouble::bad_gateway()).always());
     post_all(&stage, 0..40, "").await;
+    stage.sandbox.clear_faults();
     stage.shows(OPS, |shown| names_all(shown, 0..40)).await;
     stage.drained().await;
     let told = |shown: &[Shown]| {
@@ -365,7 +368,9 @@ async fn what_a_later_digest_tells_of_is_marked_in_the_former() {
         .iter()
         .map(|number| webhook(&name(*number), &[&format!("db{number}"), "more"]))
         .collect();
+    stage.sandbox.inject(Fault::new(Trouble::bad_gateway()).always());
     futures_util::future::join_all(bodies.iter().map(|body| stage.post("ops", body))).await;
+    stage.sandbox.clear_faults();
     stage.shows(OPS, |shown| digests(shown).len() >= 2).await;
     stage.drained().await;
     let shown = stage.sandbox.messages(OPS);
