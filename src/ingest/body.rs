@@ -245,6 +245,8 @@ fn is_json(kind: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt;
+
     use super::*;
 
     fn held(length: usize) -> Held {
@@ -281,6 +283,25 @@ mod tests {
         assert!(small.is_ok());
         held.pop();
         assert!(read(1 << 20).await.is_ok(), "what was held is free again");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_refused_takes_no_room_while_the_rest_of_it_is_read() {
+        let bodies =
+            Bodies::new(BodyLimits { size: 1 << 20, in_flight: 1 << 20, ..Default::default() });
+        let all = bodies.room.available_permits();
+        let whole = Body::from(vec![b' '; 1 << 20]);
+        let held = bodies.read(whole, &HeaderMap::new()).await.1.expect("room");
+        let taken = bodies.room.available_permits();
+        let piece = || Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 100 << 10]));
+        let pieces = futures_util::stream::iter([piece(), piece()]);
+        let endless = Body::from_stream(pieces.chain(futures_util::stream::pending()));
+        let headers = HeaderMap::new();
+        let mut reading = std::pin::pin!(bodies.read(endless, &headers));
+        assert!(futures_util::poll!(&mut reading).is_pending(), "it lingers");
+        assert_eq!(bodies.room.available_permits(), taken);
+        drop(held);
+        assert_eq!(bodies.room.available_permits(), all);
     }
 
     #[test]

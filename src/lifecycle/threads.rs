@@ -5,8 +5,8 @@ use std::thread::available_parallelism;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// A webhook takes about 26 µs of a door's thread and 9 of the store's (docs/performance.md): with
-/// more of them the store's would be behind.
+/// A webhook takes about 30 µs of a door's thread and 9 of the store's (docs/performance.md): more of
+/// them would wait for the store's.
 const MOST_DOORS: usize = 4;
 
 /// The async threads of a program that serves.
