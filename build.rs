@@ -16,8 +16,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     for file in &files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         if let Some(code) = name.strip_prefix("words.").and_then(|name| name.strip_suffix(".yml")) {
-            let path = file.to_str().ok_or("the path of the sources is not UTF-8")?;
-            writeln!(languages, "({code:?}, include_str!({path:?})),")?;
+            // Found when it is compiled: a checkout that is moved keeps its target directory.
+            let path = format!("/templates/{name}");
+            writeln!(
+                languages,
+                "({code:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),"
+            )?;
         }
     }
     fs::write(Path::new(&env::var("OUT_DIR")?).join("languages.rs"), languages + "]\n")?;
