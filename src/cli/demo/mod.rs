@@ -118,12 +118,11 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Plays the story, then waits for ever, or until everything is shown if it was asked to end.
+/// Plays the story, then waits for ever if it was not asked to end.
 async fn tell(args: &DemoArgs, app: &App, webhook: &str) -> anyhow::Result<()> {
     if !args.no_story {
-        story::play(webhook, args.speed).await?;
+        story::play(webhook, args.speed, async || everything_shown(app).await).await?;
         if args.once {
-            everything_shown(app).await?;
             println!("The story is over.");
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
@@ -12,13 +12,18 @@ use crate::clock::Clock;
 const BURST: [&str; 8] =
     ["billing", "calc", "etl", "gateway", "ledger", "mailer", "risk-engine", "search"];
 
-/// Plays it, `speed` times faster than written.
-pub async fn play(webhook: &str, speed: u32) -> anyhow::Result<()> {
+/// Plays it, `speed` times faster than written, and not before `shown` says that what was told
+/// is shown: told too fast, an alert's end would be merged into its beginning.
+pub async fn play(
+    webhook: &str,
+    speed: u32,
+    shown: impl AsyncFn() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     // The webhook is in this process; a proxy for the way out does not lead to it.
     let http = reqwest::Client::builder().no_proxy().build();
     let http = http.context("the HTTP client can't be set up")?;
-    let story = Story { webhook, http, speed };
-    story.pause(1).await;
+    let story = Story { webhook, http, speed, shown };
+    story.pause(1).await?;
 
     println!("· an alert fires");
     let db1 = Alert::new("DiskWillFillSoon", "db1", "critical", "db1: disk full in 4 hours")
@@ -27,20 +32,20 @@ pub async fn play(webhook: &str, speed: u32) -> anyhow::Result<()> {
         .with("runbook", "https://runbooks.example.org/disk-will-fill")
         .with("action", "ssh db1 'journalctl --vacuum-size=1G && du -sh /var/* | sort -h'");
     story.tell("DiskWillFillSoon", &[&db1]).await?;
-    story.pause(5).await;
+    story.pause(5).await?;
 
     println!("· it grows");
     let db2 = Alert::new("DiskWillFillSoon", "db2", "critical", "db2: disk full in 6 hours")
         .fires_since(SignedDuration::from_mins(1))
         .with("description", "the replica follows its primary");
     story.tell("DiskWillFillSoon", &[&db1, &db2]).await?;
-    story.pause(5).await;
+    story.pause(5).await?;
 
     println!("· an alert with hostile text");
     let hostile = Alert::new("<b>Injected</b> & Co", "web</code>1", "warning", "load > 5 && queue < 3 <script>alert(1)</script>")
         .with("description", "50% of *requests* _fail_ [see](https://evil.example) \u{202e}txet desrever\u{202c} @everyone /stop");
     story.tell("Injected", &[&hostile]).await?;
-    story.pause(5).await;
+    story.pause(5).await?;
 
     println!("· a burst: {} services at once", BURST.len());
     for service in BURST {
@@ -49,23 +54,26 @@ pub async fn play(webhook: &str, speed: u32) -> anyhow::Result<()> {
             .fires_since(SignedDuration::from_secs(30));
         story.tell(&format!("HttpErrors/{service}"), &[&alert]).await?;
     }
-    story.pause(20).await;
+    story.pause(20).await?;
 
     println!("· the first one ends");
-    story.tell("DiskWillFillSoon", &[&db1.ended(), &db2.ended()]).await?;
-    story.pause(12).await;
+    let now = Clock::system().now();
+    story.tell("DiskWillFillSoon", &[&db1.ended(now), &db2.ended(now)]).await?;
+    story.pause(12).await?;
     Ok(())
 }
 
-struct Story<'a> {
+struct Story<'a, S> {
     webhook: &'a str,
     http: reqwest::Client,
     speed: u32,
+    shown: S,
 }
 
-impl Story<'_> {
-    async fn pause(&self, seconds: u64) {
+impl<S: AsyncFn() -> anyhow::Result<()>> Story<'_, S> {
+    async fn pause(&self, seconds: u64) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_secs(seconds) / self.speed).await;
+        (self.shown)().await
     }
 
     async fn tell(&self, group: &str, alerts: &[&Alert]) -> anyhow::Result<()> {
@@ -119,10 +127,10 @@ impl Alert {
         self
     }
 
-    fn ended(&self) -> Self {
+    fn ended(&self, at: Timestamp) -> Self {
         let mut alert = self.0.clone();
         alert["status"] = json!("resolved");
-        alert["endsAt"] = json!(Clock::system().now().to_string());
+        alert["endsAt"] = json!(at.to_string());
         Self(alert)
     }
 }
