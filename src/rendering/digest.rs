@@ -50,6 +50,9 @@ pub struct Glance {
     pub firing: u32,
     /// Whether the group is over, as far as its sender told everything.
     pub ended: bool,
+    /// How many are over.
+    #[serde(default)]
+    pub resolved: u32,
     /// How many nobody reports any more; they did not end either.
     pub unlisted: u32,
     /// A later digest tells of it: what stood here is not true any more.
@@ -72,8 +75,22 @@ impl Glance {
             severity: subject.severity.to_owned(),
             firing: count(subject.firing_total),
             ended: subject.firing_total == 0 && scene.state.is_complete(),
+            resolved: count(subject.resolved_total),
             unlisted: count(subject.unlisted_total),
             moved: false,
+        }
+    }
+
+    /// How many alerts of what kind it has, where its sign does not say that: `(3)`, `(1, ✅ 2)`.
+    fn counts(&self) -> String {
+        let some = |sign: &str, number: u32| (number > 0).then(|| format!("{sign} {number}"));
+        let others = [some("✅", self.resolved), some("❔", self.unlisted)].into_iter().flatten();
+        let others: Vec<String> = others.filter(|_| self.firing > 0 && !self.moved).collect();
+        if self.firing > 1 || !others.is_empty() {
+            let firing = std::iter::once(self.firing.to_string());
+            format!("({})", firing.chain(others).collect::<Vec<_>>().join(", "))
+        } else {
+            String::new()
         }
     }
 }
@@ -319,7 +336,7 @@ fn arranged(
             (false, true) => isolated(&inert(&cut(&glance.place, MAX_DENSE_PLACE))).into_owned(),
             (false, false) => isolated(&inert(&glance.place)).into_owned(),
         };
-        let count = if glance.firing > 1 { format!("({})", glance.firing) } else { String::new() };
+        let count = glance.counts();
         let blank = if item.is_empty() || count.is_empty() { "" } else { " " };
         let item = format!("{item}{blank}{count}");
         let at = known.get(&(sign.as_str(), name)).copied();

@@ -141,6 +141,7 @@ fn storm(size: u32) -> Vec<Glance> {
             severity: SEVERITIES[at % SEVERITIES.len()].to_owned(),
             firing: if ended { 0 } else { 1 + number % 3 },
             ended,
+            resolved: if ended { 1 } else { number % 9 / 7 },
             unlisted: u32::from(number % 13 == 8),
             moved: number % 17 == 16,
         }

@@ -196,7 +196,7 @@ mod tests {
         let severity = severity.to_owned();
         let (name, place) = (String::new(), String::new());
         let (firing, ended) = (u32::from(fires), !fires);
-        Glance { name, place, severity, firing, ended, unlisted: 0, moved: false }
+        Glance { name, place, severity, firing, ended, resolved: 0, unlisted: 0, moved: false }
     }
 
     #[tokio::test]

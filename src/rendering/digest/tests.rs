@@ -7,6 +7,7 @@ fn glance(name: &str, place: &str, severity: &str, firing: u32) -> Glance {
         severity: severity.into(),
         firing,
         ended: firing == 0,
+        resolved: u32::from(firing == 0),
         unlisted: 0,
         moved: false,
     }
@@ -66,6 +67,26 @@ fn what_is_not_reported_any_more_is_not_called_ended() {
     let head = Head::Over { seconds: 5, groups: 1 };
     let (part, _) = digest(head, &[gone], &severities(), Language::EN);
     assert!(!part.plain.contains("have ended"), "{}", part.plain);
+}
+
+#[test]
+fn a_line_of_a_group_that_fires_counts_what_is_over_and_what_nobody_reports() {
+    let partly = |firing, resolved, unlisted| Glance {
+        resolved,
+        unlisted,
+        ..glance("Down", "a, b", "warning", firing)
+    };
+    for (glance, line) in [
+        (partly(1, 0, 0), "🟡 Down · a, b"),
+        (partly(3, 0, 0), "🟡 Down · a, b (3)"),
+        (partly(1, 2, 0), "🟡 Down · a, b (1, ✅ 2)"),
+        (partly(3, 3001, 18), "🟡 Down · a, b (3, ✅ 3001, ❔ 18)"),
+        (partly(0, 4, 0), "✅ Down · a, b"),
+        (Glance { moved: true, ..partly(3, 1, 0) }, "↪ Down · a, b (3)"),
+    ] {
+        let (text, _) = storm(&[("warning", 1)], &[glance]);
+        assert!(text.ends_with(&format!("\n{line}")), "{text}");
+    }
 }
 
 #[test]
