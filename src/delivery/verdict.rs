@@ -170,10 +170,14 @@ pub fn judge(attempt: Attempt, answer: &Answer) -> Verdict {
         (_, Attempt::MakeTopic) => Verdict::WithoutTopic { gone: false },
         (_, Attempt::Pin) => Verdict::LetBe { why: said(), forbidden: false },
         // Whatever else is wrong with it, a plainer text may pass: no alert dies of its text.
-        (_, Attempt::Send { form, .. } | Attempt::Edit { form, .. }) => match form.plainer() {
-            Some(plainer) => Verdict::Plainer(plainer),
-            None => Verdict::Refused(said()),
-        },
+        (_, Attempt::Send { form, .. } | Attempt::Edit { form, .. }) => {
+            match (form.plainer(), attempt) {
+                (Some(plainer), _) => Verdict::Plainer(plainer),
+                // It may be the message that is at fault, not the text.
+                (None, Attempt::Edit { .. }) => Verdict::NewCard,
+                (None, _) => Verdict::Refused(said()),
+            }
+        }
     }
 }
 
@@ -204,6 +208,7 @@ mod tests {
     const TABLE: Attempt =
         Attempt::Send { form: Form::Table, reply: false, topic: false, buttons: false };
     const EDIT: Attempt = Attempt::Edit { form: Form::Rich, buttons: true };
+    const LAST_EDIT: Attempt = Attempt::Edit { form: Form::Minimal, buttons: false };
 
     fn refused(code: u16, description: &str) -> Answer {
         Answer::Refused(Refusal {
@@ -274,6 +279,7 @@ mod tests {
                 refused(400, "Bad Request: a wording of tomorrow"),
                 Verdict::Plainer(Form::Plain),
             ),
+            (LAST_EDIT, refused(400, "Bad Request: a wording of tomorrow"), Verdict::NewCard),
             (SEND, refused(400, "Bad Request: message is too long"), Verdict::Shorter),
             (EDIT, refused(400, "Bad Request: MESSAGE_TOO_LONG"), Verdict::Shorter),
             (

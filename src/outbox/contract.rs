@@ -264,7 +264,8 @@ pub enum Settlement {
     Partly(Card, Class),
     /// Nothing was shown; the entry waits on. `attempt` says why, when it was a failed attempt.
     Released { attempt: Option<String> },
-    /// It can't be delivered without a person.
+    /// It can't be delivered without a person. What came during the lease can, as far as anyone
+    /// knows: with that the entry waits on.
     Dead { reason: DeathReason, detail: String },
 }
 

@@ -116,7 +116,6 @@ impl Worker {
     /// for a person to look at.
     pub(super) fn poisonous(&self, error: &StoreError) -> Settlement {
         tracing::error!(lane = %self.lane, %error, "dead letter");
-        self.count_death(DeathReason::Poisonous, 1);
         Settlement::Dead { reason: DeathReason::Poisonous, detail: error.to_string() }
     }
 }

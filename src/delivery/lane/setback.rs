@@ -57,7 +57,6 @@ impl Worker {
             Interruption::Refused { why } => {
                 let why = format!("Telegram takes no form of this message: {why}");
                 tracing::error!(lane = %self.lane, ?group, %why, "dead letter");
-                self.count_death(DeathReason::Refused, 1);
                 self.report(group, Outcome::Dead { why: why.clone() });
                 (Settlement::Dead { reason: DeathReason::Refused, detail: why }, Next::Again)
             }
@@ -102,7 +101,6 @@ impl Worker {
             .unwrap_or_default();
         self.count_death(DeathReason::Unreachable, buried);
         if accepted_at < cutoff {
-            self.count_death(DeathReason::Unreachable, 1);
             self.report(group, Outcome::Dead { why: why.into() });
             let settlement =
                 Settlement::Dead { reason: DeathReason::Unreachable, detail: why.into() };
@@ -198,7 +196,6 @@ impl Worker {
         let detail = "handling it panicked; please report this";
         let settlement = if *panics >= PANICS_ALLOWED {
             self.panics.remove(&lease.entry);
-            self.count_death(DeathReason::Poisonous, 1);
             Settlement::Dead { reason: DeathReason::Poisonous, detail: detail.into() }
         } else {
             Settlement::Released { attempt: Some(detail.into()) }

@@ -1,5 +1,8 @@
 //! Accepting: duplicates are recognised, the rest is merged into what waits.
 
+use std::collections::HashMap;
+
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::columns::{
@@ -8,7 +11,7 @@ use super::columns::{
 };
 use super::desk::{Desk, WAITING, millis};
 use super::homes::Home;
-use crate::alert::GroupId;
+use crate::alert::{Alert, GroupId, Notification};
 use crate::outbox::contract::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
 use crate::outbox::pack;
 use crate::routing::Destination;
@@ -27,6 +30,8 @@ pub(super) struct Parcel {
     event: u64,
     pub alerts: Vec<u8>,
     pub body: Vec<u8>,
+    /// Whether its sender left alerts out.
+    pub left_out: bool,
 }
 
 impl Parcel {
@@ -44,6 +49,7 @@ impl Parcel {
             event: event(notification),
             alerts: alert_hashes(notification),
             body: pack::pack(notification)?,
+            left_out: !notification.is_complete(),
             destinations,
             priority,
             at: millis(at),
@@ -81,7 +87,7 @@ impl Desk {
         let mut lanes = Vec::with_capacity(parcel.places.len());
         for (destination, place) in parcel.destinations.iter().zip(&parcel.places) {
             let home = self.home(parcel, destination, *place)?;
-            let before = self.before(parcel, &home.place).map_err(|error| self.judge(&error))?;
+            let before = self.before(parcel, &home.place)?;
             lanes.push((destination, home, before));
         }
         let is_new = |before: &Before| !before.duplicate && before.waiting.is_none();
@@ -117,13 +123,29 @@ impl Desk {
         }
     }
 
-    fn before(&self, parcel: &Parcel, place: &Place) -> rusqlite::Result<Before> {
-        let now = parcel.at;
+    fn before(&self, parcel: &Parcel, place: &Place) -> Result<Before, StoreError> {
+        let waiting = self.waiting(place).map_err(|error| self.judge(&error))?;
+        let events = self.events(parcel.at, place, waiting.as_ref());
+        let events = events.map_err(|error| self.judge(&error))?;
+        let duplicate = match events.iter().rposition(|(event, _)| *event == parcel.event) {
+            Some(newest) if newest + 1 == events.len() => true,
+            Some(_) => self.is_outdated(parcel, place, waiting.as_ref())?,
+            None => false,
+        };
+        Ok(Before { events, duplicate, waiting })
+    }
+
+    /// The group's events within the window that ends now.
+    fn events(
+        &self,
+        now: i64,
+        place: &Place,
+        waiting: Option<&Waiting>,
+    ) -> rusqlite::Result<Vec<(u64, i64)>> {
         let window = self.options.load().dedup_window.as_millis();
         let window = i64::try_from(window).unwrap_or(i64::MAX);
         // What waits remembers its group's events itself: one row to read and write.
-        let waiting = self.waiting(place)?;
-        let known = match waiting.as_ref().and_then(|waiting| waiting.events.as_deref()) {
+        let known = match waiting.and_then(|waiting| waiting.events.as_deref()) {
             Some(events) => Some(unpack_events(events)),
             None => self
                 .connection
@@ -134,8 +156,30 @@ impl Desk {
         };
         let mut events = known.unwrap_or_default();
         events.retain(|(_, at)| *at > now.saturating_sub(window));
-        let duplicate = events.iter().any(|(event, _)| *event == parcel.event);
-        Ok(Before { events, duplicate, waiting })
+        Ok(events)
+    }
+
+    /// Whether an event that was followed by others is a late copy, of an Alertmanager that lags behind:
+    /// each of its alerts has fired anew since. Otherwise the group is back in a state that it had.
+    fn is_outdated(
+        &self,
+        parcel: &Parcel,
+        place: &Place,
+        waiting: Option<&Waiting>,
+    ) -> Result<bool, StoreError> {
+        let shown = self.card(place)?.map(|card| card.state);
+        // One that does not read is replaced by what comes.
+        let waits = waiting.and_then(|waiting| self.body(waiting.id).ok());
+        let states = shown.iter().chain(&waits);
+        let starts: HashMap<&str, Timestamp> = states
+            .flat_map(|state| &state.alerts)
+            .map(|alert| (alert.fingerprint.as_str(), alert.starts_at))
+            .collect();
+        let newer = |alert: &Alert| {
+            starts.get(alert.fingerprint.as_str()).is_some_and(|start| *start > alert.starts_at)
+        };
+        let event: Notification = pack::unpack(&parcel.body)?;
+        Ok(!event.alerts.is_empty() && event.alerts.iter().all(newer))
     }
 
     /// Remembers an entry's events apart from it, so that their repetition is a duplicate when the

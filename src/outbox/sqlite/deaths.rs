@@ -1,4 +1,4 @@
-//! Entries that the store itself gives up, told to whoever counts them once that is on disk.
+//! Entries that die one by one, told to whoever counts them once that is on disk.
 
 use std::sync::{Arc, OnceLock};
 
@@ -37,8 +37,8 @@ impl Deaths {
         self.death_listener.clone()
     }
 
-    pub fn note(&mut self, chat: &ChatAlias, reason: DeathReason) {
-        self.uncommitted.push((chat.clone(), reason));
+    pub fn note(&mut self, chat: &str, reason: DeathReason) {
+        self.uncommitted.push((ChatAlias(chat.to_owned()), reason));
     }
 
     /// The transaction ended: its deaths are told, or did not happen.

@@ -43,9 +43,8 @@ impl Desk {
                 Ok(state) => leased.push(self.hand_out(Entry { state, ..entry }, &place)?),
                 Err(error) => {
                     tracing::error!(entry = %entry.id, %error, "dead letter");
-                    let (reason, detail) = (DeathReason::Poisonous, error.to_string());
-                    self.die(entry.id, lane.chat.as_str(), reason, &detail)?;
-                    self.deaths.note(&lane.chat, reason);
+                    let chat = lane.chat.as_str();
+                    self.die(entry.id, chat, DeathReason::Poisonous, &error.to_string())?;
                 }
             }
         }
@@ -93,6 +92,7 @@ impl Desk {
         let count = self.count(chat);
         count.waiting -= 1;
         count.dead += 1;
+        self.deaths.note(chat, reason);
         Ok(())
     }
 
@@ -139,12 +139,10 @@ impl Desk {
                     params![class as i64, lease.entry.0],
                 )?;
             }
-            Settlement::Released { attempt } => {
-                self.change(
-                    "UPDATE entries SET leased = 0, attempts = attempts + ?, \
-                     last_error = coalesce(?, last_error) WHERE id = ?",
-                    params![i64::from(attempt.is_some()), attempt, lease.entry.0],
-                )?;
+            Settlement::Released { attempt } => self.release(lease.entry, attempt)?,
+            // What came meanwhile was never tried.
+            Settlement::Dead { detail, .. } if out.news_at.is_some() => {
+                self.release(lease.entry, Some(detail))?;
             }
             Settlement::Dead { reason, detail } => self.die(lease.entry, &chat, reason, &detail)?,
         }
@@ -194,6 +192,16 @@ impl Desk {
             [],
             |row| super::queries::lane(row, 0),
         )
+    }
+
+    /// The entry waits as before; `attempt` is what a try came back with.
+    fn release(&self, id: EntryId, attempt: Option<String>) -> Result<(), StoreError> {
+        self.change(
+            "UPDATE entries SET leased = 0, attempts = attempts + ?, \
+             last_error = coalesce(?, last_error) WHERE id = ?",
+            params![i64::from(attempt.is_some()), attempt, id.0],
+        )
+        .map(drop)
     }
 
     /// The entry stays for what came after it was leased.

@@ -65,11 +65,16 @@ impl Desk {
             ],
         )?;
         let class = waiting.class.min(parcel.priority.class as i64);
+        let severity = match parcel.left_out {
+            // What it leaves out may be the worst.
+            true => waiting.severity.min(parcel.priority.severity),
+            false => parcel.priority.severity,
+        };
         // The index over these two is left alone as long as they stay.
-        if (parcel.priority.severity, class) != (waiting.severity, waiting.class) {
+        if (severity, class) != (waiting.severity, waiting.class) {
             self.change(
                 "UPDATE entries SET severity = ?, class = ? WHERE id = ?",
-                params![parcel.priority.severity, class, id.0],
+                params![severity, class, id.0],
             )?;
         }
         // People were told what it held; what comes now neither waits since then nor counts with it.

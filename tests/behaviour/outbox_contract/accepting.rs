@@ -24,6 +24,9 @@ for_every_store! {
     the_same_event_within_the_window_is_a_duplicate,
     the_order_of_alerts_makes_no_other_event,
     a_refire_or_another_status_is_another_event,
+    a_group_that_is_back_in_an_earlier_state_is_no_duplicate,
+    an_end_of_an_earlier_firing_is_a_late_copy_when_the_new_one_is_shown,
+    what_leaves_alerts_out_makes_its_group_no_less_urgent,
     the_same_event_after_the_window_is_news,
     an_event_shown_already_is_a_duplicate_too,
     a_repeat_passes_within_the_window,
@@ -170,6 +173,57 @@ async fn a_refire_or_another_status_is_another_event(place: &impl Place) {
     assert_eq!(accept(&*store, submission("disk", &[refire])).await, Fate::Merged);
     let late = submission("disk", &[ended("a")]);
     assert_eq!(accept(&*store, late).await, Fate::Duplicate, "an HA peer that lags behind");
+}
+
+async fn a_group_that_is_back_in_an_earlier_state_is_no_duplicate(place: &impl Place) {
+    let store = place.open().await;
+    for (alerts, fate) in [
+        (vec![fires("a")], Fate::Queued),
+        (vec![ended("a")], Fate::Merged),
+        (vec![fires("a")], Fate::Merged),
+        (vec![fires("a")], Fate::Duplicate),
+        (vec![fires("a"), fires("b")], Fate::Merged),
+        (vec![fires("a")], Fate::Merged),
+    ] {
+        assert_eq!(accept(&*store, submission("disk", &alerts)).await, fate, "{alerts:?}");
+    }
+    let leased = lease(&*store, &ops()).await;
+    let waits = alerts(&leased.entry.state);
+    assert_eq!(waits, [("a", Status::Firing, false), ("b", Status::Firing, true)]);
+    // Shown already, it is none either.
+    show(&*store, &leased, 1).await;
+    for (alerts, fate) in [
+        (vec![ended("a")], Fate::Queued),
+        (vec![fires("a")], Fate::Merged),
+        (vec![fires("a")], Fate::Duplicate),
+    ] {
+        assert_eq!(accept(&*store, submission("disk", &alerts)).await, fate, "{alerts:?}");
+    }
+}
+
+async fn an_end_of_an_earlier_firing_is_a_late_copy_when_the_new_one_is_shown(place: &impl Place) {
+    let store = place.open().await;
+    accept(&*store, submission("disk", &[ended("a")])).await;
+    let refire = nabat::alert::Alert { starts_at: at(5), ..fires("a") };
+    accept(&*store, submission("disk", &[refire])).await;
+    show(&*store, &lease(&*store, &ops()).await, 1).await;
+    assert_eq!(accept(&*store, submission("disk", &[ended("a")])).await, Fate::Duplicate);
+}
+
+async fn what_leaves_alerts_out_makes_its_group_no_less_urgent(place: &impl Place) {
+    let store = place.open().await;
+    let with = |severity, alerts: &[nabat::alert::Alert]| {
+        let sent = submission("disk", alerts);
+        Submission { priority: Priority { severity, ..sent.priority }, ..sent }
+    };
+    accept(&*store, with(0, &[fires("worst"), fires("a")])).await;
+    let mut truncated = with(1, &[fires("a")]);
+    Arc::make_mut(&mut truncated.notification).truncated_alerts = 1;
+    accept(&*store, truncated).await;
+    let severity = async || store.most_urgent(&ops()).await.unwrap().unwrap().severity;
+    assert_eq!(severity().await, 0);
+    accept(&*store, with(1, &[fires("a"), ended("worst")])).await;
+    assert_eq!(severity().await, 1);
 }
 
 async fn the_same_event_after_the_window_is_news(place: &impl Place) {

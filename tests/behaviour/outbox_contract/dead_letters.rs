@@ -14,6 +14,7 @@ use super::{
 
 for_every_store! {
     a_dead_letter_says_why_and_is_not_leased,
+    what_came_while_it_was_tried_does_not_die_with_it,
     a_dead_letter_retried_waits_again,
     a_dead_letter_retried_is_merged_beneath_what_waits,
     a_dead_letter_retried_is_merged_beneath_what_was_told_since,
@@ -50,6 +51,22 @@ async fn a_dead_letter_says_why_and_is_not_leased(place: &impl Place) {
     assert_eq!(dead.reason.as_deref(), Some("refused"));
     assert_eq!(dead.last_error.as_deref(), Some("400 no form"));
     assert_eq!(dead.notification.unwrap().alerts, [fires("a")]);
+}
+
+async fn what_came_while_it_was_tried_does_not_die_with_it(place: &impl Place) {
+    let store = place.open().await;
+    accept(&*store, submission("disk", &[fires("a")])).await;
+    let leased = lease(&*store, &ops()).await;
+    accept(&*store, submission("disk", &[fires("a"), fires("b")])).await;
+    let dead = Settlement::Dead { reason: DeathReason::Refused, detail: "no form".into() };
+    store.settle(leased.lease, dead.clone()).await.unwrap();
+    assert_eq!(groups(&*store, EntryState::Dead).await, [""; 0]);
+    let listed = store.list(Some(EntryState::Waiting), 5).await.unwrap().remove(0);
+    assert_eq!((listed.attempts, listed.last_error.as_deref()), (1, Some("no form")));
+    let leased = lease(&*store, &ops()).await;
+    assert_eq!(leased.entry.state.alerts.len(), 2);
+    store.settle(leased.lease, dead).await.unwrap();
+    assert_eq!(groups(&*store, EntryState::Dead).await, ["disk"]);
 }
 
 async fn a_dead_letter_retried_waits_again(place: &impl Place) {

@@ -213,7 +213,7 @@ impl<P: Place> Pair<P> {
             End::Shown => self.model.shown(spot, self.messages),
             End::Partly(class) => self.model.partly(spot, self.messages, class),
             End::Released { failed } => self.model.released(spot, failed),
-            End::Dead => self.model.died(spot),
+            End::Dead => self.model.refused(spot),
         }
     }
 

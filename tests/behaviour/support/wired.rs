@@ -47,9 +47,13 @@ impl Wired {
         let directory = TempDir::new().unwrap();
         let metrics = Arc::new(Metrics::new("test"));
         let commits = metrics.outbox_commit_duration.clone();
-        let outbox: Arc<dyn Outbox> = Arc::new(
-            SqliteOutbox::open(directory.path(), SqliteOptions::default(), commits).unwrap(),
-        );
+        let store =
+            SqliteOutbox::open(directory.path(), SqliteOptions::default(), commits).unwrap();
+        let deaths = metrics.dead_letters.clone();
+        store.on_death(move |chat, reason| {
+            deaths.with_label_values(&[chat.as_str(), reason.as_str()]).inc();
+        });
+        let outbox: Arc<dyn Outbox> = Arc::new(store);
         let chat = Chat {
             number: ChatNumber::Known(OPS),
             language: Language::EN,

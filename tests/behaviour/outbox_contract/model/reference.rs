@@ -108,7 +108,15 @@ impl Model {
         let recent = self.recent.entry(spot).or_default();
         recent.retain(|(_, at)| now - at < self.window);
         let event = (said.repeat, said.truncated, said.alerts.clone());
-        if recent.iter().any(|(known, _)| *known == event) {
+        let newest = recent.last().is_some_and(|(known, _)| *known == event);
+        let seen = recent.iter().any(|(known, _)| *known == event);
+        // The cards here show no alerts.
+        let waits = self.waiting.get(&spot).map(|entry| &entry.alerts);
+        let fired_anew = |(name, (_, since)): (&usize, &(bool, i64))| {
+            let known = waits.and_then(|alerts| alerts.get(name));
+            known.is_some_and(|(_, later, _)| later > since)
+        };
+        if newest || (seen && said.alerts.iter().all(fired_anew)) {
             return Fate::Duplicate;
         }
         recent.push((event, now));
@@ -120,7 +128,10 @@ impl Model {
         entry.truncated = said.truncated;
         entry.put_on_top_of(&older);
         entry.merged += 1;
-        entry.severity = said.severity;
+        entry.severity = match said.truncated {
+            true => entry.severity.min(said.severity),
+            false => said.severity,
+        };
         entry.class = entry.class.min(said.class);
         if entry.leased.is_some() {
             entry.news_at.get_or_insert(now);
@@ -166,7 +177,15 @@ impl Model {
         entry.attempts += u32::from(failed);
     }
 
-    pub fn died(&mut self, spot: Spot) {
+    pub fn refused(&mut self, spot: Spot) {
+        if self.waiting[&spot].news_at.is_some() {
+            self.released(spot, true);
+        } else {
+            self.died(spot);
+        }
+    }
+
+    fn died(&mut self, spot: Spot) {
         let entry = self.waiting.remove(&spot).unwrap();
         self.dead.push(Entry { leased: None, ..entry });
     }
