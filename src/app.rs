@@ -135,7 +135,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let delivery = Delivery::new(Surroundings {
         outbox: outbox.clone(),
         client: client.clone(),
-        bot: Bot::new(token.watch(), token.ask()),
+        bot: Bot::new(token.watch(), token.ask(), token.why_none()),
         chats: chats.clone(),
         topics,
         renderer: Arc::new(ArcSwap::from_pointee(renderer)),
@@ -179,7 +179,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         intake.clone(),
         readiness.clone(),
         reloader.clone(),
-        delivery.reports(),
+        Arc::new(delivery.clone()),
         env!("CARGO_PKG_VERSION"),
     );
     let mut site = web::site(ingest::router(door), web::router(doors));

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::Options;
 use crate::clock::Clock;
 use crate::config::{ChatIdSource, Config, UrlSource};
-use crate::delivery::{AskForToken, Chat, ChatNumber};
+use crate::delivery::{AskForToken, Chat, ChatNumber, WhyNoToken};
 use crate::heartbeats::PushAddress;
 use crate::lifecycle::Tasks;
 use crate::routing::ChatAlias;
@@ -86,6 +86,15 @@ impl Keeper {
             if let Some(source) = &*source {
                 source.secrets.refresh_now(&source.token_at);
             }
+        })
+    }
+
+    /// Says what keeps the token from being read, once that is known.
+    pub fn why_none(&self) -> WhyNoToken {
+        let source = self.source.clone();
+        Arc::new(move || {
+            let source = source.lock().unwrap_or_else(PoisonError::into_inner);
+            source.as_ref()?.secrets.trouble(BOT_TOKEN)
         })
     }
 

@@ -4,22 +4,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+
+use super::Hindrance;
 
 /// A refused token that did not change is tried again after this long, doubled each time:
 /// people do repair a bot without giving it a new token.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
+/// What a refused token means for what waits.
+pub const REFUSED: &str = "Telegram refuses the bot token (401 Unauthorized)";
+
 /// Asked to read the token again, at once.
 pub type AskForToken = Arc<dyn Fn() + Send + Sync>;
+
+/// Says why there is no token yet, once that is known.
+pub type WhyNoToken = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// The token as delivery uses it.
 pub struct Bot {
     token: watch::Receiver<Option<Arc<SecretString>>>,
     ask: AskForToken,
+    why_none: WhyNoToken,
     refused: Mutex<Option<RefusedToken>>,
+    /// A person wants a refused token to be tried.
+    again: Notify,
 }
 
 struct RefusedToken {
@@ -36,8 +47,12 @@ impl std::fmt::Debug for Bot {
 
 impl Bot {
     /// `ask` is called when Telegram refuses the token.
-    pub fn new(token: watch::Receiver<Option<Arc<SecretString>>>, ask: AskForToken) -> Self {
-        Self { token, ask, refused: Mutex::new(None) }
+    pub fn new(
+        token: watch::Receiver<Option<Arc<SecretString>>>,
+        ask: AskForToken,
+        why_none: WhyNoToken,
+    ) -> Self {
+        Self { token, ask, why_none, refused: Mutex::new(None), again: Notify::new() }
     }
 
     /// Waits until there is a token worth trying. Safe to cancel.
@@ -58,8 +73,13 @@ impl Bot {
                     None => std::future::pending().await,
                 }
             };
+            let again = self.again.notified();
+            tokio::pin!(again);
+            // Whoever calls from here on is heard.
+            again.as_mut().enable();
             tokio::select! {
                 biased;
+                () = again => {}
                 changed = watched.changed() => if changed.is_err() {
                     // The source is gone: only a stop follows.
                     std::future::pending::<()>().await;
@@ -67,6 +87,27 @@ impl Bot {
                 () = retry => {}
             }
         }
+    }
+
+    /// Lets a refused token be tried before its pause is over: it may have been put right.
+    pub fn try_again(&self) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(refused) = &mut *refused {
+            refused.until = Instant::now();
+        }
+        drop(refused);
+        self.again.notify_waiters();
+    }
+
+    /// What keeps the bot from speaking at all.
+    pub fn hindrance(&self) -> Option<Hindrance> {
+        let Some(token) = self.token.borrow().clone() else {
+            let why = (self.why_none)();
+            let lasts = why.is_some();
+            let why = why.unwrap_or_else(|| "it has not been read yet".to_owned());
+            return Some(Hindrance { why: format!("no bot token: {why}"), lasts });
+        };
+        self.paused_until(&token).map(|_| Hindrance { why: REFUSED.to_owned(), lasts: true })
     }
 
     /// Whether there is a token that was not refused.
@@ -124,7 +165,7 @@ mod tests {
         let ask = move || {
             count.fetch_add(1, Ordering::Relaxed);
         };
-        (Bot::new(watched, Arc::new(ask)), tokens, asked)
+        (Bot::new(watched, Arc::new(ask), Arc::new(|| None)), tokens, asked)
     }
 
     /// How long [`Bot::usable`] waits, on the paused clock; `None` when longer than a day.
@@ -172,6 +213,23 @@ mod tests {
         }
         assert_eq!(pauses, [30, 60, 120, 240, 480, 600, 600]);
         assert_eq!(asked.load(Ordering::Relaxed), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_person_has_a_refused_token_tried_before_its_pause_is_over() {
+        let (bot, tokens, _) = bot();
+        let first = token("1:a");
+        tokens.send_replace(Some(first.clone()));
+        bot.was_refused(&first);
+        assert_eq!(bot.hindrance().unwrap().why, REFUSED);
+        let (waited, ()) = tokio::join!(wait(&bot), async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            bot.try_again();
+        });
+        assert_eq!(waited, Some(Duration::from_secs(3)));
+        assert_eq!(bot.hindrance(), None);
+        bot.was_refused(&first);
+        assert_eq!(wait(&bot).await, Some(FIRST_PAUSE * 2), "it is no fresh one for that");
     }
 
     #[tokio::test(start_paused = true)]

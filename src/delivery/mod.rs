@@ -26,10 +26,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio::time::Instant;
 
-pub use self::bot::{AskForToken, Bot};
+pub use self::bot::{AskForToken, Bot, WhyNoToken};
 pub use self::chats::{Chat, ChatNumber, Chats};
 pub use self::pace::{ChatPace, Limit, Paces};
-pub use self::report::{Outcome, Report};
+pub use self::report::{Hindrance, Insight, Outcome, Report};
 pub use self::sound::{QuietHours, Sound};
 pub use self::topics::TopicBook;
 pub use self::verdict::{Attempt, Form, Verdict, judge};
@@ -120,7 +120,7 @@ impl Shared {
     }
 }
 
-/// How a lane's worker is called.
+/// How a lane's worker is called, and what it answers.
 #[derive(Debug, Default)]
 struct Bell {
     /// Something waits.
@@ -129,6 +129,14 @@ struct Bell {
     urge: Notify,
     /// Another lane reached Telegram again: who failed on the way there may try now.
     fair: Notify,
+    /// What its last try came back with, until one is good.
+    hindrance: Mutex<Option<Hindrance>>,
+}
+
+impl Bell {
+    fn hindered(&self, hindrance: Option<Hindrance>) {
+        *self.hindrance.lock().unwrap_or_else(PoisonError::into_inner) = hindrance;
+    }
 }
 
 impl std::fmt::Debug for Delivery {
@@ -187,11 +195,14 @@ impl Delivery {
         drop(self.shared.with.tasks.spawn("lane", worker.run()));
     }
 
-    /// A person wants the lane to be tried now, whatever pause its failures have earned it.
+    /// A person wants the lane to be tried now, whatever pause its failures or a refused token have
+    /// earned it.
     pub fn urge(&self, lane: &LaneId) {
         self.wake(lane);
+        self.shared.with.bot.try_again();
         let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bell) = lanes.get(lane) {
+            bell.hindered(None);
             bell.urge.notify_one();
         }
     }
@@ -215,13 +226,22 @@ impl Delivery {
         }
     }
 
-    /// Where to subscribe to what happens.
-    pub fn reports(&self) -> broadcast::Sender<Report> {
-        self.shared.reports.clone()
-    }
-
     /// Gives tests and the reload what the lanes work with.
     pub fn surroundings(&self) -> &Surroundings {
         &self.shared.with
+    }
+}
+
+impl Insight for Delivery {
+    fn reports(&self) -> broadcast::Receiver<Report> {
+        self.shared.reports.subscribe()
+    }
+
+    fn hindrance(&self, lane: &LaneId) -> Option<Hindrance> {
+        self.shared.with.bot.hindrance().or_else(|| {
+            let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            let bell = lanes.get(lane)?;
+            bell.hindrance.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
     }
 }

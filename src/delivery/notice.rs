@@ -19,9 +19,19 @@ impl Delivery {
             return true;
         }
         let now = with.clock.now();
+        let since = match status {
+            Status::Firing => None,
+            Status::Resolved => self.told_since(&fallback, lane).await,
+        };
         let language = with.chats.get(&fallback.chat).map(|chat| chat.language).unwrap_or_default();
         let submission = Submission {
-            notification: Arc::new(unreachable(lane, why, status, now, language)),
+            notification: Arc::new(unreachable(
+                lane,
+                why,
+                status,
+                (since.unwrap_or(now), now),
+                language,
+            )),
             destinations: vec![Destination {
                 lane: fallback.clone(),
                 by_label: false,
@@ -49,13 +59,17 @@ impl Delivery {
     /// Whether the fallback chat believes that a lane can't be reached; a former process may have
     /// told it.
     pub(super) async fn is_told(&self, lane: &LaneId) -> bool {
-        let with = &self.shared.with;
-        let Some(fallback) = with.options.load().fallback.clone() else { return false };
-        match with.outbox.latest(&fallback, &Own::group(&key(lane))).await {
-            Ok(latest) => latest.is_some_and(|state| state.status == Status::Firing),
+        let Some(fallback) = self.shared.with.options.load().fallback.clone() else { return false };
+        self.told_since(&fallback, lane).await.is_some()
+    }
+
+    /// Since when the fallback chat believes that a lane can't be reached, if it does.
+    async fn told_since(&self, fallback: &LaneId, lane: &LaneId) -> Option<jiff::Timestamp> {
+        match self.shared.with.outbox.latest(fallback, &Own::group(&key(lane))).await {
+            Ok(latest) => latest?.firing().next().map(|alert| alert.starts_at),
             Err(error) => {
                 tracing::warn!(%lane, %error, "it is not known what the fallback chat was told");
-                false
+                None
             }
         }
     }
@@ -70,7 +84,7 @@ fn unreachable(
     lane: &LaneId,
     why: &str,
     status: Status,
-    now: jiff::Timestamp,
+    (since, now): (jiff::Timestamp, jiff::Timestamp),
     language: Language,
 ) -> Notification {
     let name = lane.to_string();
@@ -84,5 +98,5 @@ fn unreachable(
             ("action", &language.say("chat_unreachable_action", &[])),
         ],
     };
-    own.notification(status, now, now)
+    own.notification(status, since, now)
 }

@@ -154,6 +154,8 @@ struct State {
     spare_sent: Option<Instant>,
     /// A turn of the even pace that was taken and not used yet.
     reserved: bool,
+    /// When the hard limit lets go of a chat that it holds up.
+    held_until: Option<Instant>,
 }
 
 impl ChatPace {
@@ -175,6 +177,7 @@ impl ChatPace {
                 spare_rests_until: None,
                 spare_sent: None,
                 reserved: false,
+                held_until: None,
             }),
         }
     }
@@ -285,7 +288,15 @@ impl State {
         self.recover(now);
         let free_at = self.window.free_at(now);
         if free_at > now {
+            self.held_until = Some(free_at);
             return Err(free_at);
+        }
+        // While the limit held it up the chat was not quiet: it gets no burst for that.
+        let period = self.limit.time_for(1);
+        let held = self.held_until.take().is_some_and(|until| now < until + period);
+        if held && !self.reserved && self.slowness <= 1.0 {
+            self.even = even(self.limit, self.slowness, &self.clock);
+            (1..self.limit.burst).for_each(|_| drop(self.even.check()));
         }
         if !self.reserved
             && let Err(early) = self.even.check()

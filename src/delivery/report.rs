@@ -1,4 +1,8 @@
-//! What delivery tells those who wait for a certain alert to be shown.
+//! What delivery tells those who wait for a certain alert to be shown, or look at what waits.
+
+use std::fmt;
+
+use tokio::sync::broadcast;
 
 use crate::alert::GroupId;
 use crate::routing::LaneId;
@@ -17,8 +21,25 @@ pub struct Report {
 pub enum Outcome {
     /// Telegram took the message.
     Shown { chat: ChatId, message: MessageId },
-    /// It did not; it will be tried again.
-    Waiting { why: String },
+    /// It did not; it will be tried again. `lasts`: in vain, as long as nobody acts.
+    Waiting { why: String, lasts: bool },
     /// A person is needed.
     Dead { why: String },
+}
+
+/// What keeps a lane from saying what waits in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hindrance {
+    pub why: String,
+    /// It does not pass by itself: a person has to act.
+    pub lasts: bool,
+}
+
+/// What others may know of delivery.
+pub trait Insight: fmt::Debug + Send + Sync + 'static {
+    /// What happens from now on.
+    fn reports(&self) -> broadcast::Receiver<Report>;
+
+    /// What keeps the lane from speaking, beside its pace; `None` when nothing is known to.
+    fn hindrance(&self, lane: &LaneId) -> Option<Hindrance>;
 }

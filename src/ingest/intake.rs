@@ -151,6 +151,19 @@ impl Intake {
         }
     }
 
+    /// Whether a notification would be accepted for some lane.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such chat, or none at all for it.
+    pub fn leads_somewhere(
+        &self,
+        notification: &Notification,
+        direct: Option<&ChatAlias>,
+    ) -> Result<(), IntakeError> {
+        self.destinations(notification, direct).map(drop)
+    }
+
     fn destinations(
         &self,
         notification: &Notification,

@@ -114,8 +114,13 @@ fn read_alert(
         Moment::At(at) => Ok(Some(at)),
         Moment::Broken(value) => Err(BodyError::Time { index, field, value }),
     };
-    let starts_at = time(wire.starts_at, "startsAt")?.unwrap_or(received_at);
-    let ended_at = time(wire.ends_at, "endsAt")?;
+    // Not the time of receipt: the same body again would be another firing.
+    let starts_at = time(wire.starts_at, "startsAt")?.unwrap_or(Timestamp::UNIX_EPOCH);
+    let ended_at = match wire.ends_at {
+        // Nobody asks when it ends.
+        Moment::Broken(_) if wire.status.or(group_status) == Some(Status::Firing) => None,
+        moment => time(moment, "endsAt")?,
+    };
     let has_ended = || ended_at.is_some_and(|at| at <= received_at);
     let status = wire
         .status

@@ -117,7 +117,7 @@ fn what_is_missing_is_derived_from_what_is_there() {
     ]});
     let notification = read_json(&body);
     assert_eq!(notification.status, Status::Firing);
-    assert_eq!(notification.alerts[0].starts_at, now());
+    assert_eq!(notification.alerts[0].starts_at, Timestamp::UNIX_EPOCH, "the same each time");
     assert_eq!(notification.alerts[1].status, Status::Resolved);
     assert_eq!(notification.common_labels, [("team".into(), "db".into())].into());
     assert_eq!(notification.group.key, "{}:{team=\"db\"}");
@@ -213,6 +213,21 @@ fn a_broken_time_is_refused_with_its_field() {
     assert!(fault.starts_with("alerts[1].startsAt: \"yesterday\" is not a time"), "{fault}");
     let fault = refusal(r#"{"alerts": [{"endsAt": "2026-13-01T00:00:00Z"}]}"#);
     assert!(fault.starts_with("alerts[0].endsAt"), "{fault}");
+}
+
+#[test]
+fn no_group_is_lost_to_a_time_that_is_odd_and_says_nothing() {
+    let starts =
+        |text: &str| read_json(&json!({"alerts": [{"startsAt": text}]})).alerts[0].starts_at;
+    assert_eq!(starts("9999-12-31T23:59:59Z"), Timestamp::MAX);
+    assert_eq!(
+        starts("2026-11-23T19:00:00.12345678901+02:00"),
+        "2026-11-23T17:00:00.123456789Z".parse().unwrap()
+    );
+    let fires = json!({"alerts": [{"status": "firing", "endsAt": "never"}]});
+    assert_eq!(read_json(&fires).alerts[0].ends_at, None);
+    let fault = refusal(r#"{"alerts": [{"startsAt": "9999-12-31"}]}"#);
+    assert!(fault.starts_with("alerts[0].startsAt"), "{fault}");
 }
 
 #[test]

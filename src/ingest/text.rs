@@ -1,8 +1,10 @@
 //! Lenient readers for the small values of a webhook body.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::fmt::temporal::Pieces;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
@@ -129,15 +131,38 @@ impl Visitor<'_> for MomentVisitor {
         if value.is_empty() || value.starts_with("0001-01-01T00:00:00") {
             return Ok(Moment::Unset);
         }
-        Ok(match value.parse() {
-            Ok(at) => Moment::At(at),
-            Err(_) => Moment::Broken(value.chars().take(40).collect()),
+        Ok(match moment(value) {
+            Some(at) => Moment::At(at),
+            None => Moment::Broken(value.chars().take(40).collect()),
         })
     }
 
     fn visit_unit<E: Error>(self) -> Result<Moment, E> {
         Ok(Moment::Unset)
     }
+}
+
+/// A time of RFC 3339, to the nanosecond; the last hours of the year 9999, which some write for "never",
+/// are as late as a time can be.
+fn moment(text: &str) -> Option<Timestamp> {
+    let text = shortened(text);
+    let too_late = || {
+        let pieces = Pieces::parse(&*text).ok()?;
+        let whole = pieces.time().is_some() && pieces.offset().is_some();
+        (whole && pieces.date().year() == 9999).then_some(Timestamp::MAX)
+    };
+    text.parse().ok().or_else(too_late)
+}
+
+/// Without the digits of a second's fraction behind the ninth.
+fn shortened(text: &str) -> Cow<'_, str> {
+    const DIGITS: usize = 9;
+    let Some((whole, fraction)) = text.split_once('.') else { return Cow::Borrowed(text) };
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    if digits <= DIGITS {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{whole}.{}{}", &fraction[..DIGITS], &fraction[digits..]))
 }
 
 /// Whether a field is there at all, whatever it holds; `null` is not there.

@@ -323,7 +323,7 @@ pub struct EntryView {
     /// Why it is dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What the last attempt came back with.
+    /// What the last attempt came back with; for people also what stops the others of its lane.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// The merged state itself; only when one entry is asked for.

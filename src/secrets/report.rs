@@ -1,37 +1,51 @@
 //! What is logged and counted about a kept secret: one function a happening, and one line a
 //! change, however often it is retried.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::SecretError;
 use crate::telemetry::Metrics;
+
+/// What was said last about a trouble that goes on; shared with whoever asks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trouble(Arc<Mutex<Option<String>>>);
+
+impl Trouble {
+    pub fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns what it was before.
+    fn set(&self, trouble: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), trouble)
+    }
+}
 
 /// Speaks about one secret, by the path it has in the configuration.
 #[derive(Debug)]
 pub(super) struct Report {
     name: String,
     metrics: Arc<Metrics>,
-    /// What was said last about a trouble that goes on.
-    trouble: Option<String>,
+    trouble: Trouble,
 }
 
 impl Report {
-    pub(super) fn new(name: String, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(name: String, metrics: Arc<Metrics>, trouble: Trouble) -> Self {
         metrics.secret_age.with_label_values(&[&name]);
         metrics.secret_refresh_failures.with_label_values(&[&name]);
-        Self { name, metrics, trouble: None }
+        Self { name, metrics, trouble }
     }
 
     /// The secret was read and is what is in use.
     pub(super) fn unchanged(&mut self) {
-        if self.trouble.take().is_some() {
+        if self.trouble.set(None).is_some() {
             tracing::info!(secret = self.name, "the secret can be read again; it is unchanged");
         }
     }
 
     /// A value is in use from now on.
     pub(super) fn taken(&mut self, first: bool) {
-        self.trouble = None;
+        self.trouble.set(None);
         if first {
             tracing::info!(secret = self.name, "the secret has arrived");
         } else {
@@ -41,7 +55,7 @@ impl Report {
 
     /// A first value is in use although nobody could check it.
     pub(super) fn taken_unchecked(&mut self) {
-        self.trouble = None;
+        self.trouble.set(None);
         tracing::info!(secret = self.name, "the secret has arrived; it could not be checked yet");
     }
 
@@ -87,9 +101,7 @@ impl Report {
     }
 
     fn is_news(&mut self, trouble: String) -> bool {
-        let news = self.trouble.as_ref() != Some(&trouble);
-        self.trouble = Some(trouble);
-        news
+        self.trouble.set(Some(trouble.clone())) != Some(trouble)
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::keeper::Keeper;
-use super::report::Report;
+use super::report::{Report, Trouble};
 use super::{Checker, Pace, SecretRef, SecretWatch, Sources};
 use crate::clock::Clock;
 use crate::config;
@@ -79,6 +79,7 @@ struct Kept {
     at: SecretRef,
     value: watch::Sender<Option<Arc<SecretString>>>,
     wake: Arc<Notify>,
+    trouble: Trouble,
     _stops_when_dropped: DropGuard,
 }
 
@@ -122,7 +123,7 @@ impl Secrets {
         };
         let receiver = value.subscribe();
         let wake = Arc::new(Notify::new());
-        let stop = self.0.stop.child_token();
+        let (stop, trouble) = (self.0.stop.child_token(), Trouble::default());
         let keeper = Keeper {
             at: wanted.at.clone(),
             checker: wanted.checker,
@@ -131,13 +132,13 @@ impl Secrets {
             retry: self.0.options.retry,
             value: value.clone(),
             wake: wake.clone(),
-            report: Report::new(wanted.name.clone(), self.0.metrics.clone()),
+            report: Report::new(wanted.name.clone(), self.0.metrics.clone(), trouble.clone()),
         };
         let stopped = stopped(self.0.tasks.clone(), stop.clone());
         self.0.tasks.spawn("secret", keeper.run(stopped));
         kept.insert(
             wanted.name,
-            Kept { at: wanted.at, value, wake, _stops_when_dropped: stop.drop_guard() },
+            Kept { at: wanted.at, value, wake, trouble, _stops_when_dropped: stop.drop_guard() },
         );
         receiver
     }
@@ -145,6 +146,11 @@ impl Secrets {
     /// The value of a secret that is kept; `None` when nobody wanted one from there.
     pub fn watch(&self, at: &SecretRef) -> Option<SecretWatch> {
         self.kept().values().find(|kept| kept.at == *at).map(|kept| kept.value.subscribe())
+    }
+
+    /// What keeps the secret of this name from being read, or its newest value from being used.
+    pub fn trouble(&self, name: &str) -> Option<String> {
+        self.kept().get(name)?.trouble.get()
     }
 
     /// Reads the secret again at once, because its value was refused where it was used (401).

@@ -20,10 +20,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::routing::{get, post};
-use tokio::sync::broadcast;
 
 use crate::clock::Clock;
-use crate::delivery::Report;
+use crate::delivery::Insight;
 use crate::ingest::{Bodies, BodyLimits, Intake};
 use crate::lifecycle::Readiness;
 use crate::outbox::{Outbox, StoreError, Totals};
@@ -54,8 +53,7 @@ pub struct Doors {
     intake: Arc<Intake>,
     readiness: Readiness,
     reload: Arc<dyn Reload>,
-    /// What delivery says happened; the test alert listens.
-    reports: broadcast::Sender<Report>,
+    delivery: Arc<dyn Insight>,
     version: &'static str,
     started_at: jiff::Timestamp,
     test_pace: test_alert::Pace,
@@ -71,7 +69,7 @@ impl Doors {
         intake: Arc<Intake>,
         readiness: Readiness,
         reload: Arc<dyn Reload>,
-        reports: broadcast::Sender<Report>,
+        delivery: Arc<dyn Insight>,
         version: &'static str,
     ) -> Self {
         let started_at = intake.clock.now();
@@ -79,7 +77,7 @@ impl Doors {
             intake,
             readiness,
             reload,
-            reports,
+            delivery,
             version,
             started_at,
             test_pace: test_alert::Pace::default(),

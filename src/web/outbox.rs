@@ -7,7 +7,8 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 
-use crate::outbox::{EntryId, EntryState};
+use crate::outbox::{EntryId, EntryState, EntryView};
+use crate::routing::LaneId;
 
 use super::{Doors, answer};
 
@@ -40,7 +41,10 @@ pub(super) async fn list(
         return answer::error(StatusCode::BAD_REQUEST, fault);
     }
     match doors.outbox().list(filter.state, limit).await {
-        Ok(entries) => answer::ok(serde_json::json!({"entries": entries})),
+        Ok(mut entries) => {
+            entries.iter_mut().for_each(|entry| doors.explain(entry));
+            answer::ok(serde_json::json!({"entries": entries}))
+        }
         Err(error) => answer::store_error(&error),
     }
 }
@@ -58,7 +62,10 @@ pub(super) async fn show(State(doors): State<Arc<Doors>>, Path(id): Path<String>
         Err(refusal) => return refusal,
     };
     match doors.outbox().show(id).await {
-        Ok(entry) => answer::ok(serde_json::json!({"entry": entry})),
+        Ok(mut entry) => {
+            doors.explain(&mut entry);
+            answer::ok(serde_json::json!({"entry": entry}))
+        }
         Err(error) => answer::store_error(&error),
     }
 }
@@ -92,6 +99,16 @@ pub(super) async fn drop_entry(
             answer::ok(serde_json::Value::Null)
         }
         Err(error) => answer::store_error(&error),
+    }
+}
+
+impl Doors {
+    /// Says of what waits, and was not tried itself, what stops its lane.
+    fn explain(&self, entry: &mut EntryView) {
+        if entry.state == EntryState::Waiting && entry.last_error.is_none() {
+            let lane = LaneId { chat: entry.chat.clone(), topic: entry.topic.clone() };
+            entry.last_error = self.delivery.hindrance(&lane).map(|hindrance| hindrance.why);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::alert::{Alert, GroupId, Labels, Notification, Reason, Source, Status};
-use crate::delivery::{Outcome, Report};
+use crate::delivery::{Hindrance, Outcome, Report};
 use crate::ingest::{self, Bodies, IntakeError};
 use crate::routing::{ChatAlias, LaneId, Topic};
 use crate::telegram::MessageId;
@@ -35,10 +35,8 @@ const PERIOD: Duration = Duration::from_secs(10);
 struct Order {
     chat: Option<ChatAlias>,
     severity: Option<String>,
-    #[serde(default)]
-    labels: Labels,
-    #[serde(default)]
-    annotations: Labels,
+    labels: Option<Labels>,
+    annotations: Option<Labels>,
     status: Option<Status>,
 }
 
@@ -76,6 +74,9 @@ struct LaneResult {
     outcome: &'static str,
     message_id: Option<MessageId>,
     error: Option<String>,
+    /// It waits in vain as long as nobody acts.
+    #[serde(skip)]
+    lasts: bool,
 }
 
 const DELIVERED: &str = "delivered";
@@ -99,29 +100,48 @@ pub(super) async fn test_alert(
         Ok(order) => order,
         Err((status, fault)) => return answer::error(status, fault),
     };
+    let chat = order.chat.clone();
+    let notification = compose(order, doors.clock().now());
+    // What goes nowhere costs nothing.
+    if let Err(error) = doors.intake.leads_somewhere(&notification, chat.as_ref()) {
+        return refused(&error);
+    }
     if let Err(pause) = doors.test_pace.take() {
         let seconds = pause.as_secs() + 1;
         let fault = format!("too many test alerts; the next one can go in {seconds} s");
         let refusal = answer::error(StatusCode::TOO_MANY_REQUESTS, fault);
         return ([(header::RETRY_AFTER, seconds.to_string())], refusal).into_response();
     }
-    let chat = order.chat.clone();
-    let notification = compose(order, doors.clock().now());
     let group = notification.group.clone();
     // Before the alert is taken, so that no report is missed.
-    let reports = doors.reports.subscribe();
+    let reports = doors.delivery.reports();
     let accepted = match doors.intake.take(notification, chat.as_ref()).await {
         Ok(accepted) => accepted,
-        Err(error @ IntakeError::UnknownChat { .. }) => {
-            return answer::error(StatusCode::NOT_FOUND, error.to_string());
-        }
-        Err(error) => return answer::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        Err(error) => return refused(&error),
     };
-    let mut results: Vec<LaneResult> =
-        accepted.lanes.into_iter().map(|(lane, _)| LaneResult::waiting(lane)).collect();
+    let lanes: Vec<LaneId> = accepted.lanes.into_iter().map(|(lane, _)| lane).collect();
+    let mut results: Vec<LaneResult> = lanes.iter().cloned().map(LaneResult::waiting).collect();
+    for (lane, result) in lanes.iter().zip(&mut results) {
+        // A person waits: what failed before is tried now.
+        doors.intake.wake.urge(lane);
+        result.hindered_by(doors.delivery.hindrance(lane));
+    }
     // Out of time: the results say which lanes still wait.
     let _ = tokio::time::timeout(wait, follow(reports, &group, &mut results)).await;
+    for (lane, result) in lanes.iter().zip(&mut results) {
+        if result.outcome == WAITING && result.error.is_none() {
+            result.hindered_by(doors.delivery.hindrance(lane));
+        }
+    }
     tell(&group, &results)
+}
+
+fn refused(error: &IntakeError) -> Response {
+    let status = match error {
+        IntakeError::UnknownChat { .. } => StatusCode::NOT_FOUND,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    answer::error(status, error.to_string())
 }
 
 fn read_wait(text: &str) -> Result<Duration, String> {
@@ -155,7 +175,8 @@ async fn read_order(bodies: &Bodies, request: Request) -> Result<Order, (StatusC
             return Err(bad(format!("there is no field {field:?}; {known}")));
         }
     }
-    serde_json::from_value(fields.into()).map_err(|error| bad(error.to_string()))
+    // From the text again, so that what is wrong with a field is named with its place.
+    serde_json::from_slice(body).map_err(|error| bad(error.to_string()))
 }
 
 fn compose(order: Order, now: Timestamp) -> Notification {
@@ -163,13 +184,13 @@ fn compose(order: Order, now: Timestamp) -> Notification {
         ("alertname".to_owned(), "NabatTestAlert".to_owned()),
         ("severity".to_owned(), "info".to_owned()),
     ]);
-    labels.extend(order.labels);
+    labels.extend(order.labels.unwrap_or_default());
     labels.extend(order.severity.map(|severity| ("severity".to_owned(), severity)));
     let mut annotations = Labels::from([(
         "summary".to_owned(),
         "A test alert, sent by hand through nabat: whoever reads it can be reached.".to_owned(),
     )]);
-    annotations.extend(order.annotations);
+    annotations.extend(order.annotations.unwrap_or_default());
     let status = order.status.unwrap_or(Status::Firing);
     // Every test is a group of its own: no dedup, no card to edit.
     let unique = format!("{:016x}", rand::random::<u64>());
@@ -207,29 +228,49 @@ fn compose(order: Order, now: Timestamp) -> Notification {
     }
 }
 
-/// Notes what delivery reports about the group until no lane waits any more.
+/// Notes what delivery reports about the group until no lane waits any more, or none but in vain.
 async fn follow(
     mut reports: broadcast::Receiver<Report>,
     group: &GroupId,
     results: &mut [LaneResult],
 ) {
-    while results.iter().any(|result| result.outcome == WAITING) {
-        match reports.recv().await {
-            Ok(report) if report.group == *group => {
-                if let Some(result) = results.iter_mut().find(|result| result.is_of(&report.lane)) {
-                    result.note(report.outcome);
-                }
-            }
+    while results.iter().any(|result| result.outcome == WAITING && !result.lasts) {
+        let report = match reports.recv().await {
+            Ok(report) => report,
             // So much was reported that some of it is lost; ours may still come.
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Lagged(_)) => continue,
             Err(RecvError::Closed) => return,
+        };
+        let Some(result) = results.iter_mut().find(|result| result.is_of(&report.lane)) else {
+            continue;
+        };
+        match report.outcome {
+            outcome if report.group == *group => result.note(outcome),
+            // What stops the one before it in the lane stops ours.
+            Outcome::Waiting { why, lasts: true } if result.outcome == WAITING => {
+                result.hindered_by(Some(Hindrance { why, lasts: true }));
+            }
+            _ => {}
         }
     }
 }
 
 impl LaneResult {
     fn waiting(lane: LaneId) -> Self {
-        Self { chat: lane.chat, topic: lane.topic, outcome: WAITING, message_id: None, error: None }
+        Self {
+            chat: lane.chat,
+            topic: lane.topic,
+            outcome: WAITING,
+            message_id: None,
+            error: None,
+            lasts: false,
+        }
+    }
+
+    fn hindered_by(&mut self, hindrance: Option<Hindrance>) {
+        if let Some(Hindrance { why, lasts }) = hindrance {
+            (self.error, self.lasts) = (Some(why), lasts);
+        }
     }
 
     fn is_of(&self, lane: &LaneId) -> bool {
@@ -237,9 +278,10 @@ impl LaneResult {
     }
 
     fn note(&mut self, outcome: Outcome) {
+        self.lasts = matches!(outcome, Outcome::Waiting { lasts: true, .. });
         (self.outcome, self.message_id, self.error) = match outcome {
             Outcome::Shown { message, .. } => (DELIVERED, Some(message), None),
-            Outcome::Waiting { why } => (WAITING, None, Some(why)),
+            Outcome::Waiting { why, .. } => (WAITING, None, Some(why)),
             Outcome::Dead { why } => (FAILED, None, Some(why)),
         };
     }

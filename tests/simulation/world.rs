@@ -158,7 +158,7 @@ impl World {
                 self.network.clone(),
                 TIMEOUT,
             ))),
-            bot: Bot::new(self.token.subscribe(), Arc::new(|| {})),
+            bot: Bot::new(self.token.subscribe(), Arc::new(|| {}), Arc::new(|| None)),
             chats: Arc::new(chats),
             topics: Arc::new(TopicBook::new(outbox.topics().await.unwrap())),
             renderer: RENDERER.clone(),

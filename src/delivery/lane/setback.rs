@@ -8,6 +8,8 @@ use tokio::time::Instant;
 use super::trouble::{FIRST_BACKOFF, FIRST_PARKING, LONGEST_BACKOFF, LONGEST_PARKING, backoff};
 use super::{Next, STORE_PAUSE, Worker};
 use crate::alert::{GroupId, Status};
+use crate::delivery::Hindrance;
+use crate::delivery::bot::REFUSED;
 use crate::delivery::report::{Outcome, Report};
 use crate::delivery::speaker::Interruption;
 use crate::outbox::{DeathReason, EntryId, Settlement, StoreError};
@@ -28,11 +30,15 @@ impl Worker {
     ) -> (Settlement, Next) {
         let quietly = Settlement::Released { attempt: None };
         match interruption {
-            Interruption::Stopping | Interruption::NotStored | Interruption::TokenRefused => {
+            Interruption::Stopping | Interruption::NotStored => (quietly, Next::Again),
+            Interruption::TokenRefused => {
+                self.report_waiting(group, REFUSED, true);
                 (quietly, Next::Again)
             }
             Interruption::RateLimited => {
-                self.report(group, Outcome::Waiting { why: "429: Telegram asked to wait".into() });
+                let why = "429: Telegram asked to wait";
+                self.hindered(why, false);
+                self.report_waiting(group, why, false);
                 let shared = &self.delivery.shared;
                 let (pace, clock) = (shared.paces.chat(number), shared.with.clock.now());
                 let footprint = pace.footprint(number, Instant::now(), clock);
@@ -51,7 +57,7 @@ impl Worker {
                     self.trouble.failed_on(entry);
                 }
                 self.fail(&why, FIRST_BACKOFF, LONGEST_BACKOFF);
-                self.report(group, Outcome::Waiting { why: why.clone() });
+                self.report_waiting(group, &why, false);
                 (Settlement::Released { attempt: Some(why) }, Next::Again)
             }
             Interruption::Refused { why } => {
@@ -75,6 +81,7 @@ impl Worker {
         let dead_after = self.delivery.shared.with.options.load().dead_after;
         let longest = LONGEST_PARKING.min((dead_after / 4).max(Duration::from_millis(100)));
         self.fail(why, FIRST_PARKING.min(longest), longest);
+        self.hindered(why, true);
         let now = Instant::now();
         if self.trouble.parked_since.is_none() {
             tracing::error!(lane = %self.lane, %why, "the chat can't be written to; its alerts wait");
@@ -85,7 +92,7 @@ impl Worker {
         }
         // An entry may be old because something else was wrong before.
         if now - since < dead_after {
-            self.report(group, Outcome::Waiting { why: why.into() });
+            self.report_waiting(group, why, true);
             return (Settlement::Released { attempt: Some(why.into()) }, Next::Again);
         }
         let Some(cutoff) = self.cutoff(dead_after) else {
@@ -106,7 +113,7 @@ impl Worker {
                 Settlement::Dead { reason: DeathReason::Unreachable, detail: why.into() };
             return (settlement, Next::Again);
         }
-        self.report(group, Outcome::Waiting { why: why.into() });
+        self.report_waiting(group, why, true);
         (Settlement::Released { attempt: Some(why.into()) }, Next::Again)
     }
 
@@ -155,6 +162,7 @@ impl Worker {
         let pause = backoff(first, longest, self.trouble.failures, &self.lane);
         self.trouble.failures += 1;
         self.trouble.until = Some(Instant::now() + pause);
+        self.hindered(why, false);
         if self.trouble.failures == 1 {
             tracing::warn!(lane = %self.lane, %why, "a message could not be sent; trying on");
         } else {
@@ -164,6 +172,7 @@ impl Worker {
 
     pub(super) async fn recovered(&mut self) {
         let before = std::mem::take(&mut self.trouble);
+        self.bell.hindered(None);
         if before.failures > 0 {
             self.held_up.trouble = Some(self.delivery.shared.with.clock.now());
             tracing::info!(lane = %self.lane, failures = before.failures, "messages get through again");
@@ -214,6 +223,15 @@ impl Worker {
             () = tokio::time::sleep(STORE_PAUSE) => {}
             () = tasks.stopping() => {}
         }
+    }
+
+    /// Notes what everything that waits in the lane waits for.
+    pub(super) fn hindered(&self, why: &str, lasts: bool) {
+        self.bell.hindered(Some(Hindrance { why: why.to_owned(), lasts }));
+    }
+
+    fn report_waiting(&self, group: &GroupId, why: &str, lasts: bool) {
+        self.report(group, Outcome::Waiting { why: why.to_owned(), lasts });
     }
 
     pub(super) fn report(&self, group: &GroupId, outcome: Outcome) {

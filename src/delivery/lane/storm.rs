@@ -46,7 +46,8 @@ impl Worker {
                 return Next::Again;
             }
         };
-        if let Err(error) = self.begin_storm(voice.chat.storm_threshold).await {
+        let oldest = told.iter().map(|told| told.first_accepted_at).min();
+        if let Err(error) = self.begin_storm(voice.chat.storm_threshold, oldest).await {
             self.give_back_all(told.into_iter().map(|told| told.lease)).await;
             self.store_failed(&error).await;
             return Next::Again;
@@ -63,7 +64,6 @@ impl Worker {
             (name.unwrap_or_default(), behind)
         });
         let totals = storm.totals(told.iter().map(|told| (&told.group, &told.glance)), waiting);
-        let oldest = told.iter().map(|told| told.first_accepted_at).min();
         let late = oldest.map_or(0, |at| with.clock.now().duration_since(at).as_secs());
         let language = voice.chat.language;
         let glances: Vec<&Glance> = told.iter().map(|told| &told.glance).collect();
@@ -219,16 +219,20 @@ impl Worker {
         Next::Again
     }
 
-    /// A storm begins, if none has.
-    async fn begin_storm(&mut self, threshold: Duration) -> Result<(), StoreError> {
+    /// A storm begins, if none has: with the oldest alert of its first digest, if that is known.
+    async fn begin_storm(
+        &mut self,
+        threshold: Duration,
+        oldest: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         if self.weather.storm.is_some() {
             return Ok(());
         }
         let with = &self.delivery.shared.with;
-        let now = with.clock.now();
-        with.outbox.begin_storm(&self.lane, now).await?;
+        let began_at = oldest.unwrap_or_else(|| with.clock.now());
+        with.outbox.begin_storm(&self.lane, began_at).await?;
         tracing::info!(lane = %self.lane, "a storm: groups are told in digests");
-        let storm = Storm { began_at: now, digests: Vec::new() };
+        let storm = Storm { began_at, digests: Vec::new() };
         self.weather.storm = Some(Ongoing::of(&storm, threshold));
         Ok(())
     }

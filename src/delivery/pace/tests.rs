@@ -27,6 +27,24 @@ async fn no_minute_of_a_group_holds_more_than_twenty_and_the_pace_is_used() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_busy_group_is_spoken_to_evenly_behind_its_first_burst() {
+    let pace = ChatPace::new(Limit::GROUP);
+    let first = Instant::now();
+    let sent = greedy(&pace, Duration::from_mins(10)).await;
+    let later: Vec<_> = sent.iter().filter(|at| **at - first > Limit::GROUP.span).collect();
+    assert!(later.len() > 170, "{}", later.len());
+    for pair in later.windows(2) {
+        let gap = (*pair[1] - *pair[0]).as_millis();
+        assert!((2_990..3_400).contains(&gap), "{gap} ms");
+    }
+    // When it has been quiet for a while, its next messages leave at once again.
+    tokio::time::advance(Duration::from_mins(2)).await;
+    for _ in 0..Limit::GROUP.burst {
+        assert_eq!(pace.take(Instant::now()), Ok(()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_second_of_a_private_chat_holds_more_than_one() {
     let sent = greedy(&ChatPace::new(Limit::PRIVATE), Duration::from_mins(2)).await;
     assert!(fullest(&sent, Limit::PRIVATE.span) <= 1);

@@ -60,6 +60,7 @@ async fn a_chat_that_shut_the_bot_out_is_parked_told_of_and_recovers() {
     stage.shows_text(OPS, "DiskFull").await;
     let held = stage.shows(BOSS, |shown| shown.len() >= 2 && shown[0].edits >= 1).await;
     assert!(held[1].silent, "its end is told silently: {held:?}");
+    assert!(!held[1].text.contains("(0 s)"), "since it was told of: {}", held[1].text);
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! Answers that are errors, answers that are none, messages that are gone.
 
 use nabat::sandbox::{Fault, Limits, Trouble};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::next_send;
 use crate::support::eventually;
+use crate::support::nabat::client;
 use crate::support::stage::{BOSS, CHATS, OPS, Stage, a_moment, configuration, sandbox, webhook};
 
 #[tokio::test]
@@ -175,7 +176,7 @@ async fn a_deleted_card_is_replaced_and_news_come_without_their_reply() {
 }
 
 /// A body that fills several messages.
-pub(super) fn long(names: &[&str]) -> serde_json::Value {
+pub(super) fn long(names: &[&str]) -> Value {
     let mut body = webhook("DiskFull", names);
     for alert in body["alerts"].as_array_mut().unwrap() {
         let summary = format!("{} {}", alert["labels"]["instance"], "long ".repeat(30));
@@ -256,4 +257,41 @@ async fn while_the_token_is_refused_nothing_is_lost_and_telegram_is_not_hammered
     stage.shows_text(OPS, "NetDown").await;
     stage.shows_text(BOSS, "Power").await;
     assert_eq!(unauthorized(&stage).await, 1);
+}
+
+/// Orders a test alert, and returns what it says of the first chat.
+async fn test_alert(stage: &Stage, chat: &str) -> String {
+    let order = client()
+        .post(format!("{}/api/v1/test-alert?timeout=20s", stage.nabat.url))
+        .json(&json!({"chat": chat}));
+    let said: Value = order.send().await.unwrap().json().await.unwrap();
+    said["results"][0]["error"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_test_alert_says_why_nothing_can_be_sent() {
+    let (mut stage, file) = with_token_file().await;
+    stage.sandbox.kick(OPS);
+    assert!(test_alert(&stage, "ops").await.contains("kicked"));
+    stage.sandbox.set_token(FRESH);
+    let said = test_alert(&stage, "boss").await;
+    assert!(said.contains("401"), "{said}");
+    // Whoever has put it right need not wait for the end of the pause.
+    let refused = unauthorized(&stage).await;
+    let said = test_alert(&stage, "boss").await;
+    assert!(said.contains("401") && unauthorized(&stage).await > refused, "{said}");
+
+    assert_eq!(stage.stop().await, Some(0));
+    stage.restart().await;
+    let why = async || {
+        let waiting = stage.entries("waiting").await;
+        let of_boss = waiting.iter().find(|entry| entry["chat"] == "boss").unwrap();
+        of_boss["last_error"].as_str().unwrap_or_default().to_owned()
+    };
+    let known = "no bot token: Telegram refuses it";
+    eventually("the list says why", async || why().await.contains(known)).await;
+    assert!(test_alert(&stage, "boss").await.contains(known));
+    std::fs::write(&file, FRESH).unwrap();
+    stage.nabat.process.signal("HUP");
+    stage.shows_text(BOSS, "NabatTestAlert").await;
 }

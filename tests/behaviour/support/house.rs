@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use nabat::alert::Notification;
 use nabat::clock::Clock;
-use nabat::delivery::{Outcome, Report};
+use nabat::delivery::{Hindrance, Insight, Outcome, Report};
 use nabat::heartbeats::{Heartbeat, Heartbeats};
 use nabat::ingest::{self, Bodies, BodyLimits, Door, Intake, Router, Wake};
 use nabat::lifecycle::Readiness;
@@ -95,6 +95,23 @@ impl Reload for PlayedReload {
     }
 }
 
+/// Delivery as the test plays it.
+#[derive(Debug)]
+pub struct PlayedDelivery {
+    reports: broadcast::Sender<Report>,
+    pub hindrance: Mutex<Option<Hindrance>>,
+}
+
+impl Insight for PlayedDelivery {
+    fn reports(&self) -> broadcast::Receiver<Report> {
+        self.reports.subscribe()
+    }
+
+    fn hindrance(&self, _: &LaneId) -> Option<Hindrance> {
+        self.hindrance.lock().unwrap().clone()
+    }
+}
+
 #[derive(Debug)]
 pub struct House {
     pub address: SocketAddr,
@@ -107,7 +124,7 @@ pub struct House {
     pub security: Option<Arc<Security>>,
     pub http: reqwest::Client,
     pub stop: CancellationToken,
-    reports: broadcast::Sender<Report>,
+    pub delivery: Arc<PlayedDelivery>,
     bell: tokio::sync::Mutex<mpsc::UnboundedReceiver<LaneId>>,
     tasks: Tasks,
     _home: tempfile::TempDir,
@@ -143,8 +160,14 @@ impl House {
         let readiness = Readiness::default();
         let reload = Arc::new(PlayedReload(Mutex::new(Ok(()))));
         let reports = broadcast::Sender::new(16);
-        let doors =
-            Doors::new(intake.clone(), readiness.clone(), reload.clone(), reports.clone(), "0.0.0");
+        let delivery = Arc::new(PlayedDelivery { reports, hindrance: Mutex::default() });
+        let doors = Doors::new(
+            intake.clone(),
+            readiness.clone(),
+            reload.clone(),
+            delivery.clone(),
+            "0.0.0",
+        );
         let ingest =
             ingest::router(Door { intake: intake.clone(), bodies: Bodies::new(setup.body) });
         let mut site = web::site(ingest, web::router(doors));
@@ -170,7 +193,7 @@ impl House {
             security,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop,
-            reports,
+            delivery,
             bell: tokio::sync::Mutex::new(bell),
             tasks,
             _home: home,
@@ -235,10 +258,15 @@ impl House {
 
     /// Plays delivery once: the next lane that is woken reports `outcome` for its entry.
     pub async fn deliver(&self, outcome: Outcome) {
-        let lane = self.woken().await;
-        let leased = self.store.lease(&lane).await.unwrap().expect("the woken lane is empty");
+        // A person's order wakes its lanes once more.
+        let (lane, leased) = loop {
+            let lane = self.woken().await;
+            if let Some(leased) = self.store.lease(&lane).await.unwrap() {
+                break (lane, leased);
+            }
+        };
         let group = leased.entry.state.group;
-        self.reports.send(Report { lane, group, outcome }).unwrap();
+        self.delivery.reports.send(Report { lane, group, outcome }).unwrap();
     }
 
     /// Asks the server to stop, and waits until it and all it started have ended.

@@ -72,7 +72,7 @@ impl Wired {
         let delivery = Delivery::new(Surroundings {
             outbox: outbox.clone(),
             client: Arc::new(ArcSwap::from_pointee(Client::new(&options).unwrap())),
-            bot: Bot::new(token, ask),
+            bot: Bot::new(token, ask, Arc::new(|| None)),
             topics: Arc::default(),
             chats: Arc::new(Chats::new(book, Vec::new())),
             renderer: Arc::new(ArcSwap::from_pointee(Renderer::new(Vec::new()).unwrap())),

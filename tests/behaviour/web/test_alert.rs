@@ -1,9 +1,9 @@
-use nabat::delivery::Outcome;
+use nabat::delivery::{Hindrance, Outcome};
 use nabat::outbox::Outbox;
 use nabat::telegram::{ChatId, MessageId};
 use serde_json::{Value, json};
 
-use crate::support::house::{House, Setup, answer};
+use crate::support::house::{BODY, House, Setup, answer};
 
 async fn order(house: &House, query: &str, order: Value) -> (u16, Value) {
     let url = house.url(&format!("/api/v1/test-alert{query}"));
@@ -62,10 +62,48 @@ async fn a_refusal_by_telegram_is_answered_with_its_reason() {
 async fn an_alert_that_still_waits_at_the_end_is_answered_with_the_last_failure() {
     let house = House::open(Setup::default()).await;
     let ((status, said), ()) = tokio::join!(order(&house, "?timeout=1s", json!({})), async {
-        house.deliver(Outcome::Waiting { why: "unauthorized".into() }).await;
+        house.deliver(Outcome::Waiting { why: "502".into(), lasts: false }).await;
     });
     assert_eq!((status, &said["status"]), (504, &json!("waiting")));
-    assert_eq!(said["results"][0]["error"], "unauthorized");
+    assert_eq!(said["results"][0]["error"], "502");
+}
+
+#[tokio::test]
+async fn what_waits_in_vain_until_somebody_acts_is_answered_at_once() {
+    let house = House::open(Setup::default()).await;
+    let ((status, said), ()) = tokio::join!(order(&house, "?timeout=5m", json!({})), async {
+        house.deliver(Outcome::Waiting { why: "403 kicked".into(), lasts: true }).await;
+    });
+    assert_eq!((status, &said["results"][0]["error"]), (504, &json!("403 kicked")));
+    let hindrance = Hindrance { why: "no bot token: Vault is sealed".into(), lasts: true };
+    *house.delivery.hindrance.lock().unwrap() = Some(hindrance);
+    let (status, said) = order(&house, "?timeout=5m", json!({})).await;
+    assert_eq!((status, &said["status"]), (504, &json!("waiting")));
+    assert_eq!(said["results"][0]["error"], "no bot token: Vault is sealed");
+}
+
+#[tokio::test]
+async fn what_stops_an_older_alert_of_the_lane_is_the_reason_for_the_test_alert_too() {
+    let house = House::open(Setup::default()).await;
+    let older = house.webhook("/alertmanager/db", BODY).await;
+    assert_eq!(older.0, 200);
+    let order = order(&house, "?timeout=5m", json!({"chat": "db"}));
+    let ((status, said), ()) = tokio::join!(order, async {
+        // Delivery speaks of the older one first.
+        house.deliver(Outcome::Waiting { why: "400 chat not found".into(), lasts: true }).await;
+    });
+    assert_eq!((status, &said["results"][0]["error"]), (504, &json!("400 chat not found")));
+}
+
+#[tokio::test]
+async fn what_keeps_a_lane_silent_is_said_at_the_end_and_in_the_list_of_what_waits() {
+    let house = House::open(Setup::default()).await;
+    let hindrance = Hindrance { why: "connection refused".into(), lasts: false };
+    *house.delivery.hindrance.lock().unwrap() = Some(hindrance);
+    let (status, said) = order(&house, "?timeout=0", json!({})).await;
+    assert_eq!((status, &said["results"][0]["error"]), (504, &json!("connection refused")));
+    let (_, listed) = house.ask("GET", "/api/v1/outbox").await;
+    assert_eq!(listed["entries"][0]["last_error"], "connection refused");
 }
 
 #[tokio::test]
@@ -76,6 +114,7 @@ async fn an_order_that_can_not_be_understood_says_why_and_costs_nothing() {
         ("", json!({"zzz": 1}), "known are chat"),
         ("", json!({"status": "burning"}), "burning"),
         ("", json!([1]), "no JSON object"),
+        ("", json!({"severity": 5}), "line 1 column"),
         ("?timeout=soon", json!({}), "soon"),
         ("?patience=1", json!({}), "timeout"),
     ] {
@@ -101,7 +140,9 @@ async fn the_fourth_test_alert_in_a_row_is_told_when_to_come_back() {
     let house = House::open(Setup::default()).await;
     for _ in 0..3 {
         let (status, _) = order(&house, "", json!({"chat": "nowhere"})).await;
-        assert_eq!(status, 404);
+        assert_eq!(status, 404, "it costs nothing");
+        let (status, _) = order(&house, "?timeout=0", json!({})).await;
+        assert_eq!(status, 504);
     }
     let url = house.url("/api/v1/test-alert");
     let response = house.http.post(url).send().await.unwrap();
