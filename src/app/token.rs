@@ -15,7 +15,9 @@ use crate::delivery::{AskForToken, Chat, ChatNumber, WhyNoToken};
 use crate::heartbeats::PushAddress;
 use crate::lifecycle::Tasks;
 use crate::routing::ChatAlias;
-use crate::secrets::{Check, Checker, SecretRef, SecretWatch, Secrets, SecretsOptions, Wanted};
+use crate::secrets::{
+    Ages, Check, Checker, SecretRef, SecretWatch, Secrets, SecretsOptions, Wanted,
+};
 use crate::telegram::{Answer, ChatId, Client, Complaint, Method};
 use crate::telemetry::{Metrics, Scrubber};
 
@@ -37,6 +39,7 @@ pub struct Keeper {
     /// through a reload until the new configuration's Vault has answered.
     others: Arc<Mutex<HashMap<SecretRef, SecretSender>>>,
     source: Arc<Mutex<Option<Source>>>,
+    ages: Ages,
 }
 
 /// What delivery and the heartbeats need of the configuration's secrets.
@@ -70,6 +73,7 @@ impl Keeper {
             token: watch::Sender::default(),
             others: Arc::default(),
             source: Arc::default(),
+            ages: Ages::default(),
         }
     }
 
@@ -101,7 +105,10 @@ impl Keeper {
     /// Starts to keep the configuration's secrets; the former ones are kept no more. What is not
     /// known yet appears in the watches.
     pub fn keep(&self, config: &Config) -> Kept {
-        let options = SecretsOptions::new(config.vault.clone(), self.scrubber.clone());
+        let options = SecretsOptions {
+            ages: self.ages.clone(),
+            ..SecretsOptions::new(config.vault.clone(), self.scrubber.clone())
+        };
         let secrets = Secrets::start(options, self.metrics.clone(), &self.clock, &self.tasks);
         let token_at = config.telegram.bot_token.clone();
         let checker = AsksTelegram { client: self.client.clone(), metrics: self.metrics.clone() };

@@ -43,7 +43,6 @@ impl Keeper {
     /// Keeps the secret until `stopped` completes.
     pub async fn run(mut self, stopped: impl Future<Output = ()>) {
         tokio::pin!(stopped);
-        let mut good_since = Instant::now();
         let mut ages = tokio::time::interval(AGE_EVERY);
         let mut due = Instant::now();
         let mut failures = 0;
@@ -59,7 +58,7 @@ impl Keeper {
                 }
                 () = tokio::time::sleep_until(due) => {}
                 _ = ages.tick() => {
-                    self.report.age(good_since.elapsed().as_secs_f64());
+                    self.report.age();
                     continue;
                 }
             }
@@ -70,8 +69,7 @@ impl Keeper {
             };
             urgency.answered(outcome, self.retry);
             if matches!(outcome, Outcome::Unchanged | Outcome::Changed) {
-                good_since = Instant::now();
-                self.report.age(0.0);
+                self.report.read_well();
             }
             failures = if outcome == Outcome::Failed { failures + 1 } else { 0 };
             due = Instant::now()

@@ -23,6 +23,7 @@ mod tests;
 pub use backoff::Pace;
 pub use check::{Check, Checker};
 pub use error::SecretError;
+pub use report::Ages;
 pub use service::{Secrets, SecretsOptions, Wanted};
 pub use sources::Sources;
 pub use vault::VaultError;

@@ -1,7 +1,10 @@
 //! What is logged and counted about a kept secret: one function a happening, and one line a
 //! change, however often it is retried.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
 
 use super::SecretError;
 use crate::telemetry::Metrics;
@@ -21,19 +24,37 @@ impl Trouble {
     }
 }
 
+/// When each secret was last read well, by name, or first wanted: known over reloads, for the value in
+/// use is, too. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Ages(Arc<Mutex<HashMap<String, Instant>>>);
+
+impl Ages {
+    fn since(&self, name: &str) -> Instant {
+        let mut ages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *ages.entry(name.to_owned()).or_insert_with(Instant::now)
+    }
+
+    fn read_well(&self, name: &str) {
+        let mut ages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ages.insert(name.to_owned(), Instant::now());
+    }
+}
+
 /// Speaks about one secret, by the path it has in the configuration.
 #[derive(Debug)]
 pub(super) struct Report {
     name: String,
     metrics: Arc<Metrics>,
     trouble: Trouble,
+    ages: Ages,
 }
 
 impl Report {
-    pub(super) fn new(name: String, metrics: Arc<Metrics>, trouble: Trouble) -> Self {
+    pub(super) fn new(name: String, metrics: Arc<Metrics>, trouble: Trouble, ages: Ages) -> Self {
         metrics.secret_age.with_label_values(&[&name]);
         metrics.secret_refresh_failures.with_label_values(&[&name]);
-        Self { name, metrics, trouble }
+        Self { name, metrics, trouble, ages }
     }
 
     /// The secret was read and is what is in use.
@@ -91,9 +112,16 @@ impl Report {
         }
     }
 
-    /// Sets the age that `secret_age_seconds` shows.
-    pub(super) fn age(&self, seconds: f64) {
-        self.metrics.secret_age.with_label_values(&[&self.name]).set(seconds);
+    /// Brings up to date what `secret_age_seconds` shows.
+    pub(super) fn age(&self) {
+        let age = self.ages.since(&self.name).elapsed();
+        self.metrics.secret_age.with_label_values(&[&self.name]).set(age.as_secs_f64());
+    }
+
+    /// The source gave the value that is in use.
+    pub(super) fn read_well(&self) {
+        self.ages.read_well(&self.name);
+        self.age();
     }
 
     fn count_failure(&self) {
@@ -107,4 +135,27 @@ impl Report {
 
 fn consequence(have_one: bool) -> &'static str {
     if have_one { "the last good value stays in use" } else { "will keep trying" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_secret_gets_no_younger_by_a_reload() {
+        let (metrics, ages) = (Arc::new(Metrics::new("test")), Ages::default());
+        let report =
+            || Report::new("token".into(), metrics.clone(), Trouble::default(), ages.clone());
+        let age = || metrics.secret_age.with_label_values(&["token"]).get();
+        let first = report();
+        first.read_well();
+        tokio::time::advance(Duration::from_mins(1)).await;
+        let second = report();
+        second.age();
+        assert!((age() - 60.0).abs() < 1.0, "{}", age());
+        second.read_well();
+        assert!(age() < 1.0, "{}", age());
+    }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::keeper::Keeper;
-use super::report::{Report, Trouble};
+use super::report::{Ages, Report, Trouble};
 use super::{Checker, Pace, SecretRef, SecretWatch, Sources};
 use crate::clock::Clock;
 use crate::config;
@@ -27,6 +27,8 @@ pub struct SecretsOptions {
     pub retry: Pace,
     /// Learns every secret that is read.
     pub scrubber: Scrubber,
+    /// Handed on from one to the next, so that a reload makes no secret fresh.
+    pub ages: Ages,
 }
 
 impl SecretsOptions {
@@ -35,7 +37,7 @@ impl SecretsOptions {
     pub fn new(vault: Option<config::Vault>, scrubber: Scrubber) -> Self {
         let refresh_interval =
             vault.as_ref().map_or(config::Vault::REFRESH_INTERVAL, |vault| vault.refresh_interval);
-        Self { vault, refresh_interval, retry: Pace::default(), scrubber }
+        Self { vault, refresh_interval, retry: Pace::default(), scrubber, ages: Ages::default() }
     }
 }
 
@@ -132,7 +134,12 @@ impl Secrets {
             retry: self.0.options.retry,
             value: value.clone(),
             wake: wake.clone(),
-            report: Report::new(wanted.name.clone(), self.0.metrics.clone(), trouble.clone()),
+            report: Report::new(
+                wanted.name.clone(),
+                self.0.metrics.clone(),
+                trouble.clone(),
+                self.0.options.ages.clone(),
+            ),
         };
         let stopped = stopped(self.0.tasks.clone(), stop.clone());
         self.0.tasks.spawn("secret", keeper.run(stopped));
