@@ -1,6 +1,5 @@
 //! Talking to a running nabat.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use crate::config::process_environment;
 
 use super::Misuse;
 use super::address::listen_address;
+use super::output::plain;
 
 /// Where the running nabat is.
 #[derive(Debug, Clone, clap::Args)]
@@ -162,21 +162,6 @@ pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
         cause = deeper;
     }
     cause.to_string()
-}
-
-/// Text from outside, safe for a terminal.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// Writes one line to standard output.
-pub(super) fn say(line: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{line}").context("can't write to standard output")
-}
-
-/// Writes JSON to standard output, for other programs.
-pub(super) fn say_json(json: &Value) -> anyhow::Result<()> {
-    say(&serde_json::to_string_pretty(json)?)
 }
 
 #[cfg(test)]

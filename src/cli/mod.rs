@@ -7,6 +7,7 @@ mod demo;
 mod healthcheck;
 mod http;
 mod outbox;
+mod output;
 mod render;
 mod scratch;
 mod serve;
@@ -19,6 +20,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::lifecycle::Threads;
+
+use output::complain;
 
 /// Carries Alertmanager's alerts to Telegram, and loses none.
 #[derive(Debug, Parser)]
@@ -100,7 +103,7 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode
 }
 
 fn no_threads(error: &io::Error) -> ExitCode {
-    eprintln!("nabat: can't start: {error}");
+    complain(format_args!("nabat: can't start: {error}"));
     ExitCode::FAILURE
 }
 
@@ -108,7 +111,7 @@ fn ended(command: anyhow::Result<ExitCode>) -> ExitCode {
     match command {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("nabat: {error:#}");
+            complain(format_args!("nabat: {error:#}"));
             if error.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

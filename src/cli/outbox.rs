@@ -14,7 +14,8 @@ use crate::clock::Clock;
 use crate::outbox::Rejected;
 use crate::routing::Topic;
 
-use super::http::{Nabat, ServerArgs, plain, say, say_json};
+use super::http::{Nabat, ServerArgs};
+use super::output::{plain, say, say_json};
 
 /// Look at and mend the outbox of a running nabat
 #[derive(Debug, clap::Args)]

@@ -17,6 +17,7 @@ use crate::ingest::BodyLimits;
 use crate::telemetry::{Scrubber, logs};
 
 use super::address::listen_address;
+use super::output::complain;
 
 /// Flags of `nabat serve`.
 #[derive(Debug, Args)]
@@ -91,7 +92,7 @@ pub struct ServeArgs {
 pub async fn run(args: ServeArgs, delivery: Handle) -> anyhow::Result<ExitCode> {
     let scrubber = Scrubber::new();
     if let Err(error) = logs::init(&args.log_level, args.log_format, &scrubber) {
-        eprintln!("nabat: {error}");
+        complain(format_args!("nabat: {error}"));
         return Ok(ExitCode::from(2));
     }
     let options = Options {
@@ -118,7 +119,7 @@ pub async fn run(args: ServeArgs, delivery: Handle) -> anyhow::Result<ExitCode> 
     let app = match started {
         Ok(app) => app,
         Err(error) => {
-            eprintln!("nabat: {error}");
+            complain(format_args!("nabat: {error}"));
             return Ok(ExitCode::from(if error.is_configuration() { 2 } else { 1 }));
         }
     };

@@ -5,11 +5,12 @@ mod judge;
 mod suite;
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::super::check::Paint;
+use super::super::output::{complain, print};
 use suite::Suite;
 
 /// Run the unit tests of templates
@@ -37,24 +38,30 @@ enum Outcome {
 
 /// Runs the tests in all files, and tells of all that fail. Exits with 1 when one failed, with 2
 /// when a file or a template is faulty.
-pub fn run(args: &TestArgs) -> ExitCode {
-    let outcomes = args.files.iter().map(|file| run_file(file, args.only.as_deref()));
-    match outcomes.max() {
-        None | Some(Outcome::Passed) => ExitCode::SUCCESS,
-        Some(Outcome::Failed) => ExitCode::FAILURE,
-        Some(Outcome::Faulty) => ExitCode::from(2),
+///
+/// # Errors
+/// When standard output does not take what is told.
+pub fn run(args: &TestArgs) -> anyhow::Result<ExitCode> {
+    let mut worst = Outcome::Passed;
+    for file in &args.files {
+        worst = worst.max(run_file(file, args.only.as_deref())?);
     }
+    Ok(match worst {
+        Outcome::Passed => ExitCode::SUCCESS,
+        Outcome::Failed => ExitCode::FAILURE,
+        Outcome::Faulty => ExitCode::from(2),
+    })
 }
 
-fn run_file(file: &Path, only: Option<&str>) -> Outcome {
+fn run_file(file: &Path, only: Option<&str>) -> anyhow::Result<Outcome> {
     let suite = match Suite::read(file) {
         Ok(suite) => suite,
         Err(faults) => {
             let mark = Paint::on(&io::stderr()).bad("error:");
             for fault in faults {
-                eprintln!("{mark} {fault}");
+                complain(format_args!("{mark} {fault}"));
             }
-            return Outcome::Faulty;
+            return Ok(Outcome::Faulty);
         }
     };
     let paint = Paint::on(&io::stdout());
@@ -76,7 +83,6 @@ fn run_file(file: &Path, only: Option<&str>) -> Outcome {
         }
     }
     let _ = writeln!(report, "{}: {passed} passed, {failed} failed", file.display());
-    // A reader that went away is no failure of the tests.
-    let _ = io::stdout().write_all(report.as_bytes());
-    if failed == 0 { Outcome::Passed } else { Outcome::Failed }
+    print(report.as_bytes())?;
+    Ok(if failed == 0 { Outcome::Passed } else { Outcome::Failed })
 }

@@ -1,0 +1,88 @@
+//! What all commands have in common, as a shell meets it: where their output goes, what the
+//! environment says, and how an error is told.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// The command in `directory`, with only these variables in its environment.
+fn nabat(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nabat"));
+    command.args(arguments).current_dir(directory).env_clear().envs(environment.iter().copied());
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end: its exit code, what it printed, and what it complained.
+fn ended(mut command: Command) -> (i32, String, String) {
+    let output = command.output().expect("nabat runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
+}
+
+fn said(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String) {
+    let (code, _, complaints) = ended(nabat(directory, arguments, environment));
+    (code, complaints)
+}
+
+const TOKEN: (&str, &str) = ("TELEGRAM_BOT_TOKEN", "123456:canary");
+const CHAT: (&str, &str) = ("TELEGRAM_CHAT_ID", "-1001234567890");
+const BODY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/webhooks/anti_dumping.json");
+const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/templates/brief.test.yml");
+
+/// Commands that print something, all of which end with 0.
+const PRINTING: [&[&str]; 7] = [
+    &["check"],
+    &["render", BODY],
+    &["render", BODY, "--format=json"],
+    &["template", "test", SUITE],
+    &["template", "convert", "ops.tmpl"],
+    &["template", "convert", "ops.tmpl", "--output-dir=.", "--force"],
+    &["completions", "bash"],
+];
+
+fn with_a_template() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    let template = "{{ define \"ops\" }}{{ .Status }}{{ end }}";
+    std::fs::write(directory.path().join("ops.tmpl"), template).unwrap();
+    directory
+}
+
+#[test]
+fn output_that_can_not_be_written_is_a_failure() {
+    let directory = with_a_template();
+    for arguments in PRINTING {
+        let mut command = nabat(directory.path(), arguments, &[TOKEN, CHAT]);
+        command.stdout(File::options().write(true).open("/dev/full").unwrap());
+        let (code, _, complaints) = ended(command);
+        assert_eq!(code, 1, "{arguments:?}: {complaints}");
+        assert!(complaints.contains("can't write to standard output"), "{complaints}");
+    }
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_failure() {
+    let directory = with_a_template();
+    for arguments in PRINTING {
+        let mut command = nabat(directory.path(), arguments, &[TOKEN, CHAT]);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        command.stdout(writer);
+        let (code, _, complaints) = ended(command);
+        assert_eq!((code, complaints.as_str()), (0, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn complaints_that_nobody_reads_change_no_exit_code() {
+    let directory = TempDir::new().unwrap();
+    for (arguments, code) in [(&["check"][..], 2), (&["render", "nowhere.json"], 1)] {
+        let mut command = nabat(directory.path(), arguments, &[]);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        command.stderr(writer);
+        assert_eq!(ended(command).0, code, "{arguments:?}");
+    }
+}
