@@ -1,6 +1,6 @@
 //! What commands print: to standard output what was asked for, to standard error the complaints.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind, Write as _};
 
 use anyhow::Context as _;
@@ -26,9 +26,21 @@ pub(super) fn say(line: &str) -> anyhow::Result<()> {
     print(format!("{line}\n").as_bytes())
 }
 
-/// Writes JSON to standard output, for other programs, like [`print`].
+/// Writes JSON to standard output, for other programs, like [`print`]. What would drive a terminal
+/// is escaped.
 pub(super) fn say_json(json: &Value) -> anyhow::Result<()> {
-    say(&serde_json::to_string_pretty(json)?)
+    let json = serde_json::to_string_pretty(json)?;
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            // The lines of the JSON itself: in a text it is escaped already.
+            '\n' => shown.push(c),
+            // Writing to a string does not fail.
+            c if drives_a_terminal(c) => drop(write!(shown, "\\u{:04x}", u32::from(c))),
+            c => shown.push(c),
+        }
+    }
+    say(&shown)
 }
 
 /// Writes one line to standard error. That nobody takes it changes nothing.
@@ -38,5 +50,28 @@ pub(super) fn complain(line: impl fmt::Display) {
 
 /// Text from outside, safe for a terminal.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if drives_a_terminal(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Whether a terminal obeys the character instead of showing it: controls, and what breaks lines
+/// or turns the writing's direction (all of it below U+10000).
+fn drives_a_terminal(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_character_that_a_terminal_obeys_is_left_in_plain_text() {
+        for c in ["\u{1b}", "\u{9b}", "\n", "\u{7f}", "\u{200f}", "\u{202e}", "\u{2068}"] {
+            assert_eq!(plain(&format!("a{c}b")), "a\u{fffd}b", "{c:?}");
+        }
+        for shown in ["Диск 💾 5 %", "👩\u{200d}🚒 ❤\u{fe0f}", "عربى"] {
+            assert_eq!(plain(shown), shown);
+        }
+    }
 }

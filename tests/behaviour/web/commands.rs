@@ -62,14 +62,18 @@ async fn the_outbox_is_listed_shown_retried_and_dropped() {
 #[tokio::test]
 async fn refused_webhooks_are_listed_with_their_reason_and_their_head() {
     let house = House::open(Setup::default()).await;
-    house.webhook("/alertmanager", "{\"alerts\": \u{1b}[31m").await;
+    house.webhook("/alertmanager", "{\"alerts\": \u{1b}[31m\u{202e}\u{2066}\u{9b}").await;
     house.rejected(1).await;
     let listed = house.told(&["outbox", "list", "--rejected"]).await.out;
     assert!(listed.contains("400  /alertmanager  from 127.0.0.1:"), "{listed}");
     assert!(
-        listed.contains("{\"alerts\": \u{fffd}[31m"),
-        "no control character reaches a terminal"
+        listed.contains("{\"alerts\": \u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\n"),
+        "no control character reaches a terminal: {listed:?}"
     );
+    let json = house.told(&["outbox", "list", "--rejected", "--json"]).await.out;
+    assert!(!json.contains(['\u{202e}', '\u{2066}', '\u{9b}']), "nor does one in JSON: {json:?}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json[0]["head"].as_str().unwrap().ends_with("\u{202e}\u{2066}\u{9b}"), "{json}");
 }
 
 #[tokio::test]
