@@ -1,7 +1,7 @@
 //! The commands that talk to a running nabat, run as a person runs them.
 
 use nabat::delivery::Outcome;
-use nabat::outbox::{DeathReason, EntryState, Outbox, Settlement};
+use nabat::outbox::{EntryState, Outbox};
 use nabat::telegram::{ChatId, MessageId};
 
 use crate::support::house::{BODY, House, Setup};
@@ -34,14 +34,9 @@ async fn the_outbox_is_listed_shown_retried_and_dropped() {
     assert_eq!((empty.code, empty.out.lines().count()), (0, 1));
     assert!(empty.out.contains("empty"), "{}", empty.out);
 
-    house.webhook("/alertmanager", BODY).await;
-    let lane = house.woken().await;
-    let leased = house.store.lease(&lane).await.unwrap().unwrap();
-    let dead = Settlement::Dead { reason: DeathReason::Unreachable, detail: "kicked".into() };
-    house.store.settle(leased.lease, dead).await.unwrap();
-
+    house.dead_letter("ops", "disk").await;
     let listed = house.told(&["outbox", "list", "--state", "dead"]).await.out;
-    assert!(listed.contains("DiskFull") && listed.contains("unreachable"), "{listed}");
+    assert!(listed.contains("web.hook disk") && listed.contains("unreachable"), "{listed}");
     let json = house.told(&["outbox", "list", "--json"]).await.out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let id = json[0]["id"].to_string();
@@ -57,6 +52,20 @@ async fn the_outbox_is_listed_shown_retried_and_dropped() {
     let again = house.told(&["outbox", "drop", &id]).await;
     assert_eq!(again.code, 1);
     assert!(again.err.contains(&format!("there is no entry {id}")), "{}", again.err);
+}
+
+#[tokio::test]
+async fn an_empty_list_says_what_there_is_none_of() {
+    let house = House::open(Setup::default()).await;
+    house.webhook("/alertmanager", BODY).await;
+    let dead = house.told(&["outbox", "list", "--state", "dead"]).await;
+    assert_eq!((dead.code, dead.out.as_str()), (0, "there are no dead entries\n"));
+    let none = house.told(&["outbox", "list", "--limit", "0"]).await;
+    assert_eq!((none.code, none.out.as_str()), (0, "nothing is listed: --limit is 0\n"));
+    let other = House::open(Setup::default()).await;
+    other.dead_letter("ops", "disk").await;
+    let waiting = other.told(&["outbox", "list", "--state", "waiting"]).await;
+    assert_eq!((waiting.code, waiting.out.as_str()), (0, "there are no waiting entries\n"));
 }
 
 #[tokio::test]
