@@ -1,18 +1,18 @@
 //! `nabat outbox`: what waits, what is dead, and what a person does about it.
 
+mod deeds;
 mod list;
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use reqwest::Method;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::http::{Nabat, ServerArgs};
-use super::output::{say, say_json};
+use super::output::say_json;
+use deeds::Deed;
 
 /// Look at and mend the outbox of a running nabat
 #[derive(Debug, clap::Args)]
@@ -53,78 +53,35 @@ enum Action {
     },
 }
 
-/// The part of an entry that the retry needs.
-#[derive(Debug, Deserialize)]
-struct Row {
-    id: i64,
-}
-
 /// Does what was asked for and prints it.
 ///
 /// # Errors
-/// When nabat is not there or refuses.
+/// When nabat is not there or refuses. What it refuses of several entries is told, and ends with 1.
 pub async fn run(args: OutboxArgs) -> anyhow::Result<ExitCode> {
-    match args.action {
-        Action::List(args) => list::list(&args).await?,
+    let all_done = match args.action {
+        Action::List(args) => {
+            list::list(&args).await?;
+            true
+        }
         Action::Show { server, id } => {
             let answer = nabat(&server)?.get(Method::GET, &format!("/api/v1/outbox/{id}")).await?;
             say_json(&answer["entry"])?;
+            true
         }
-        Action::Retry { server, ids, all } => {
-            let nabat = nabat(&server)?;
-            if all {
-                retry_all(&nabat).await?;
-            } else {
-                retry(&nabat, &ids).await?;
-            }
+        Action::Retry { server, all: true, .. } => deeds::retry_all(&nabat(&server)?).await?,
+        Action::Retry { server, ids, .. } => {
+            deeds::each(Deed::Retry, &ids, &nabat(&server)?).await?
         }
-        Action::Drop { server, ids } => {
-            let nabat = nabat(&server)?;
-            for id in ids {
-                nabat.get(Method::DELETE, &format!("/api/v1/outbox/{id}")).await?;
-                say(&format!("entry {id} dropped"))?;
-            }
-        }
-    }
-    Ok(ExitCode::SUCCESS)
+        Action::Drop { server, ids } => deeds::each(Deed::Drop, &ids, &nabat(&server)?).await?,
+    };
+    Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn nabat(server: &ServerArgs) -> anyhow::Result<Nabat> {
     Nabat::new(server, Duration::from_secs(30))
 }
 
-/// Retries page after page, until there are no dead letters but those that died once more.
-async fn retry_all(nabat: &Nabat) -> anyhow::Result<()> {
-    let mut retried = BTreeSet::new();
-    loop {
-        let mut ids = dead_letters(nabat).await?;
-        ids.retain(|id| retried.insert(*id));
-        if ids.is_empty() {
-            break;
-        }
-        retry(nabat, &ids).await?;
-    }
-    if retried.is_empty() {
-        say("there are no dead letters")?;
-    }
-    Ok(())
-}
-
-async fn retry(nabat: &Nabat, ids: &[i64]) -> anyhow::Result<()> {
-    for id in ids {
-        nabat.get(Method::POST, &format!("/api/v1/outbox/{id}/retry")).await?;
-        say(&format!("entry {id} waits again"))?;
-    }
-    Ok(())
-}
-
-/// The oldest dead letters, as many as are listed at once.
-async fn dead_letters(nabat: &Nabat) -> anyhow::Result<Vec<i64>> {
-    let mut answer = nabat.get(Method::GET, "/api/v1/outbox?state=dead&limit=1000").await?;
-    let rows: Vec<Row> = read(answer["entries"].take())?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
+/// Reads a list in nabat's answer.
 fn read<T: serde::de::DeserializeOwned>(list: Value) -> anyhow::Result<Vec<T>> {
     if !list.is_array() {
         bail!("this is no nabat: its answer holds no list");
