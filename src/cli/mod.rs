@@ -13,6 +13,7 @@ mod scratch;
 mod serve;
 mod template;
 mod test_alert;
+mod twins;
 
 use std::io;
 use std::process::ExitCode;
@@ -62,7 +63,8 @@ enum Command {
 
 /// Runs the command the process was started with.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = twins::settled(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|fault| fault.exit());
     // Every TLS user of the process needs this first; an earlier provider would be as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cli.command {

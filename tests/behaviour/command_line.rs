@@ -86,3 +86,55 @@ fn complaints_that_nobody_reads_change_no_exit_code() {
         assert_eq!(ended(command).0, code, "{arguments:?}");
     }
 }
+
+/// The variables that stand for flags of a command, as its help names them.
+fn twins(directory: &Path, command: &[&str]) -> Vec<String> {
+    let arguments = [command, &["--help"]].concat();
+    let (_, help, _) = ended(nabat(directory, &arguments, &[]));
+    let names = help.split("[env: ").skip(1).filter_map(|rest| rest.split(['=', ']']).next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn an_empty_variable_is_no_variable() {
+    let directory = TempDir::new().unwrap();
+    let nowhere = "does not answer at http://127.0.0.1:1/";
+    for (command, arguments, code, says) in [
+        (&["serve"][..], &[][..], 2, "TELEGRAM_BOT_TOKEN"),
+        (&["demo"], &["--log.level=nabat=nonsense"], 2, "nonsense"),
+        (&["check"], &[], 2, "TELEGRAM_BOT_TOKEN"),
+        (&["render"], &["nowhere.json"], 1, "can't read nowhere.json"),
+        (&["test-alert"], &[], 1, nowhere),
+        (&["outbox", "list"], &[], 1, nowhere),
+        (&["healthcheck"], &[], 1, nowhere),
+    ] {
+        let twins = twins(directory.path(), command);
+        assert!(!twins.is_empty(), "{command:?}");
+        let mut nabat = nabat(directory.path(), &[command, arguments].concat(), &[]);
+        nabat.env("NABAT_WEB_LISTEN_ADDRESS", "127.0.0.1:1");
+        nabat.envs(twins.iter().map(|name| (name, "")));
+        let (ended_with, _, complaints) = ended(nabat);
+        assert_eq!(ended_with, code, "{command:?} {twins:?}: {complaints}");
+        assert!(complaints.contains(says), "{command:?} {twins:?}: {complaints}");
+    }
+}
+
+#[test]
+fn a_switch_in_the_environment_takes_what_people_write() {
+    let directory = TempDir::new().unwrap();
+    // The story can't end when there is none, and the level is never right: nothing starts.
+    let demo = ["demo", "--once", "--log.level=nabat=nonsense"];
+    for on in ["1", "yes", "true", "on", "TRUE"] {
+        let (code, complaints) = said(directory.path(), &demo, &[("NABAT_DEMO_NO_STORY", on)]);
+        assert_eq!(code, 2, "{complaints}");
+        assert!(complaints.contains("cannot be used with"), "{on}: {complaints}");
+    }
+    for off in ["0", "no", "false", "off", ""] {
+        let (code, complaints) = said(directory.path(), &demo, &[("NABAT_DEMO_NO_STORY", off)]);
+        assert_eq!(code, 2, "{complaints}");
+        assert!(complaints.contains("log level"), "{off}: {complaints}");
+    }
+    let (code, complaints) = said(directory.path(), &demo, &[("NABAT_DEMO_NO_STORY", "maybe")]);
+    assert_eq!(code, 2, "{complaints}");
+    assert!(complaints.contains("invalid value 'maybe'"), "{complaints}");
+}
