@@ -138,3 +138,27 @@ fn a_switch_in_the_environment_takes_what_people_write() {
     assert_eq!(code, 2, "{complaints}");
     assert!(complaints.contains("invalid value 'maybe'"), "{complaints}");
 }
+
+#[test]
+fn an_address_without_its_scheme_is_refused_with_the_whole_address() {
+    let directory = TempDir::new().unwrap();
+    for (url, remedy) in [
+        ("127.0.0.1:9087", "write http://127.0.0.1:9087"),
+        ("localhost:9087", "write http://localhost:9087"),
+        ("nabat.example/base", "write http://nabat.example/base"),
+        ("http://", "write it like http://127.0.0.1:9087"),
+        ("ftp://127.0.0.1", "neither http nor https"),
+        ("ann:hunter2@127.0.0.1:9087", "write http:// before it"),
+        ("http://ann:hunter2@:x", "write it like http://127.0.0.1:9087"),
+    ] {
+        for (arguments, environment) in [
+            (vec!["healthcheck"], vec![("NABAT_URL", url)]),
+            (vec!["outbox", "list", "--url", url], vec![]),
+        ] {
+            let (code, complaints) = said(directory.path(), &arguments, &environment);
+            assert_eq!(code, 2, "{url}: {complaints}");
+            assert!(complaints.contains(remedy), "{url}: {complaints}");
+            assert!(!complaints.contains("hunter2"), "{url}: {complaints}");
+        }
+    }
+}
