@@ -9,6 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::anyhow;
+
+use super::super::Misuse;
 use super::super::check::Paint;
 use super::super::output::{complain, print};
 use suite::Suite;
@@ -17,7 +20,7 @@ use suite::Suite;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "For example: nabat template test config/templates/*.test.yml\n\
                         Exit codes: 0 all tests passed, 1 one failed, 2 a file or a template is \
-                        faulty.")]
+                        faulty, or no test has the name.")]
 pub struct TestArgs {
     /// Files with tests
     #[arg(value_name = "FILE", required = true)]
@@ -30,6 +33,8 @@ pub struct TestArgs {
 /// How one file did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
+    /// No test has the name that is asked for.
+    Unnamed,
     Passed,
     Failed,
     /// There was nothing to run.
@@ -40,13 +45,18 @@ enum Outcome {
 /// when a file or a template is faulty.
 ///
 /// # Errors
-/// When standard output does not take what is told.
+/// When no test of any file has the name that is asked for, or standard output does not take what
+/// is told.
 pub fn run(args: &TestArgs) -> anyhow::Result<ExitCode> {
-    let mut worst = Outcome::Passed;
+    let mut worst = Outcome::Unnamed;
     for file in &args.files {
         worst = worst.max(run_file(file, args.only.as_deref())?);
     }
     Ok(match worst {
+        Outcome::Unnamed => {
+            let only = args.only.as_deref().unwrap_or_default();
+            return Err(Misuse(anyhow!("--only: no test has {only:?} in its name")).into());
+        }
         Outcome::Passed => ExitCode::SUCCESS,
         Outcome::Failed => ExitCode::FAILURE,
         Outcome::Faulty => ExitCode::from(2),
@@ -84,5 +94,9 @@ fn run_file(file: &Path, only: Option<&str>) -> anyhow::Result<Outcome> {
     }
     let _ = writeln!(report, "{}: {passed} passed, {failed} failed", file.display());
     print(report.as_bytes())?;
-    Ok(if failed == 0 { Outcome::Passed } else { Outcome::Failed })
+    Ok(match (passed, failed) {
+        (0, 0) if only.is_some() => Outcome::Unnamed,
+        (_, 0) => Outcome::Passed,
+        _ => Outcome::Failed,
+    })
 }
