@@ -18,7 +18,7 @@ mod twins;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::lifecycle::Threads;
 
@@ -82,8 +82,19 @@ pub fn run() -> ExitCode {
 
 /// An error in how the command was called, or in what it was to work with; exit code 2.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:#}")]
+#[error("{}", told(.0))]
 struct Misuse(anyhow::Error);
+
+/// An error and its causes in one line, without those that the text before them tells already.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
 
 /// Serves on threads of its own for the doors and for delivery.
 fn serve(args: serve::ServeArgs) -> ExitCode {
@@ -113,7 +124,7 @@ fn ended(command: anyhow::Result<ExitCode>) -> ExitCode {
     match command {
         Ok(code) => code,
         Err(error) => {
-            complain(format_args!("nabat: {error:#}"));
+            complain(format_args!("nabat: {}", told(&error)));
             if error.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

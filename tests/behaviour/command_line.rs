@@ -2,6 +2,7 @@
 //! environment says, and how an error is told.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -161,4 +162,19 @@ fn an_address_without_its_scheme_is_refused_with_the_whole_address() {
             assert!(!complaints.contains("hunter2"), "{url}: {complaints}");
         }
     }
+}
+
+#[test]
+fn a_cause_is_told_once() {
+    let directory = TempDir::new().unwrap();
+    let body = directory.path().join("cut.json");
+    std::fs::write(&body, "{\"alerts\": 1").unwrap();
+    let (code, complaints) = said(directory.path(), &["render", "cut.json"], &[]);
+    assert_eq!((code, complaints.matches("line 1 column").count()), (1, 1), "{complaints}");
+
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let flag = format!("--web.listen-address={}", busy.local_addr().unwrap());
+    let demo = ["demo", "--page.listen-address=127.0.0.1:0", &flag];
+    let (code, complaints) = said(directory.path(), &demo, &[]);
+    assert_eq!((code, complaints.matches("in use").count()), (1, 1), "{complaints}");
 }
