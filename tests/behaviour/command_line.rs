@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The command in `directory`, with only these variables in its environment.
@@ -177,4 +178,41 @@ fn a_cause_is_told_once() {
     let demo = ["demo", "--page.listen-address=127.0.0.1:0", &flag];
     let (code, complaints) = said(directory.path(), &demo, &[]);
     assert_eq!((code, complaints.matches("in use").count()), (1, 1), "{complaints}");
+}
+
+#[test]
+fn a_start_that_fails_is_told_in_the_format_of_the_log() {
+    let directory = TempDir::new().unwrap();
+    std::fs::create_dir(directory.path().join("damaged")).unwrap();
+    std::fs::write(directory.path().join("damaged/outbox.sqlite3"), [b'x'; 8192]).unwrap();
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = format!("--web.listen-address={}", busy.local_addr().unwrap());
+    let free = "--web.listen-address=127.0.0.1:0";
+    let variables = [TOKEN, CHAT];
+    for (arguments, code, says) in [
+        (&["--config.file=nowhere.yml"][..], 2, "nowhere.yml"),
+        (&[free, "--storage.path=damaged"], 1, "damaged/outbox.sqlite3"),
+        (&[busy.as_str()], 1, "can't listen on"),
+        (&["--log.level=loud"], 2, "\"loud\""),
+    ] {
+        let text = [&["serve"], arguments].concat();
+        let (ended_with, complaints) = said(directory.path(), &text, &variables);
+        assert_eq!(ended_with, code, "{arguments:?}: {complaints}");
+        let last = complaints.lines().last().unwrap();
+        assert!(last.starts_with("nabat: ") && last.contains(says), "{complaints}");
+
+        let json = [&text[..], &["--log.format=json"]].concat();
+        let (ended_with, complaints) = said(directory.path(), &json, &variables);
+        assert_eq!(ended_with, code, "{arguments:?}: {complaints}");
+        let events: Vec<Value> =
+            complaints.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let errors: Vec<&Value> = events.iter().filter(|event| event["level"] == "ERROR").collect();
+        assert_eq!(errors.len(), 1, "{arguments:?}: {complaints}");
+        assert!(errors[0]["message"].as_str().unwrap().contains(says), "{complaints}");
+    }
+    // A log that is switched off does not hide why nothing runs.
+    let silent = ["serve", "--config.file=nowhere.yml", "--log.format=json", "--log.level=off"];
+    let (code, complaints) = said(directory.path(), &silent, &variables);
+    assert_eq!(code, 2);
+    assert!(complaints.starts_with("nabat: "), "{complaints}");
 }
