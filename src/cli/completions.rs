@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap_complete::Shell;
 
+use super::output::print;
+
 /// Print the completion script of a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = "For example: nabat completions bash > /etc/bash_completion.d/nabat")]
@@ -20,6 +22,6 @@ pub async fn run(args: CompletionsArgs, mut command: clap::Command) -> anyhow::R
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
-    std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
+    print(&script)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 
-use super::http::{Nabat, ServerArgs, plain, say};
+use super::http::{Nabat, ServerArgs};
+use super::output::{plain, say};
 
 /// Ask a running nabat whether it is healthy; exit code 0 when it is, 1 when not
 #[derive(Debug, clap::Args)]

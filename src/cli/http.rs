@@ -1,6 +1,5 @@
 //! Talking to a running nabat.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use crate::config::process_environment;
 
 use super::Misuse;
 use super::address::listen_address;
+use super::output::plain;
 
 /// Where the running nabat is.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,11 +22,11 @@ pub struct ServerArgs {
     #[arg(
         long,
         env = "NABAT_URL",
-        default_value_t = nearby(process_environment("NABAT_WEB_LISTEN_ADDRESS").as_deref()),
+        default_value_t = nearby(process_environment("NABAT_WEB_LISTEN_ADDRESS").as_deref()).into(),
         hide_env_values = true,
         value_name = "URL"
     )]
-    pub url: Url,
+    pub url: String,
     /// Certificates (PEM) that vouch for the running nabat, beside the system's
     #[arg(long, env = "NABAT_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -43,6 +43,23 @@ fn nearby(listen: Option<&str>) -> Url {
         }
     }
     url
+}
+
+/// Reads where the running nabat is. It is read here and not with the flags, whose errors would
+/// show a password.
+fn address(text: &str) -> anyhow::Result<Url> {
+    let whole = format!("http://{text}");
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        _ if !text.contains("://") && Url::parse(&whole).is_ok() => {
+            let remedy = if text.contains('@') { "http:// before it" } else { &whole };
+            bail!("--url (NABAT_URL) is no whole address: write {remedy}")
+        }
+        Ok(url) => bail!("--url (NABAT_URL): {:?} is neither http nor https", url.scheme()),
+        Err(error) => {
+            bail!("--url (NABAT_URL): {error}; write it like http://127.0.0.1:9087")
+        }
+    }
 }
 
 fn certificates(path: &Path) -> anyhow::Result<Vec<reqwest::Certificate>> {
@@ -70,10 +87,7 @@ pub(super) struct Answer {
 impl Nabat {
     /// `timeout` is for one request, its answer included.
     pub fn new(args: &ServerArgs, timeout: Duration) -> anyhow::Result<Self> {
-        if !matches!(args.url.scheme(), "http" | "https") {
-            let fault = anyhow!("--url: {:?} is neither http nor https", args.url.scheme());
-            return Err(Misuse(fault).into());
-        }
+        let url = address(&args.url).map_err(Misuse)?;
         // The running nabat is near; a proxy for the way out does not lead to it.
         let mut http = reqwest::Client::builder()
             .no_proxy()
@@ -84,7 +98,7 @@ impl Nabat {
             http = http.tls_certs_merge(certificates(path).map_err(Misuse)?);
         }
         let http = http.build().map_err(|error| anyhow!(error.without_url()))?;
-        Ok(Self { url: args.url.clone(), http })
+        Ok(Self { url, http })
     }
 
     /// Sends a request to `path` (which may hold a query) and returns whatever is answered.
@@ -164,28 +178,13 @@ pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// Text from outside, safe for a terminal.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// Writes one line to standard output.
-pub(super) fn say(line: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{line}").context("can't write to standard output")
-}
-
-/// Writes JSON to standard output, for other programs.
-pub(super) fn say_json(json: &Value) -> anyhow::Result<()> {
-    say(&serde_json::to_string_pretty(json)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn nabat(url: &str) -> Nabat {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let args = ServerArgs { url: url.parse().unwrap(), ca_file: None };
+        let args = ServerArgs { url: url.to_owned(), ca_file: None };
         Nabat::new(&args, Duration::from_secs(5)).unwrap()
     }
 

@@ -7,18 +7,22 @@ mod demo;
 mod healthcheck;
 mod http;
 mod outbox;
+mod output;
 mod render;
 mod scratch;
 mod serve;
 mod template;
 mod test_alert;
+mod twins;
 
 use std::io;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::lifecycle::Threads;
+
+use output::complain;
 
 /// Carries Alertmanager's alerts to Telegram, and loses none.
 #[derive(Debug, Parser)]
@@ -59,7 +63,8 @@ enum Command {
 
 /// Runs the command the process was started with.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = twins::settled(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|fault| fault.exit());
     // Every TLS user of the process needs this first; an earlier provider would be as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cli.command {
@@ -77,8 +82,19 @@ pub fn run() -> ExitCode {
 
 /// An error in how the command was called, or in what it was to work with; exit code 2.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:#}")]
+#[error("{}", told(.0))]
 struct Misuse(anyhow::Error);
+
+/// An error and its causes in one line, without those that the text before them tells already.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
 
 /// Serves on threads of its own for the doors and for delivery.
 fn serve(args: serve::ServeArgs) -> ExitCode {
@@ -100,7 +116,7 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode
 }
 
 fn no_threads(error: &io::Error) -> ExitCode {
-    eprintln!("nabat: can't start: {error}");
+    complain(format_args!("nabat: can't start: {error}"));
     ExitCode::FAILURE
 }
 
@@ -108,7 +124,7 @@ fn ended(command: anyhow::Result<ExitCode>) -> ExitCode {
     match command {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("nabat: {error:#}");
+            complain(format_args!("nabat: {}", told(&error)));
             if error.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

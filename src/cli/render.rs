@@ -4,7 +4,7 @@ mod looks;
 mod picture;
 mod terminal;
 
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,6 +21,7 @@ use crate::rendering::{Kind, Language, Rendered, Scene};
 use crate::telegram::{ChatId, Method, TopicId};
 
 use super::Misuse;
+use super::output::{complain, print};
 use looks::Looks;
 use picture::Camera;
 
@@ -148,7 +149,8 @@ fn timezone(name: &str) -> Result<TimeZone, String> {
 /// one, with 2 when a template is faulty.
 ///
 /// # Errors
-/// When a file can't be read, the body is no webhook's, or no browser takes the picture.
+/// When a file can't be read, the body is no webhook's, no browser takes the picture, or what is
+/// shown can't be written.
 pub async fn run(args: RenderArgs) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| Clock::system().now());
     // What is wrong with the flags is told before the body is waited for.
@@ -159,7 +161,7 @@ pub async fn run(args: RenderArgs) -> anyhow::Result<ExitCode> {
         Ok(renderer) => renderer,
         Err(faults) => {
             for fault in faults {
-                eprintln!("error: {fault}");
+                complain(format_args!("error: {fault}"));
             }
             return Ok(ExitCode::from(2));
         }
@@ -185,13 +187,12 @@ pub async fn run(args: RenderArgs) -> anyhow::Result<ExitCode> {
     match &args.output {
         Some(file) => std::fs::write(file, shown)
             .with_context(|| format!("can't write {}", file.display()))?,
-        // A reader that went away (`nabat render | head`) is no failure.
-        None => drop(io::stdout().write_all(&shown)),
+        None => print(&shown)?,
     }
     Ok(match message.fell_back {
         None => ExitCode::SUCCESS,
         Some(why) => {
-            eprintln!("warning: shown with the built-in template: {why}");
+            complain(format_args!("warning: shown with the built-in template: {why}"));
             ExitCode::FAILURE
         }
     })

@@ -1,5 +1,6 @@
 //! `nabat serve`: the main job.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use crate::ingest::BodyLimits;
 use crate::telemetry::{Scrubber, logs};
 
 use super::address::listen_address;
+use super::output::complain;
 
 /// Flags of `nabat serve`.
 #[derive(Debug, Args)]
@@ -91,9 +93,12 @@ pub struct ServeArgs {
 pub async fn run(args: ServeArgs, delivery: Handle) -> anyhow::Result<ExitCode> {
     let scrubber = Scrubber::new();
     if let Err(error) = logs::init(&args.log_level, args.log_format, &scrubber) {
-        eprintln!("nabat: {error}");
+        // A level that can't be read leaves the format.
+        let _ = logs::init("error", args.log_format, &scrubber);
+        tell_why_not(args.log_format, &error);
         return Ok(ExitCode::from(2));
     }
+    let log_format = args.log_format;
     let options = Options {
         config_file: Config::find(args.config_file.as_deref()),
         storage_path: args.storage_path,
@@ -118,7 +123,7 @@ pub async fn run(args: ServeArgs, delivery: Handle) -> anyhow::Result<ExitCode> 
     let app = match started {
         Ok(app) => app,
         Err(error) => {
-            eprintln!("nabat: {error}");
+            tell_why_not(log_format, &error);
             return Ok(ExitCode::from(if error.is_configuration() { 2 } else { 1 }));
         }
     };
@@ -132,6 +137,16 @@ pub async fn run(args: ServeArgs, delivery: Handle) -> anyhow::Result<ExitCode> 
     };
     app.stop().await;
     Ok(code)
+}
+
+/// Tells why nabat does not start: whoever collects a log in JSON gets a line of it, unless the log
+/// is switched off.
+fn tell_why_not(format: logs::Format, why: &impl fmt::Display) {
+    if format == logs::Format::Json && tracing::enabled!(tracing::Level::ERROR) {
+        tracing::error!("nabat does not start: {why}");
+    } else {
+        complain(format_args!("nabat: {why}"));
+    }
 }
 
 /// What was accepted meanwhile is in the store, like after any other end.

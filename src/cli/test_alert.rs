@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::routing::Topic;
 
-use super::http::{Nabat, ServerArgs, plain, say, say_json};
+use super::http::{Nabat, ServerArgs};
+use super::output::{plain, say, say_json};
 
 /// Send a test alert through a running nabat and wait until Telegram has taken it
 #[derive(Debug, clap::Args)]

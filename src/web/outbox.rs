@@ -75,6 +75,17 @@ pub(super) async fn retry(State(doors): State<Arc<Doors>>, Path(id): Path<String
         Ok(id) => id,
         Err(refusal) => return refusal,
     };
+    let chat = match doors.outbox().show(id).await {
+        Ok(entry) => entry.chat,
+        Err(error) => return answer::store_error(&error),
+    };
+    // It would be a dead letter again at once.
+    if !doors.intake.router.chats().contains(&chat) {
+        let fault = format!(
+            "chat \"{chat}\" is not configured any more; configure it again and retry, or drop the entry"
+        );
+        return answer::error(StatusCode::CONFLICT, fault);
+    }
     match doors.outbox().retry(id).await {
         Ok(lane) => {
             doors.intake.wake.urge(&lane);

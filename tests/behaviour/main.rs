@@ -5,6 +5,7 @@ mod buttons;
 mod canary;
 mod chat_page;
 mod check_live;
+mod command_line;
 mod configuration;
 mod convert;
 mod crash;

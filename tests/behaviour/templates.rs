@@ -158,6 +158,10 @@ fn a_failed_test_shows_the_difference_and_exits_with_1() {
     );
     let one = ["template", "test", "ops.test.yml", "--only", "good"];
     assert_eq!(nabat(directory.path(), &one).1, "ops.test.yml: 1 passed, 0 failed\n");
+    let none = ["template", "test", "ops.test.yml", "--only", "zzzz"];
+    let (code, _, complaints) = nabat(directory.path(), &none);
+    assert_eq!(code, 2);
+    assert_eq!(complaints, "nabat: --only: no test has \"zzzz\" in its name\n");
 }
 
 #[test]

@@ -6,12 +6,14 @@ mod summary;
 mod telegram;
 
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::app;
 use crate::config::{Config, TOKEN_VARIABLE, process_environment};
+
+use super::output::{complain, print};
 
 /// Check the configuration and the templates, without talking to anyone.
 #[derive(Debug, clap::Args)]
@@ -27,6 +29,9 @@ pub struct CheckArgs {
 
 /// Prints the summary and what was found live to stdout, or the faults to stderr. Exits with 0,
 /// with 1 when a live check failed, with 2 when the configuration is faulty.
+///
+/// # Errors
+/// When standard output does not take it, or this machine can't make an HTTP client.
 pub async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let file = Config::find(args.config_file.as_deref());
     let config = match Config::load(file.as_deref(), &process_environment) {
@@ -44,21 +49,19 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     };
     let mark = Paint::on(&io::stderr()).odd("warning:");
     for warning in &config.warnings {
-        eprintln!("{mark} {warning}");
+        complain(format_args!("{mark} {warning}"));
     }
     let source = match file {
         Some(path) => path.display().to_string(),
         None => format!("the environment ({TOKEN_VARIABLE}, …)"),
     };
     let paint = Paint::on(&io::stdout());
-    // A reader that went away (`nabat check | head`) is no failure of the configuration.
-    let say = |text: &str| drop(io::stdout().write_all(text.as_bytes()));
-    say(&summary::summary(&config, &source, paint));
+    print(summary::summary(&config, &source, paint).as_bytes())?;
     if !args.live {
         return Ok(ExitCode::SUCCESS);
     }
     let report = live::examine(&config, client).await?;
-    say(&report.shown(paint));
+    print(report.shown(paint).as_bytes())?;
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -66,7 +69,7 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
 fn refuse(faults: &[impl fmt::Display]) -> ExitCode {
     let mark = Paint::on(&io::stderr()).bad("error:");
     for fault in faults {
-        eprintln!("{mark} {fault}");
+        complain(format_args!("{mark} {fault}"));
     }
     ExitCode::from(2)
 }

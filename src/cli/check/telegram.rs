@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::live::Outcome;
-use crate::cli::http::plain;
+use crate::cli::output::plain;
 use crate::telegram::{
     Answer, ChatId, ChatInfo, Client, Complaint, Failure, Hurdle, Me, Method, Refusal, TopicId,
 };

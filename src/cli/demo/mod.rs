@@ -24,6 +24,7 @@ use crate::telemetry::{Scrubber, logs};
 
 use super::Misuse;
 use super::address::listen_address;
+use super::output::say;
 use super::scratch::Scratch;
 
 /// The chats of the demo: alias, number, title, and the rest of their configuration.
@@ -100,13 +101,13 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     })
     .await?;
     let webhook = format!("http://{}/alertmanager", app.address());
-    println!(
+    say(&format!(
         "nabat demo: nabat and a stand-in Telegram in one process; nothing leaves this machine.\n\n\
          \x20 chat page   {}/\n\
          \x20 webhook     {webhook}   (your own Alertmanager can post here)\n\n\
          Ctrl-C ends it; nothing is kept.\n",
         sandbox.url()
-    );
+    ))?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         told = tell(&args, &app, &webhook) => told?,
@@ -123,10 +124,10 @@ async fn tell(args: &DemoArgs, app: &App, webhook: &str) -> anyhow::Result<()> {
     if !args.no_story {
         story::play(webhook, args.speed, async || everything_shown(app).await).await?;
         if args.once {
-            println!("The story is over.");
+            say("The story is over.")?;
             return Ok(());
         }
-        println!("The story is over. Post your own alerts, or press Ctrl-C.");
+        say("The story is over. Post your own alerts, or press Ctrl-C.")?;
     }
     std::future::pending().await
 }

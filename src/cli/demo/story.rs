@@ -6,6 +6,7 @@ use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::cli::output::say;
 use crate::clock::Clock;
 
 /// Alerts that come at once in the burst.
@@ -25,7 +26,7 @@ pub async fn play(
     let story = Story { webhook, http, speed, shown };
     story.pause(1).await?;
 
-    println!("· an alert fires");
+    say("· an alert fires")?;
     let db1 = Alert::new("DiskWillFillSoon", "db1", "critical", "db1: disk full in 4 hours")
         .fires_since(SignedDuration::from_mins(4))
         .with("description", "/var/lib/postgresql has 6 % left and grows by 1.4 GB an hour")
@@ -34,20 +35,20 @@ pub async fn play(
     story.tell("DiskWillFillSoon", &[&db1]).await?;
     story.pause(5).await?;
 
-    println!("· it grows");
+    say("· it grows")?;
     let db2 = Alert::new("DiskWillFillSoon", "db2", "critical", "db2: disk full in 6 hours")
         .fires_since(SignedDuration::from_mins(1))
         .with("description", "the replica follows its primary");
     story.tell("DiskWillFillSoon", &[&db1, &db2]).await?;
     story.pause(5).await?;
 
-    println!("· an alert with hostile text");
+    say("· an alert with hostile text")?;
     let hostile = Alert::new("<b>Injected</b> & Co", "web</code>1", "warning", "load > 5 && queue < 3 <script>alert(1)</script>")
         .with("description", "50% of *requests* _fail_ [see](https://evil.example) \u{202e}txet desrever\u{202c} @everyone /stop");
     story.tell("Injected", &[&hostile]).await?;
     story.pause(5).await?;
 
-    println!("· a burst: {} services at once", BURST.len());
+    say(&format!("· a burst: {} services at once", BURST.len()))?;
     for service in BURST {
         let summary = format!("{service}: 5xx above 2 %");
         let alert = Alert::new("HttpErrors", service, "warning", &summary)
@@ -56,7 +57,7 @@ pub async fn play(
     }
     story.pause(20).await?;
 
-    println!("· the first one ends");
+    say("· the first one ends")?;
     let now = Clock::system().now();
     story.tell("DiskWillFillSoon", &[&db1.ended(now), &db2.ended(now)]).await?;
     story.pause(12).await?;

@@ -1,13 +1,13 @@
 //! `nabat template convert`: Alertmanager's Go templates as nabat's.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
 use crate::cli::Misuse;
+use crate::cli::output::{complain, print, say};
 use crate::convert::{Conversion, Converted, Source, convert};
 
 /// Flags of `nabat template convert`.
@@ -33,7 +33,7 @@ pub struct ConvertArgs {
 /// Converts, and tells what was left.
 ///
 /// # Errors
-/// A file can't be read or written.
+/// A file or standard output can't be read or written.
 pub fn run(args: &ConvertArgs) -> anyhow::Result<ExitCode> {
     let read = |file: &PathBuf| {
         let text = std::fs::read_to_string(file)
@@ -43,45 +43,48 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<ExitCode> {
     let sources: anyhow::Result<Vec<Source>> = args.files.iter().map(read).collect();
     let conversion = convert(&sources.map_err(Misuse)?);
     match &args.output_dir {
-        Some(_) => write(args, &conversion).map_err(Misuse)?,
-        None => print(&conversion),
+        Some(directory) => {
+            let written = write(directory, args.force, &conversion).map_err(Misuse)?;
+            written.iter().try_for_each(|file| say(&file.display().to_string()))?;
+        }
+        None => print(together(&conversion).as_bytes())?,
     }
     for name in &conversion.unused {
-        eprintln!(
+        complain(format_args!(
             "note: {name:?} is left out: it takes alerts, and nothing in these files calls it"
-        );
+        ));
     }
     for problem in &conversion.problems {
-        eprintln!("{problem}");
+        complain(problem);
     }
     Ok(if conversion.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(conversion: &Conversion) {
+/// All templates in one text, each beneath its name.
+fn together(conversion: &Conversion) -> String {
     let mut printed = String::new();
     for Converted { name, define, text } in &conversion.templates {
         let _ = writeln!(printed, "==> {name}.hbs (define {define:?}) <==\n{text}");
     }
-    // A reader that went away (`| head`) is no failure.
-    let _ = io::stdout().write_all(printed.as_bytes());
+    printed
 }
 
-fn write(args: &ConvertArgs, conversion: &Conversion) -> anyhow::Result<()> {
-    let Some(directory) = &args.output_dir else { return Ok(()) };
+/// Writes each template to a file of its own, and returns the files. Those that exist are replaced
+/// only by `force`.
+fn write(directory: &Path, force: bool, conversion: &Conversion) -> anyhow::Result<Vec<PathBuf>> {
     let files: Vec<PathBuf> = conversion
         .templates
         .iter()
         .map(|template| directory.join(format!("{}.hbs", template.name)))
         .collect();
-    if let Some(file) = files.iter().find(|file| !args.force && file.exists()) {
+    if let Some(file) = files.iter().find(|file| !force && file.exists()) {
         anyhow::bail!("{} exists; --force replaces it", file.display());
     }
     std::fs::create_dir_all(directory)
         .with_context(|| format!("can't make {}", directory.display()))?;
-    for (template, file) in conversion.templates.iter().zip(files) {
-        std::fs::write(&file, &template.text)
+    for (template, file) in conversion.templates.iter().zip(&files) {
+        std::fs::write(file, &template.text)
             .with_context(|| format!("can't write {}", file.display()))?;
-        println!("{}", file.display());
     }
-    Ok(())
+    Ok(files)
 }

@@ -29,6 +29,6 @@ enum TemplateCommand {
 pub fn run(args: &TemplateArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
         TemplateCommand::Convert(args) => convert::run(args),
-        TemplateCommand::Test(args) => Ok(test::run(args)),
+        TemplateCommand::Test(args) => test::run(args),
     }
 }

@@ -14,7 +14,7 @@ use nabat::ingest::{self, Bodies, BodyLimits, Door, Intake, Router, Wake};
 use nabat::lifecycle::Readiness;
 use nabat::lifecycle::Tasks;
 use nabat::outbox::sqlite::{SqliteOptions, SqliteOutbox};
-use nabat::outbox::{Outbox, Rejected};
+use nabat::outbox::{Class, DeathReason, Outbox, Priority, Rejected, Settlement, Submission};
 use nabat::routing::{ChatAlias, Destination, LaneId, Updates};
 use nabat::telemetry::Metrics;
 use nabat::web::{self, Doors, Reload, Security, ServeOptions};
@@ -254,6 +254,26 @@ impl House {
     pub async fn woken(&self) -> LaneId {
         let mut bell = self.bell.lock().await;
         tokio::time::timeout(DEADLINE, bell.recv()).await.expect("nobody was woken").unwrap()
+    }
+
+    /// Puts a dead letter of a group into the store, for any chat, and returns its number.
+    pub async fn dead_letter(&self, chat: &str, group: &str) -> i64 {
+        let at = self.intake.clock.now();
+        let mut notification = ingest::parse(BODY.as_bytes(), at).unwrap();
+        group.clone_into(&mut notification.group.key);
+        let destination = destination(chat);
+        let lane = destination.lane.clone();
+        let submission = Submission {
+            notification: Arc::new(notification),
+            destinations: vec![destination],
+            priority: Priority { class: Class::News, severity: 0 },
+            at,
+        };
+        self.store.accept(submission).await.unwrap();
+        let leased = self.store.lease(&lane).await.unwrap().unwrap();
+        let dead = Settlement::Dead { reason: DeathReason::Unreachable, detail: "kicked".into() };
+        self.store.settle(leased.lease, dead).await.unwrap();
+        leased.entry.id.0
     }
 
     /// Plays delivery once: the next lane that is woken reports `outcome` for its entry.

@@ -1,7 +1,7 @@
 //! The commands that talk to a running nabat, run as a person runs them.
 
 use nabat::delivery::Outcome;
-use nabat::outbox::{DeathReason, EntryState, Outbox, Settlement};
+use nabat::outbox::{EntryState, Outbox};
 use nabat::telegram::{ChatId, MessageId};
 
 use crate::support::house::{BODY, House, Setup};
@@ -34,14 +34,9 @@ async fn the_outbox_is_listed_shown_retried_and_dropped() {
     assert_eq!((empty.code, empty.out.lines().count()), (0, 1));
     assert!(empty.out.contains("empty"), "{}", empty.out);
 
-    house.webhook("/alertmanager", BODY).await;
-    let lane = house.woken().await;
-    let leased = house.store.lease(&lane).await.unwrap().unwrap();
-    let dead = Settlement::Dead { reason: DeathReason::Unreachable, detail: "kicked".into() };
-    house.store.settle(leased.lease, dead).await.unwrap();
-
+    house.dead_letter("ops", "disk").await;
     let listed = house.told(&["outbox", "list", "--state", "dead"]).await.out;
-    assert!(listed.contains("DiskFull") && listed.contains("unreachable"), "{listed}");
+    assert!(listed.contains("web.hook disk") && listed.contains("unreachable"), "{listed}");
     let json = house.told(&["outbox", "list", "--json"]).await.out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let id = json[0]["id"].to_string();
@@ -60,16 +55,97 @@ async fn the_outbox_is_listed_shown_retried_and_dropped() {
 }
 
 #[tokio::test]
+async fn an_empty_list_says_what_there_is_none_of() {
+    let house = House::open(Setup::default()).await;
+    house.webhook("/alertmanager", BODY).await;
+    let dead = house.told(&["outbox", "list", "--state", "dead"]).await;
+    assert_eq!((dead.code, dead.out.as_str()), (0, "there are no dead entries\n"));
+    let none = house.told(&["outbox", "list", "--limit", "0"]).await;
+    assert_eq!((none.code, none.out.as_str()), (0, "nothing is listed: --limit is 0\n"));
+    let other = House::open(Setup::default()).await;
+    other.dead_letter("ops", "disk").await;
+    let waiting = other.told(&["outbox", "list", "--state", "waiting"]).await;
+    assert_eq!((waiting.code, waiting.out.as_str()), (0, "there are no waiting entries\n"));
+}
+
+#[tokio::test]
+async fn of_several_entries_each_is_done_and_what_can_not_be_is_told() {
+    let house = House::open(Setup::default()).await;
+    let first = house.dead_letter("ops", "disk").await.to_string();
+    let second = house.dead_letter("ops", "cpu").await.to_string();
+    let retried = house.told(&["outbox", "retry", "998", &first, "999", &second]).await;
+    assert_eq!(retried.code, 1, "{}", retried.err);
+    let again = format!("entry {first} waits again\nentry {second} waits again\n");
+    assert_eq!(retried.out, again, "{}", retried.err);
+    assert_eq!(retried.err.lines().count(), 2, "{}", retried.err);
+    assert!(retried.err.contains("entry 998") && retried.err.contains("entry 999"));
+
+    let dropped = house.told(&["outbox", "drop", "999", &first, &second]).await;
+    assert_eq!(dropped.code, 1, "{}", dropped.err);
+    assert_eq!(dropped.out, format!("entry {first} dropped\nentry {second} dropped\n"));
+    assert_eq!(dropped.err, "nabat: can't drop entry 999: there is no entry 999\n");
+    assert_eq!(house.store.list(None, 5).await.unwrap(), []);
+
+    house.stopped().await;
+    let gone = house.told(&["outbox", "drop", "1", "2"]).await;
+    assert_eq!((gone.code, gone.err.lines().count()), (1, 1), "{}", gone.err);
+    assert!(gone.err.contains("entry 1: nabat does not answer"), "{}", gone.err);
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_done_though_nobody_reads_of_it() {
+    let house = House::open(Setup::default()).await;
+    let first = house.dead_letter("ops", "disk").await.to_string();
+    let second = house.dead_letter("ops", "cpu").await.to_string();
+    for arguments in [&["outbox", "list"][..], &["outbox", "drop", &first, &second]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_nabat"));
+        command.args(arguments).env("NABAT_URL", house.url("")).stdout(writer);
+        command.stderr(std::process::Stdio::piped()).kill_on_drop(true);
+        let child = command.spawn().unwrap();
+        let output = tokio::time::timeout(crate::support::DEADLINE, child.wait_with_output());
+        let output = output.await.expect("the command does not end").unwrap();
+        let complaints = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), complaints.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+    assert_eq!(house.store.list(None, 5).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_would_die_again_at_once_is_left_and_counted() {
+    let house = House::open(Setup::default()).await;
+    let lost = house.dead_letter("night", "disk").await.to_string();
+    let lost_too = house.dead_letter("night", "cpu").await.to_string();
+    let mended = house.dead_letter("ops", "disk").await.to_string();
+    let why = "chat \"night\" is not configured any more; configure it again and retry, or drop \
+               the entry";
+    let one = house.told(&["outbox", "retry", &lost]).await;
+    assert_eq!((one.code, one.out.as_str()), (1, ""));
+    assert_eq!(one.err, format!("nabat: can't retry entry {lost}: {why}\n"));
+    let all = house.told(&["outbox", "retry", "--all"]).await;
+    assert_eq!((all.code, all.out), (1, format!("entry {mended} waits again\n")));
+    assert_eq!(all.err, format!("nabat: 2 dead letters are left: {why}\n"));
+    let dead = house.store.list(Some(EntryState::Dead), 5).await.unwrap();
+    let dead: Vec<String> = dead.iter().map(|entry| entry.id.to_string()).collect();
+    assert_eq!(dead, [lost, lost_too]);
+}
+
+#[tokio::test]
 async fn refused_webhooks_are_listed_with_their_reason_and_their_head() {
     let house = House::open(Setup::default()).await;
-    house.webhook("/alertmanager", "{\"alerts\": \u{1b}[31m").await;
+    house.webhook("/alertmanager", "{\"alerts\": \u{1b}[31m\u{202e}\u{2066}\u{9b}").await;
     house.rejected(1).await;
     let listed = house.told(&["outbox", "list", "--rejected"]).await.out;
     assert!(listed.contains("400  /alertmanager  from 127.0.0.1:"), "{listed}");
     assert!(
-        listed.contains("{\"alerts\": \u{fffd}[31m"),
-        "no control character reaches a terminal"
+        listed.contains("{\"alerts\": \u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}\n"),
+        "no control character reaches a terminal: {listed:?}"
     );
+    let json = house.told(&["outbox", "list", "--rejected", "--json"]).await.out;
+    assert!(!json.contains(['\u{202e}', '\u{2066}', '\u{9b}']), "nor does one in JSON: {json:?}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json[0]["head"].as_str().unwrap().ends_with("\u{202e}\u{2066}\u{9b}"), "{json}");
 }
 
 #[tokio::test]

@@ -97,6 +97,20 @@ async fn a_dead_letter_is_listed_shown_retried_and_dropped() {
 }
 
 #[tokio::test]
+async fn an_entry_of_a_chat_that_is_not_configured_any_more_is_not_retried() {
+    let house = House::open(Setup::default()).await;
+    let id = house.dead_letter("night", "disk").await;
+    let (status, said) = house.ask("POST", &format!("/api/v1/outbox/{id}/retry")).await;
+    assert_eq!(status, 409, "{said}");
+    let error = said["error"].as_str().unwrap();
+    assert!(error.starts_with("chat \"night\" is not configured any more; "), "{error}");
+    let dead = house.store.list(Some(EntryState::Dead), 5).await.unwrap();
+    assert_eq!(dead[0].id.0, id);
+    let (status, _) = house.ask("POST", "/api/v1/outbox/999/retry").await;
+    assert_eq!(status, 404);
+}
+
+#[tokio::test]
 async fn what_can_not_be_understood_is_answered_with_what_could_be() {
     let house = House::open(Setup::default()).await;
     for (method, path, status, word) in [

@@ -5,18 +5,22 @@ mod judge;
 mod suite;
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::anyhow;
+
+use super::super::Misuse;
 use super::super::check::Paint;
+use super::super::output::{complain, print};
 use suite::Suite;
 
 /// Run the unit tests of templates
 #[derive(Debug, clap::Args)]
 #[command(after_help = "For example: nabat template test config/templates/*.test.yml\n\
                         Exit codes: 0 all tests passed, 1 one failed, 2 a file or a template is \
-                        faulty.")]
+                        faulty, or no test has the name.")]
 pub struct TestArgs {
     /// Files with tests
     #[arg(value_name = "FILE", required = true)]
@@ -29,6 +33,8 @@ pub struct TestArgs {
 /// How one file did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
+    /// No test has the name that is asked for.
+    Unnamed,
     Passed,
     Failed,
     /// There was nothing to run.
@@ -37,24 +43,35 @@ enum Outcome {
 
 /// Runs the tests in all files, and tells of all that fail. Exits with 1 when one failed, with 2
 /// when a file or a template is faulty.
-pub fn run(args: &TestArgs) -> ExitCode {
-    let outcomes = args.files.iter().map(|file| run_file(file, args.only.as_deref()));
-    match outcomes.max() {
-        None | Some(Outcome::Passed) => ExitCode::SUCCESS,
-        Some(Outcome::Failed) => ExitCode::FAILURE,
-        Some(Outcome::Faulty) => ExitCode::from(2),
+///
+/// # Errors
+/// When no test of any file has the name that is asked for, or standard output does not take what
+/// is told.
+pub fn run(args: &TestArgs) -> anyhow::Result<ExitCode> {
+    let mut worst = Outcome::Unnamed;
+    for file in &args.files {
+        worst = worst.max(run_file(file, args.only.as_deref())?);
     }
+    Ok(match worst {
+        Outcome::Unnamed => {
+            let only = args.only.as_deref().unwrap_or_default();
+            return Err(Misuse(anyhow!("--only: no test has {only:?} in its name")).into());
+        }
+        Outcome::Passed => ExitCode::SUCCESS,
+        Outcome::Failed => ExitCode::FAILURE,
+        Outcome::Faulty => ExitCode::from(2),
+    })
 }
 
-fn run_file(file: &Path, only: Option<&str>) -> Outcome {
+fn run_file(file: &Path, only: Option<&str>) -> anyhow::Result<Outcome> {
     let suite = match Suite::read(file) {
         Ok(suite) => suite,
         Err(faults) => {
             let mark = Paint::on(&io::stderr()).bad("error:");
             for fault in faults {
-                eprintln!("{mark} {fault}");
+                complain(format_args!("{mark} {fault}"));
             }
-            return Outcome::Faulty;
+            return Ok(Outcome::Faulty);
         }
     };
     let paint = Paint::on(&io::stdout());
@@ -76,7 +93,10 @@ fn run_file(file: &Path, only: Option<&str>) -> Outcome {
         }
     }
     let _ = writeln!(report, "{}: {passed} passed, {failed} failed", file.display());
-    // A reader that went away is no failure of the tests.
-    let _ = io::stdout().write_all(report.as_bytes());
-    if failed == 0 { Outcome::Passed } else { Outcome::Failed }
+    print(report.as_bytes())?;
+    Ok(match (passed, failed) {
+        (0, 0) if only.is_some() => Outcome::Unnamed,
+        (_, 0) => Outcome::Passed,
+        _ => Outcome::Failed,
+    })
 }

@@ -1,0 +1,129 @@
+//! What a person does to entries: each is told of, and one that can't be helped stops no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+
+use super::super::http::Nabat;
+use super::super::output::{complain, say};
+use super::read;
+
+/// How many dead letters are listed at once; nabat lists no more.
+const PAGE: usize = 1000;
+
+/// What is to be done to an entry.
+#[derive(Debug, Clone, Copy)]
+pub enum Deed {
+    Retry,
+    Drop,
+}
+
+/// What came of it.
+#[derive(Debug)]
+enum Outcome {
+    Done,
+    /// There is no such entry; the text says so.
+    Gone(String),
+    Refused(String),
+}
+
+impl Deed {
+    /// Asks nabat for it.
+    ///
+    /// # Errors
+    /// When nabat does not answer or wants a password: then no other entry fares better.
+    async fn to(self, id: i64, nabat: &Nabat) -> anyhow::Result<Outcome> {
+        let (method, path) = match self {
+            Self::Retry => (Method::POST, format!("/api/v1/outbox/{id}/retry")),
+            Self::Drop => (Method::DELETE, format!("/api/v1/outbox/{id}")),
+        };
+        let answer = nabat.ask(method, &path, None).await;
+        let answer = answer.with_context(|| format!("entry {id}"))?;
+        let status = answer.status;
+        match answer.json() {
+            Ok(_) => Ok(Outcome::Done),
+            Err(why) if status == StatusCode::UNAUTHORIZED => Err(why),
+            Err(why) if status == StatusCode::NOT_FOUND => Ok(Outcome::Gone(why.to_string())),
+            Err(why) => Ok(Outcome::Refused(why.to_string())),
+        }
+    }
+
+    fn wish(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Drop => "drop",
+        }
+    }
+
+    fn is_done(self) -> &'static str {
+        match self {
+            Self::Retry => "waits again",
+            Self::Drop => "dropped",
+        }
+    }
+}
+
+/// Does it to each entry. Returns whether all of it was done.
+///
+/// # Errors
+/// Those of [`Deed::to`]; the entries behind are left.
+pub async fn each(deed: Deed, ids: &[i64], nabat: &Nabat) -> anyhow::Result<bool> {
+    let mut all = true;
+    for id in ids {
+        match deed.to(*id, nabat).await? {
+            Outcome::Done => say(&format!("entry {id} {}", deed.is_done()))?,
+            Outcome::Gone(why) | Outcome::Refused(why) => {
+                complain(format_args!("nabat: can't {} entry {id}: {why}", deed.wish()));
+                all = false;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Retries page after page, until there are no dead letters but those that died once more and those
+/// that nabat does not retry. Returns whether it retried all.
+pub async fn retry_all(nabat: &Nabat) -> anyhow::Result<bool> {
+    let mut tried = BTreeSet::new();
+    let mut left: BTreeMap<String, usize> = BTreeMap::new();
+    let more_behind = loop {
+        let page = dead_letters(nabat).await?;
+        let fresh: Vec<i64> = page.iter().copied().filter(|id| tried.insert(*id)).collect();
+        if fresh.is_empty() {
+            break page.len() == PAGE;
+        }
+        for id in fresh {
+            match Deed::Retry.to(id, nabat).await? {
+                Outcome::Done => say(&format!("entry {id} {}", Deed::Retry.is_done()))?,
+                // Somebody dropped it meanwhile, or it was merged beneath another one.
+                Outcome::Gone(_) => {}
+                Outcome::Refused(why) => *left.entry(why).or_default() += 1,
+            }
+        }
+    };
+    if tried.is_empty() {
+        say("there are no dead letters")?;
+    }
+    for (why, count) in &left {
+        let letters = if *count == 1 { "letter is" } else { "letters are" };
+        complain(format_args!("nabat: {count} dead {letters} left: {why}"));
+    }
+    if more_behind {
+        complain("nabat: these are the oldest; those behind them were not tried");
+    }
+    Ok(left.is_empty() && !more_behind)
+}
+
+/// The oldest dead letters.
+async fn dead_letters(nabat: &Nabat) -> anyhow::Result<Vec<i64>> {
+    #[derive(Deserialize)]
+    struct Letter {
+        id: i64,
+    }
+    let path = format!("/api/v1/outbox?state=dead&limit={PAGE}");
+    let mut answer = nabat.get(Method::GET, &path).await?;
+    let letters: Vec<Letter> = read(answer["entries"].take())?;
+    Ok(letters.into_iter().map(|letter| letter.id).collect())
+}
