@@ -100,6 +100,20 @@ fn check_without_a_file_looks_at_the_environment() {
     assert!(faults.contains("TELEGRAM_CHAT_ID") && faults.contains("--config.file"), "{faults}");
 }
 
+#[test]
+fn a_server_that_could_take_no_body_is_not_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_nabat"))
+        .args(["serve", "--web.max-body-bytes=0"])
+        .current_dir(dir.path())
+        .env_clear()
+        .output()
+        .expect("nabat runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("--web.max-body-bytes") && told.contains("1.."), "{told}");
+}
+
 /// A tree that both sides read; `to NAME` is where a node sends.
 const TREE: &str = r#"
 route:

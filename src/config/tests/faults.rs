@@ -117,7 +117,10 @@ fn what_must_be_there_is_asked_for() {
 
 #[test]
 fn zero_is_refused_where_it_would_stop_everything() {
-    let text = with("delivery: {dead_after: 0s, max_entries: 0, max_bytes: 1MiB}\n");
+    let text = with(
+        "delivery: {dead_after: 0s, max_entries: 0, max_bytes: 1MiB, storm: {threshold: 0}}\n\
+         images: {allow: [grafana], max_bytes: 0, timeout: 0}\n",
+    );
     assert_eq!(
         faults(&text),
         [
@@ -125,7 +128,15 @@ fn zero_is_refused_where_it_would_stop_everything() {
              leave it out for the default",
             "nabat.yml:4: delivery.max_entries: 0 is too small; at least 1",
             "nabat.yml:4: delivery.max_bytes: is too small for a webhook; at least 16MiB",
+            "nabat.yml:4: delivery.storm.threshold: must be longer than zero; \
+             leave it out for the default",
+            "nabat.yml:5: images.max_bytes: is too small for a picture; at least 1KiB",
+            "nabat.yml:5: images.timeout: must be longer than zero; leave it out for the default",
         ]
+    );
+    assert_eq!(
+        faults(&with("delivery: {max_bytes: 0}\n")),
+        ["nabat.yml:4: delivery.max_bytes: is too small for a webhook; at least 16MiB"]
     );
 }
 
@@ -218,6 +229,15 @@ fn the_root_takes_everything_and_says_so() {
             "nabat.yml:3: route.chats: names no chat; \
              name one, or leave it out to keep the parent's",
         ]
+    );
+}
+
+#[test]
+fn a_chat_that_is_named_without_a_list_is_one_fault() {
+    let text = with("").replace("{chats: [ops]}", "{chats: ops}");
+    assert_eq!(
+        faults(&text),
+        ["nabat.yml:3: route.chats: must be a list, but is text; write it in brackets: [one, two]"]
     );
 }
 
