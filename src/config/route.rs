@@ -6,6 +6,7 @@ use super::chats;
 use super::fault::{did_you_mean, shown};
 use super::topic;
 use super::walk::{At, Section, Walk};
+use super::yaml::Value;
 
 pub(super) const KEYS: &[&str] =
     &["chats", "topic", "template", "updates", "buttons", "matchers", "continue", "routes"];
@@ -77,7 +78,7 @@ fn node(section: &Section<'_>, parent: &Route, names: &Names<'_>, walk: &mut Wal
         Route { matchers: Vec::new(), continues: false, routes: Vec::new(), ..parent.clone() };
     if let Some(at) = section.get("chats") {
         let items = walk.list(&at);
-        if items.is_empty() {
+        if matches!(at.value, Value::List(_)) && items.is_empty() {
             walk.fault(
                 &at.place,
                 "names no chat",
