@@ -94,17 +94,22 @@ impl Config {
     pub fn load(path: Option<&Path>, environment: Environment<'_>) -> Result<Self, Faults> {
         let Some(path) = path else { return environment::read(environment) };
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Faults(vec![Fault {
-                file: file.clone(),
-                line: None,
-                path: String::new(),
-                problem: format!("cannot be read: {error}"),
-                remedy: format!(
-                    "name the file with --config.file, or set {TOKEN_VARIABLE} and \
-                     {CHAT_ID_VARIABLE} and use no file"
-                ),
-            }])
+        let fault = |line, problem, remedy| {
+            let path = String::new();
+            Faults(vec![Fault { file: file.clone(), line, path, problem, remedy }])
+        };
+        let bytes = std::fs::read(path).map_err(|error| {
+            let remedy = format!(
+                "name the file with --config.file, or set {TOKEN_VARIABLE} and \
+                 {CHAT_ID_VARIABLE} and use no file"
+            );
+            fault(None, format!("cannot be read: {error}"), remedy)
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
+            let problem = format!("is no UTF-8 text at byte {}", at + 1);
+            fault(Some(line as u64), problem, "save the file as UTF-8".to_owned())
         })?;
         Self::parse(&text, &file, path.parent().unwrap_or(Path::new("")), environment)
     }

@@ -200,6 +200,16 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
+fn a_file_that_is_no_utf8_text_says_where() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nabat.yml");
+    std::fs::write(&path, b"# ok\nchats: {\xef\xf0\xe0: {id: 5555555}}\n").unwrap();
+    let faults = Config::load(Some(&path), &environment).unwrap_err().to_string();
+    let expected = ":2: is no UTF-8 text at byte 14; save the file as UTF-8";
+    assert!(faults.ends_with(expected), "{faults}");
+}
+
+#[test]
 fn a_chat_says_what_it_wants_to_hear() {
     use crate::delivery::{QuietHours, Sound};
     use crate::rendering::Kind;
