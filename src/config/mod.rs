@@ -265,7 +265,10 @@ fn question_severities(known: &Severities, walk: &mut Walk<'_>) {
 fn names(value: &Value) -> Vec<&str> {
     let Value::Map(entries) = value else { return Vec::new() };
     let names = entries.iter().map(|Entry { key, .. }| key.as_str());
-    names.filter(|name| walk::is_plain_name(name)).collect()
+    let mut names: Vec<&str> = names.filter(|name| walk::is_plain_name(name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 #[cfg(test)]

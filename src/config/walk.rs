@@ -1,6 +1,8 @@
 //! Walking the tree of the file: typed reading that collects faults instead of stopping at the
 //! first.
 
+mod doubles;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -54,7 +56,7 @@ impl<'n> At<'n> {
 }
 
 impl Place {
-    fn under(&self, key: &str, line: u64) -> Self {
+    pub(super) fn under(&self, key: &str, line: u64) -> Self {
         let path = match self.path.as_str() {
             "" => key.to_owned(),
             path => format!("{path}.{key}"),
@@ -179,6 +181,7 @@ impl Walk<'_> {
             self.wrong_type(at, "a map", &format!("its keys are {}", keys.join(", ")));
             return None;
         };
+        self.doubles(at, entries, &may_show);
         for entry in entries.iter().filter(|entry| !keys.contains(&entry.key.as_str())) {
             let remedy = did_you_mean(&entry.key, keys.iter().copied());
             if may_show(&entry.key) {
@@ -197,6 +200,7 @@ impl Walk<'_> {
             self.wrong_type(at, "a map", "write a name and its settings under it");
             return Vec::new();
         };
+        self.doubles(at, entries, is_plain_name);
         let mut named = Vec::new();
         for entry in entries {
             if is_plain_name(&entry.key) {
