@@ -179,8 +179,10 @@ fn id(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ChatIdSource> {
 fn secret_id(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ChatIdSource> {
     let secret = secret::read(at, walk)?;
     let SecretRef::Env(name) = &secret else { return Some(ChatIdSource::Secret(secret)) };
-    let value = (walk.environment)(name)?;
-    variable_id(&at.place, name, &value, walk).map(ChatIdSource::Known)
+    match (walk.environment)(name).filter(|value| !value.trim().is_empty()) {
+        Some(value) => variable_id(&at.place, name, &value, walk).map(ChatIdSource::Known),
+        None => Some(ChatIdSource::Secret(secret)),
+    }
 }
 
 /// The id in an environment variable; the value is not shown.

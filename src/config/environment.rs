@@ -1,7 +1,7 @@
 //! No file: two environment variables are enough for one chat.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::routing::{ChatAlias, Route};
 use crate::secrets::SecretRef;
@@ -25,15 +25,7 @@ pub fn process_environment(name: &str) -> Option<String> {
 
 /// One chat called `default`, everything else at its defaults.
 pub(super) fn read(environment: Environment<'_>) -> Result<Config, Faults> {
-    let mut walk = Walk {
-        file: "environment".to_owned(),
-        base: PathBuf::new(),
-        environment,
-        faults: Vec::new(),
-        warnings: Vec::new(),
-        vault_references: Vec::new(),
-        severity_references: Vec::new(),
-    };
+    let mut walk = Walk::over("environment", Path::new(""), environment);
     let set = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
     let at = |name: &str| Place { path: name.to_owned(), line: None };
     for name in [TOKEN_VARIABLE, CHAT_ID_VARIABLE] {

@@ -42,7 +42,7 @@ pub use telegram::{ProxyUrl, Telegram};
 pub use templates::{BUILT_IN, TemplateFile};
 pub use vault::{Vault, VaultAuth};
 
-use walk::{At, Walk};
+use walk::{At, Purpose, Walk};
 use yaml::{Entry, Value};
 
 /// Looks up an environment variable; `None` when it is not set.
@@ -92,6 +92,23 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, at once. No fault shows a value that may be a secret.
     pub fn load(path: Option<&Path>, environment: Environment<'_>) -> Result<Self, Faults> {
+        Self::read(path, environment, Purpose::Work)
+    }
+
+    /// As [`Self::load`], to look at the file where nabat does not run: an environment variable
+    /// that is not set here is only a warning.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn lint(path: Option<&Path>, environment: Environment<'_>) -> Result<Self, Faults> {
+        Self::read(path, environment, Purpose::Lint)
+    }
+
+    fn read(
+        path: Option<&Path>,
+        environment: Environment<'_>,
+        purpose: Purpose,
+    ) -> Result<Self, Faults> {
         let Some(path) = path else { return environment::read(environment) };
         let file = path.display().to_string();
         let fault = |line, problem, remedy| {
@@ -111,7 +128,9 @@ impl Config {
             let problem = format!("is no UTF-8 text at byte {}", at + 1);
             fault(Some(line as u64), problem, "save the file as UTF-8".to_owned())
         })?;
-        Self::parse(&text, &file, path.parent().unwrap_or(Path::new("")), environment)
+        let base = path.parent().unwrap_or(Path::new(""));
+        let walk = Walk { purpose, ..Walk::over(&file, base, environment) };
+        Self::walked(&text, walk)
     }
 
     /// The file to load: the one that was named, else [`DEFAULT_FILE`] when it exists.
@@ -154,13 +173,7 @@ impl Config {
             .collect()
     }
 
-    fn parse(
-        text: &str,
-        file: &str,
-        base: &Path,
-        environment: Environment<'_>,
-    ) -> Result<Self, Faults> {
-        let mut walk = Walk::over(file, base, environment);
+    fn walked(text: &str, mut walk: Walk<'_>) -> Result<Self, Faults> {
         let config = walk.document(text, read);
         match config {
             Some(config) if walk.faults.is_empty() => {

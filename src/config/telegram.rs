@@ -58,10 +58,7 @@ pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Telegram> {
         Some(at) => walk.text(&at).and_then(|text| api_url(&at.place, text, walk)),
         None => Some(default_api_url()),
     };
-    let proxy_url = match section.get("proxy_url") {
-        Some(at) => Some(proxy(&at, walk)?),
-        None => None,
-    };
+    let proxy_url = section.get("proxy_url").and_then(|at| proxy(&at, walk));
     Some(Telegram { bot_token: bot_token?, api_url: api_url?, proxy_url })
 }
 
@@ -79,6 +76,7 @@ pub(super) fn api_url(place: &Place, text: &str, walk: &mut Walk<'_>) -> Option<
     Some(url)
 }
 
+/// `None` when a fault was reported, or when what holds the URL is not there and need not be.
 fn proxy(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ProxyUrl> {
     const SCHEMES: &[&str] = &["http", "https", "socks5", "socks5h"];
     const EXAMPLE: &str = "socks5h://proxy:1080";
@@ -94,7 +92,7 @@ fn proxy(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ProxyUrl> {
     }
     let section = walk.secret_section(at, PROXY_KEYS)?;
     let text = match (section.get("env"), section.get("file")) {
-        (Some(name), None) => secret::variable(&name, walk)?.1,
+        (Some(name), None) => secret::variable(&name, walk)?.1?,
         (None, Some(path)) => file_content(&path, walk)?,
         _ => {
             walk.fault(&at.place, "names no place, or two", "use {env: NAME} or {file: PATH}");
@@ -110,7 +108,7 @@ fn file_content(at: &At<'_>, walk: &mut Walk<'_>) -> Option<String> {
         Ok(content) => Some(content),
         Err(error) => {
             let problem = format!("cannot be read: {error}");
-            walk.fault(&at.place, problem, "check the path and who may read it");
+            walk.absent(&at.place, problem, "check the path and who may read it");
             None
         }
     }

@@ -13,12 +13,22 @@ use super::fault::{Fault, Faults, did_you_mean, may_be_secret, shown};
 use super::values;
 use super::yaml::{self, Entry, Node, Value};
 
+/// What a configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be worked with: what it takes from its surroundings must be there.
+    Work,
+    /// To be looked at, perhaps on another machine: what is not there is only pointed out.
+    Lint,
+}
+
 /// What the whole walk shares.
 pub(crate) struct Walk<'e> {
     pub file: String,
     /// The directory that relative paths start from: the file's own, as Prometheus does it.
     pub base: PathBuf,
     pub environment: Environment<'e>,
+    pub purpose: Purpose,
     pub faults: Vec<Fault>,
     pub warnings: Vec<Fault>,
     /// Where the file refers to Vault.
@@ -82,6 +92,7 @@ impl<'e> Walk<'e> {
             file: file.to_owned(),
             base: base.to_owned(),
             environment,
+            purpose: Purpose::Work,
             faults: Vec::new(),
             warnings: Vec::new(),
             vault_references: Vec::new(),
@@ -120,6 +131,14 @@ impl Walk<'_> {
     /// Something odd that does not stop nabat.
     pub fn warn(&mut self, place: &Place, problem: impl Into<String>, remedy: impl Into<String>) {
         self.warnings.push(self.note(place, problem.into(), remedy.into()));
+    }
+
+    /// Something around the file that is not there: a fault only where it is needed.
+    pub fn absent(&mut self, place: &Place, problem: impl Into<String>, remedy: impl Into<String>) {
+        match self.purpose {
+            Purpose::Work => self.fault(place, problem, remedy),
+            Purpose::Lint => self.warn(place, problem, remedy),
+        }
     }
 
     fn note(&self, place: &Place, problem: String, remedy: String) -> Fault {

@@ -17,6 +17,36 @@ fn a_file_that_is_not_there_yet_is_only_a_warning() {
 }
 
 #[test]
+fn a_variable_that_is_not_set_is_only_a_warning_where_nothing_is_sent() {
+    let text = with("")
+        .replace("{env: TOKEN}", "{env: NO_SUCH}, proxy_url: {env: NO_PROXY}")
+        .replace("id: 123456789", "id: {env: BLANK}");
+    let lint = || {
+        let walk = Walk::over("nabat.yml", Path::new("/etc/nabat"), &environment);
+        Walk { purpose: Purpose::Lint, ..walk }
+    };
+    let config = Config::walked(&text, lint()).unwrap();
+    let unset = |line, path, name| {
+        format!(
+            "nabat.yml:{line}: {path}.env: the environment variable {name} is not set; \
+             set it, or refer to a file or to Vault"
+        )
+    };
+    assert_eq!(
+        config.warnings.iter().map(Fault::to_string).collect::<Vec<_>>(),
+        [
+            unset(1, "telegram.bot_token", "NO_SUCH"),
+            unset(1, "telegram.proxy_url", "NO_PROXY"),
+            unset(2, "chats.boss.id", "BLANK"),
+        ]
+    );
+    let boss = &config.chats[&ChatAlias("boss".to_owned())];
+    assert_eq!(boss.id, ChatIdSource::Secret(SecretRef::Env("BLANK".to_owned())));
+    assert_eq!(faults(&text).len(), 3);
+    assert!(Config::walked(&text.replace("BLANK", "1BLANK"), lint()).is_err(), "a real fault");
+}
+
+#[test]
 fn a_vault_reference_needs_a_vault() {
     let text = with("").replace("{env: TOKEN}", "{vault: {mount: kv, path: bot, field: token}}");
     assert_eq!(
