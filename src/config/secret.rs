@@ -1,6 +1,6 @@
 //! Where a secret is kept: `{env: …}`, `{file: …}` or `{vault: …}`; never the secret itself.
 
-use crate::secrets::{KvVersion, SecretRef, VaultField};
+use crate::secrets::{KvVersion, SecretRef, VaultField, trimmed};
 
 use super::fault::may_be_secret;
 use super::walk::{At, Purpose, Walk};
@@ -47,7 +47,7 @@ pub(super) fn variable(at: &At<'_>, walk: &mut Walk<'_>) -> Option<(String, Opti
         walk.fault(&at.place, problem, "write the variable's name, not its value");
         return None;
     }
-    let value = (walk.environment)(name).filter(|value| !value.trim().is_empty());
+    let value = (walk.environment)(name).filter(|value| !trimmed(value).is_empty());
     if value.is_none() {
         let problem = format!("the environment variable {name} is not set");
         walk.absent(&at.place, problem, "set it, or refer to a file or to Vault");

@@ -12,6 +12,7 @@ use super::Environment;
 use super::fault::{Fault, Faults, did_you_mean, may_be_secret, shown};
 use super::values;
 use super::yaml::{self, Entry, Node, Value};
+use crate::secrets::trimmed;
 
 /// What a configuration is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -384,7 +385,7 @@ impl Walk<'_> {
         schemes: &[&str],
         example: &str,
     ) -> Option<Url> {
-        let url = Url::parse(text.trim())
+        let url = Url::parse(trimmed(text))
             .ok()
             .filter(|url| schemes.contains(&url.scheme()) && url.has_host());
         if url.is_none() {

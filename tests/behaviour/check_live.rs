@@ -116,6 +116,27 @@ async fn a_refused_token_is_told_and_the_chats_are_not_asked() {
 }
 
 #[tokio::test]
+async fn what_stands_around_a_token_is_left_out_and_what_stands_in_it_is_refused() {
+    let sandbox = sandbox();
+    let directory = TempDir::new().unwrap();
+    let configuration = format!(
+        "telegram: {{bot_token: {{file: token}}, api_url: {}}}\nchats: {{ops: {{id: {OPS}}}}}\n",
+        sandbox.url()
+    );
+    let token = directory.path().join("token");
+    std::fs::write(&token, format!("\u{feff} {}\t\r\n", sandbox.token())).unwrap();
+    let (code, shown) = check(directory.path(), configuration.clone(), "").await;
+    assert_eq!(code, 0, "{shown}");
+
+    let asked = sandbox.requests().len();
+    std::fs::write(&token, "123456:wrong wrong\n").unwrap();
+    let (code, shown) = check(directory.path(), configuration, "").await;
+    assert_eq!(code, 1, "{shown}");
+    assert!(shown.contains("token holds no token: it has a space"), "{shown}");
+    assert!(!shown.contains("wrong") && sandbox.requests().len() == asked, "{shown}");
+}
+
+#[tokio::test]
 async fn a_group_that_moved_is_followed_and_its_new_number_told() {
     let sandbox = sandbox();
     sandbox.add_chat(OLD, ChatKind::Group, "Duty");

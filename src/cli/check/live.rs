@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::{ChatIdSource, Config};
 use crate::routing::{ChatAlias, Route, TopicRule};
 use crate::secrets::{KvVersion, SecretRef, SecretsOptions, Sources};
-use crate::telegram::{ChatId, Client, TopicId};
+use crate::telegram::{ChatId, Client, TopicId, token_trouble};
 use crate::telemetry::{Metrics, Scrubber};
 
 /// How long one question may take. What has not answered by then is of no use to a pager.
@@ -123,7 +123,13 @@ async fn secrets_and_chats(
     };
 
     let token_at = &config.telegram.bot_token;
-    let token = read(token_at).await;
+    let token = read(token_at).await.and_then(|token| match token_trouble(token.expose_secret()) {
+        Some(trouble) => {
+            let problem = format!("{} holds no token: it {trouble}", place(token_at));
+            Err(Outcome::bad(problem, "copy it again from @BotFather"))
+        }
+        None => Ok(token),
+    });
     lines.push(("telegram.bot_token".to_owned(), read_from(&token, token_at)));
     let telegram = Telegram { client, token: token.ok(), patience: PATIENCE };
     let bot = telegram.bot().await;

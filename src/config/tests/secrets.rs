@@ -47,6 +47,29 @@ fn a_variable_that_is_not_set_is_only_a_warning_where_nothing_is_sent() {
 }
 
 #[test]
+fn a_token_with_a_space_inside_is_refused_before_telegram_is_asked() {
+    let of = |value: &'static str| move |name: &str| (name == "TOKEN").then(|| value.to_owned());
+    let (around, inside) = (of("\u{feff} 123456789:AAHdq\r\n"), of("123456789:AAHdq TcvCH1"));
+    let walk = |environment| Walk::over("nabat.yml", Path::new(""), environment);
+    assert!(Config::walked(&with(""), walk(&around)).is_ok());
+    let faults = Config::walked(&with(""), walk(&inside)).unwrap_err().to_string();
+    assert_eq!(
+        faults,
+        "nabat.yml:1: telegram.bot_token: the environment variable TOKEN holds no token: it has a \
+         space or another character inside that no token has; \
+         copy it again from @BotFather: one line, nothing inside of it but the token"
+    );
+    let bare = |name: &str| match name {
+        TOKEN_VARIABLE => inside("TOKEN"),
+        CHAT_ID_VARIABLE => Some("\u{feff}-1001234567890".to_owned()),
+        _ => None,
+    };
+    let faults = Config::load(None, &bare).unwrap_err().to_string();
+    assert!(faults.starts_with("environment: TELEGRAM_BOT_TOKEN: the environment"), "{faults}");
+    assert!(!faults.contains("AAHdq") && !faults.contains('\n'), "{faults}");
+}
+
+#[test]
 fn a_vault_reference_needs_a_vault() {
     let text = with("").replace("{env: TOKEN}", "{vault: {mount: kv, path: bot, field: token}}");
     assert_eq!(
