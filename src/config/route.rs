@@ -1,6 +1,6 @@
 //! `route:` the tree that decides which chats hear about a notification.
 
-use crate::routing::{ChatAlias, Matcher, Route, TopicRule, Updates, parse_matchers};
+use crate::routing::{ChatAlias, Matcher, MatcherError, Route, TopicRule, Updates, parse_matchers};
 
 use super::chats;
 use super::fault::{did_you_mean, shown};
@@ -14,6 +14,9 @@ pub(super) const KEYS: &[&str] =
 /// The ways to show updates, by the names the file calls them.
 const UPDATES: [(&str, Updates); 3] =
     [("thread", Updates::Thread), ("edit", Updates::Edit), ("new", Updates::New)];
+
+const EXPRESSION_REMEDY: &str = "mend the expression, or put a backslash before what is meant \
+    literally; the syntax is RE2's, as in Alertmanager";
 
 /// The names that routes may use.
 pub(super) struct Names<'a> {
@@ -66,7 +69,11 @@ pub(super) fn matchers(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<Matcher> {
             Ok(parsed) => matchers.extend(parsed),
             Err(error) => {
                 let problem = format!("{} is no matcher: {error}", shown(line));
-                walk.fault(&place, problem, "write it like severity=\"critical\"");
+                let remedy = match error {
+                    MatcherError::Regex { .. } => EXPRESSION_REMEDY,
+                    _ => "write it like severity=\"critical\"",
+                };
+                walk.fault(&place, problem, remedy);
             }
         }
     }

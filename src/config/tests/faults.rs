@@ -36,8 +36,8 @@ delivery: {dedup_window: 30, dead_after: 1 day, storm: {treshold: 30s}}
              column 9: expected one of = != =~ !~, found the end; \
              write it like severity=\"critical\"",
             "nabat.yml:10: route.routes[0].matchers[1]: \"a=~(\" is no matcher: \
-             the regular expression \"(\" is not valid: unclosed group; \
-             write it like severity=\"critical\"",
+             the regular expression \"(\" is not valid: unclosed group; mend the expression, or put \
+             a backslash before what is meant literally; the syntax is RE2's, as in Alertmanager",
             "nabat.yml:11: route.routes[0].template: no template is called \"defualt\"; \
              did you mean \"default\"?",
             "nabat.yml:12: delivery.dedup_window: 30 has no unit; \
