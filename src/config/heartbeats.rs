@@ -65,7 +65,7 @@ pub(super) fn read(
 }
 
 fn heartbeat(at: &At<'_>, names: &route::Names<'_>, walk: &mut Walk<'_>) -> Option<Heartbeat> {
-    let section = walk.section(at, KEYS)?;
+    let section = walk.hinted(at, KEYS, route::hint)?;
     let remedy = "say which alerts are the heartbeat: matchers: ['alertname=\"Watchdog\"']";
     let faults = walk.faults.len();
     let matchers_at = walk.required(&section, "matchers", remedy);

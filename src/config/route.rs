@@ -18,6 +18,24 @@ const UPDATES: [(&str, Updates); 3] =
 const EXPRESSION_REMEDY: &str = "mend the expression, or put a backslash before what is meant \
     literally; the syntax is RE2's, as in Alertmanager";
 
+/// What to write instead of a key that Alertmanager's routes have and nabat's have not.
+pub(super) fn hint(key: &str) -> Option<&'static str> {
+    match key {
+        "match" => Some("write matchers: ['severity=\"critical\"'], a list of such lines"),
+        "match_re" => Some("write matchers: ['team=~\"db|infra\"'], a list of such lines"),
+        "receiver" => Some("name chats instead: chats: [ops]"),
+        "group_by"
+        | "group_wait"
+        | "group_interval"
+        | "repeat_interval"
+        | "mute_time_intervals"
+        | "active_time_intervals" => {
+            Some("take it out: that is up to Alertmanager, and stays in its own file")
+        }
+        _ => None,
+    }
+}
+
 /// The names that routes may use.
 pub(super) struct Names<'a> {
     pub chats: Vec<&'a str>,
@@ -31,7 +49,7 @@ pub fn updates_name(updates: Updates) -> &'static str {
 
 /// The root of the tree. `None` when its chats are missing or its section is unreadable.
 pub(super) fn read(at: &At<'_>, names: &Names<'_>, walk: &mut Walk<'_>) -> Option<Route> {
-    let section = walk.section(at, KEYS)?;
+    let section = walk.hinted(at, KEYS, hint)?;
     for key in ["matchers", "continue"] {
         if let Some(at) = section.get(key) {
             let remedy = "move it to a route below, under routes";
@@ -128,7 +146,7 @@ fn children(at: &At<'_>, parent: &Route, names: &Names<'_>, walk: &mut Walk<'_>)
             let problem = format!("never applies: {}[{shadow}] takes everything", at.place.path);
             walk.warn(&item.place, problem, "give that route matchers, or put it last");
         }
-        if let Some(section) = walk.section(&item, KEYS) {
+        if let Some(section) = walk.hinted(&item, KEYS, hint) {
             routes.push(node(&section, parent, names, walk));
         }
     }

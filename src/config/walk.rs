@@ -178,7 +178,18 @@ impl Walk<'_> {
         at: &At<'n>,
         keys: &'static [&'static str],
     ) -> Option<Section<'n>> {
-        self.keyed(at, keys, is_plain_name)
+        self.hinted(at, keys, |_| None)
+    }
+
+    /// As [`Self::section`]; `hint` knows what to write instead of keys that people bring along
+    /// from elsewhere.
+    pub fn hinted<'n>(
+        &mut self,
+        at: &At<'n>,
+        keys: &'static [&'static str],
+        hint: impl Fn(&str) -> Option<&'static str>,
+    ) -> Option<Section<'n>> {
+        self.keyed(at, keys, is_plain_name, hint)
     }
 
     /// A map that says where a secret is: as [`Self::section`], but no unknown key is shown,
@@ -188,7 +199,7 @@ impl Walk<'_> {
         at: &At<'n>,
         keys: &'static [&'static str],
     ) -> Option<Section<'n>> {
-        self.keyed(at, keys, |_| false)
+        self.keyed(at, keys, |_| false, |_| None)
     }
 
     fn keyed<'n>(
@@ -196,6 +207,7 @@ impl Walk<'_> {
         at: &At<'n>,
         keys: &'static [&'static str],
         may_show: impl Fn(&str) -> bool,
+        hint: impl Fn(&str) -> Option<&'static str>,
     ) -> Option<Section<'n>> {
         let Value::Map(entries) = at.value else {
             self.wrong_type(at, "a map", &format!("its keys are {}", keys.join(", ")));
@@ -203,7 +215,10 @@ impl Walk<'_> {
         };
         self.doubles(at, entries, &may_show);
         for entry in entries.iter().filter(|entry| !keys.contains(&entry.key.as_str())) {
-            let remedy = did_you_mean(&entry.key, keys.iter().copied());
+            let remedy = match hint(&entry.key) {
+                Some(hint) => hint.to_owned(),
+                None => did_you_mean(&entry.key, keys.iter().copied()),
+            };
             if may_show(&entry.key) {
                 self.fault(&at.place.under(&entry.key, entry.line), "unknown key", remedy);
             } else {

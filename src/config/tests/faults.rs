@@ -98,6 +98,27 @@ fn an_unknown_key_names_the_nearest_known_one() {
 }
 
 #[test]
+fn alertmanagers_own_keys_in_a_route_lead_to_nabats() {
+    let text = with("").replace(
+        "{chats: [ops]}",
+        "{receiver: ops, group_by: [a], chats: [ops], \
+         routes: [{match: {a: b}}, {match_re: {a: b}}]}",
+    );
+    assert_eq!(
+        faults(&text),
+        [
+            "nabat.yml:3: route.receiver: unknown key; name chats instead: chats: [ops]",
+            "nabat.yml:3: route.group_by: unknown key; \
+             take it out: that is up to Alertmanager, and stays in its own file",
+            "nabat.yml:3: route.routes[0].match: unknown key; \
+             write matchers: ['severity=\"critical\"'], a list of such lines",
+            "nabat.yml:3: route.routes[1].match_re: unknown key; \
+             write matchers: ['team=~\"db|infra\"'], a list of such lines",
+        ]
+    );
+}
+
+#[test]
 fn wrong_types_say_what_is_there_and_what_should_be() {
     let text = with(
         "fallback_chat: 7\n\
