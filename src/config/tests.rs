@@ -1,4 +1,5 @@
 mod faults;
+mod keys;
 mod secrets;
 mod sources;
 
