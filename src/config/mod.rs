@@ -5,6 +5,7 @@
 //! the tree and reports what is wrong, so that one run names every fault. `config/nabat.yml`
 //! shows every key, `docs/configuration.md` explains them.
 
+mod address;
 mod alertmanagers;
 pub(crate) mod chats;
 mod delivery;
@@ -30,13 +31,14 @@ use crate::images::ImageOptions;
 use crate::routing::{ChatAlias, LaneId, Route, Severities, TopicName, TopicRule, Topics};
 use crate::secrets::SecretRef;
 
+pub use address::UrlSource;
 pub use alertmanagers::Alertmanager;
 pub use chats::{Chat, ChatIdSource};
 pub use delivery::Delivery;
 pub use environment::{API_URL_VARIABLE, CHAT_ID_VARIABLE, TOKEN_VARIABLE, process_environment};
 pub use fault::{Fault, Faults};
 pub(crate) use fault::{did_you_mean, shown};
-pub use heartbeats::{Heartbeat, UrlSource};
+pub use heartbeats::Heartbeat;
 pub use route::updates_name;
 pub use telegram::{ProxyUrl, Telegram};
 pub use templates::{BUILT_IN, TemplateFile};
@@ -159,17 +161,20 @@ impl Config {
             ChatIdSource::Known(_) => None,
         });
         let heartbeats = self.heartbeats.iter().filter_map(|(name, heartbeat)| {
-            match heartbeat.url.as_ref()? {
-                UrlSource::Secret(secret) => {
-                    Some((format!("heartbeats.{name}.url"), secret.clone()))
-                }
-                UrlSource::Known(_) => None,
-            }
+            Some((format!("heartbeats.{name}.url"), heartbeat.url.as_ref()?))
+        });
+        let alertmanagers = self
+            .alertmanagers
+            .iter()
+            .map(|(name, alertmanager)| (format!("alertmanagers.{name}.url"), &alertmanager.url));
+        let urls = heartbeats.chain(alertmanagers).filter_map(|(name, url)| match url {
+            UrlSource::Secret(secret) => Some((name, secret.clone())),
+            UrlSource::Known(_) => None,
         });
         [("telegram.bot_token".to_owned(), self.telegram.bot_token.clone())]
             .into_iter()
             .chain(chats)
-            .chain(heartbeats)
+            .chain(urls)
             .collect()
     }
 
@@ -212,6 +217,8 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
     let names = chats_at.as_ref().map(|at| names(at.value)).unwrap_or_default();
     let names = route::Names { chats: names, templates: template_names };
     let heartbeats = root.get("heartbeats").map(|at| heartbeats::read(&at, &names, walk));
+    let alertmanagers =
+        root.get("alertmanagers").map(|at| alertmanagers::read(&at, walk)).unwrap_or_default();
     if vault.is_none() {
         for place in std::mem::take(&mut walk.vault_references) {
             walk.fault(&place, "there is no vault section", "add vault: {address: …, auth: …}");
@@ -239,8 +246,6 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
     if let Some(delivery) = &delivery {
         question_severities(&delivery.severities, walk);
     }
-    let alertmanagers =
-        root.get("alertmanagers").map(|at| alertmanagers::read(&at, walk)).unwrap_or_default();
     Some(Config {
         telegram: telegram?,
         vault: match vault {

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::Paint;
-use crate::config::{Chat, ChatIdSource, Config, VaultAuth, updates_name};
+use crate::config::{Chat, ChatIdSource, Config, UrlSource, VaultAuth, updates_name};
 use crate::rendering::Language;
 use crate::routing::{ChatAlias, Route, TopicRule};
 use crate::secrets::SecretRef;
@@ -58,7 +58,10 @@ fn write_summary(out: &mut String, config: &Config, source: &str, paint: Paint) 
     if !config.alertmanagers.is_empty() {
         writeln!(out, "\n{}", paint.title("alertmanagers"))?;
         for (name, alertmanager) in &config.alertmanagers {
-            writeln!(out, "  {name}  {}", alertmanager.url)?;
+            match &alertmanager.url {
+                UrlSource::Known(url) => writeln!(out, "  {name}  {url}")?,
+                UrlSource::Secret(secret) => writeln!(out, "  {name}  URL from {}", place(secret))?,
+            }
         }
     }
     Ok(())

@@ -113,6 +113,25 @@ fn the_proxys_password_comes_from_elsewhere_and_is_not_shown() {
     assert_eq!(format!("{proxy} {proxy:?}"), "socks5h://proxy:1080 ProxyUrl(socks5h://proxy:1080)");
 }
 
+#[test]
+fn an_alertmanager_behind_a_password_is_kept_elsewhere() {
+    let url = |url: &str| with(&format!("alertmanagers: {{main: {{url: {url}}}}}\n"));
+    let config = parse(&url("{env: TOKEN}")).unwrap();
+    let secret = UrlSource::Secret(SecretRef::Env("TOKEN".to_owned()));
+    assert_eq!(config.alertmanagers["main"].url, secret);
+    assert_eq!(
+        faults(&url("'http://user:pa55word@am:9093'")),
+        ["nabat.yml:4: alertmanagers.main.url: a secret does not belong in this file; \
+          keep the whole URL elsewhere: use {env: NAME}, {file: PATH} or \
+          {vault: {mount: …, path: …, field: …}}"]
+    );
+    assert_eq!(
+        faults(&url("{vault: {mount: kv, path: am, field: url}}")),
+        ["nabat.yml:4: alertmanagers.main.url.vault: there is no vault section; \
+          add vault: {address: …, auth: …}"]
+    );
+}
+
 /// The token stands where people put it by mistake, in every place that could repeat it.
 #[test]
 fn no_fault_ever_shows_a_secret() {
@@ -156,11 +175,14 @@ fn no_fault_ever_shows_a_secret() {
 
 #[test]
 fn the_secrets_are_listed_by_their_keys() {
-    let text = with("vault: {address: 'https://v', auth: {token: {env: TOKEN}}}\n")
-        .replace("id: 123456789", "id: {vault: {mount: kv, path: bot, field: chat}}");
+    let text = with(
+        "vault: {address: 'https://v', auth: {token: {env: TOKEN}}}\n\
+                     alertmanagers: {main: {url: {file: url}}, other: {url: 'http://am'}}\n",
+    )
+    .replace("id: 123456789", "id: {vault: {mount: kv, path: bot, field: chat}}");
     let config = parse(&text).unwrap();
     let names: Vec<_> = config.secret_refs().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["telegram.bot_token", "chats.boss.id"]);
+    assert_eq!(names, ["telegram.bot_token", "chats.boss.id", "alertmanagers.main.url"]);
 }
 
 /// Every place of the example gets a token pasted into it, as happens to people in a hurry.

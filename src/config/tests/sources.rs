@@ -97,7 +97,8 @@ alertmanagers:
     assert_eq!((config.delivery.max_entries, config.delivery.max_bytes), (1000, 64 << 20));
     assert_eq!(config.delivery.keep_cards, Duration::from_hours(7 * 24));
     assert_eq!(config.delivery.storm_threshold, Duration::from_mins(1));
-    assert_eq!(config.alertmanagers["main"].url.as_str(), "http://alertmanager:9093/");
+    let url = "http://alertmanager:9093/".parse().unwrap();
+    assert_eq!(config.alertmanagers["main"].url, UrlSource::Known(url));
 }
 
 #[test]
