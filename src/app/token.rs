@@ -18,7 +18,7 @@ use crate::routing::ChatAlias;
 use crate::secrets::{
     Ages, Check, Checker, SecretRef, SecretWatch, Secrets, SecretsOptions, Wanted,
 };
-use crate::telegram::{Answer, ChatId, Client, Complaint, Method};
+use crate::telegram::{Answer, ChatId, Client, Complaint, Method, token_trouble};
 use crate::telemetry::{Metrics, Scrubber};
 
 /// The bot token's name in the configuration and in metrics.
@@ -193,6 +193,9 @@ struct AsksTelegram {
 #[async_trait]
 impl Checker for AsksTelegram {
     async fn check(&self, candidate: &SecretString) -> Check {
+        if let Some(trouble) = token_trouble(candidate.expose_secret()) {
+            return Check::Bad(format!("it {trouble}"));
+        }
         let method = Method::GetMe;
         let answer = self.client.load().call(candidate, &method).await;
         let labels = [method.name(), answer.outcome()];

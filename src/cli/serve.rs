@@ -56,6 +56,7 @@ pub struct ServeArgs {
         long = "web.max-body-bytes",
         env = "NABAT_WEB_MAX_BODY_BYTES",
         default_value_t = BodyLimits::default().size,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..),
         value_name = "BYTES"
     )]
     max_body_bytes: usize,

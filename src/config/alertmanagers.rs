@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use url::Url;
-
+use super::address::{self, UrlSource};
 use super::walk::{At, Walk};
 
 pub(super) const KEYS: &[&str] = &["url"];
@@ -11,7 +10,8 @@ pub(super) const KEYS: &[&str] = &["url"];
 /// One of `alertmanagers:`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alertmanager {
-    pub url: Url,
+    /// With a user and a password in it where there is a proxy with basic authentication before it.
+    pub url: UrlSource,
 }
 
 pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> BTreeMap<String, Alertmanager> {
@@ -21,7 +21,7 @@ pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> BTreeMap<String, Alertma
         let Some(section) = walk.section(&at, KEYS) else { continue };
         let url = walk
             .required(&section, "url", &format!("write it like {EXAMPLE}"))
-            .and_then(|at| walk.url(&at, &["http", "https"], EXAMPLE));
+            .and_then(|at| address::read(&at, EXAMPLE, walk));
         if let Some(url) = url {
             alertmanagers.insert(name.to_owned(), Alertmanager { url });
         }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::delivery::Sound;
 use crate::rendering::{ButtonKind, Language};
 use crate::routing::{ChatAlias, TopicRule};
-use crate::secrets::SecretRef;
+use crate::secrets::{SecretRef, trimmed};
 use crate::telegram::ChatId;
 
 use super::fault::{did_you_mean, nearest, shown};
@@ -179,8 +179,10 @@ fn id(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ChatIdSource> {
 fn secret_id(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ChatIdSource> {
     let secret = secret::read(at, walk)?;
     let SecretRef::Env(name) = &secret else { return Some(ChatIdSource::Secret(secret)) };
-    let value = (walk.environment)(name)?;
-    variable_id(&at.place, name, &value, walk).map(ChatIdSource::Known)
+    match (walk.environment)(name).filter(|value| !trimmed(value).is_empty()) {
+        Some(value) => variable_id(&at.place, name, &value, walk).map(ChatIdSource::Known),
+        None => Some(ChatIdSource::Secret(secret)),
+    }
 }
 
 /// The id in an environment variable; the value is not shown.
@@ -190,7 +192,7 @@ pub(super) fn variable_id(
     value: &str,
     walk: &mut Walk<'_>,
 ) -> Option<ChatId> {
-    let id = value.trim().parse().ok().and_then(ChatId::new);
+    let id = trimmed(value).parse().ok().and_then(ChatId::new);
     if id.is_none() {
         let problem = format!("the environment variable {name} holds no chat id");
         walk.fault(place, problem, ID_REMEDY);

@@ -72,11 +72,12 @@ pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Delivery> {
         delivery.max_entries = number.unsigned_abs();
     }
     if let Some(at) = section.get("max_bytes") {
-        delivery.max_bytes = walk.bytes(&at).unwrap_or_default();
+        let bytes = walk.bytes(&at);
         // Less would not hold one webhook body of the largest size.
-        if (1..16 << 20).contains(&delivery.max_bytes) {
+        if bytes.is_some_and(|bytes| bytes < 16 << 20) {
             walk.fault(&at.place, "is too small for a webhook", "at least 16MiB");
         }
+        delivery.max_bytes = bytes.unwrap_or_default();
     }
     if let Some(at) = section.get("severities") {
         delivery.severities = severities(&at, walk);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::walk::Walk;
 use super::{
     Config, KEYS, alertmanagers, chats, delivery, environment, heartbeats, images, route, secret,
     sound, telegram, topic, vault,
@@ -66,7 +67,7 @@ fn every_key_is_in_the_reference_and_in_the_example() {
 #[test]
 fn the_example_loads_as_it_is() {
     let base = Path::new("/etc/nabat");
-    let config = Config::parse(EXAMPLE, "nabat.yml", base, &environment)
+    let config = Config::walked(EXAMPLE, Walk::over("nabat.yml", base, &environment))
         .unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(config.warnings, []);
     assert_eq!(config.chats.len(), 2);
@@ -76,7 +77,7 @@ fn the_example_loads_as_it_is() {
 #[test]
 fn the_example_loads_with_everything_switched_on_and_shows_the_defaults() {
     let base = Path::new("/etc/nabat");
-    let config = Config::parse(&with_everything_on(), "nabat.yml", base, &environment)
+    let config = Config::walked(&with_everything_on(), Walk::over("nabat.yml", base, &environment))
         .unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(config.delivery, super::Delivery::default());
     let vault = config.vault.expect("the vault is switched on");

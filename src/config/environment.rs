@@ -1,10 +1,10 @@
 //! No file: two environment variables are enough for one chat.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::routing::{ChatAlias, Route};
-use crate::secrets::SecretRef;
+use crate::secrets::{SecretRef, trimmed};
 
 use super::chats::{self, Chat, ChatIdSource};
 use super::telegram::{self, Telegram};
@@ -25,16 +25,8 @@ pub fn process_environment(name: &str) -> Option<String> {
 
 /// One chat called `default`, everything else at its defaults.
 pub(super) fn read(environment: Environment<'_>) -> Result<Config, Faults> {
-    let mut walk = Walk {
-        file: "environment".to_owned(),
-        base: PathBuf::new(),
-        environment,
-        faults: Vec::new(),
-        warnings: Vec::new(),
-        vault_references: Vec::new(),
-        severity_references: Vec::new(),
-    };
-    let set = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
+    let mut walk = Walk::over("environment", Path::new(""), environment);
+    let set = |name: &str| environment(name).filter(|value| !trimmed(value).is_empty());
     let at = |name: &str| Place { path: name.to_owned(), line: None };
     for name in [TOKEN_VARIABLE, CHAT_ID_VARIABLE] {
         if set(name).is_none() {
@@ -44,6 +36,9 @@ pub(super) fn read(environment: Environment<'_>) -> Result<Config, Faults> {
             );
             walk.fault(&at(name), problem, remedy);
         }
+    }
+    if let Some(token) = set(TOKEN_VARIABLE) {
+        telegram::check_variable(&at(TOKEN_VARIABLE), TOKEN_VARIABLE, &token, &mut walk);
     }
     let id = set(CHAT_ID_VARIABLE).and_then(|value| {
         chats::variable_id(&at(CHAT_ID_VARIABLE), CHAT_ID_VARIABLE, &value, &mut walk)

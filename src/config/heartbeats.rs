@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use url::Url;
-
 use crate::routing::{ChatAlias, Matcher};
-use crate::secrets::SecretRef;
 
+use super::address::{self, UrlSource};
+use super::route;
 use super::walk::{At, Walk};
-use super::yaml::Value;
-use super::{route, secret};
+
+const MONITOR: &str = "https://monitor.example.org/ping/nabat";
 
 pub(super) const KEYS: &[&str] = &["matchers", "interval", "chats", "url"];
 
@@ -25,23 +24,6 @@ pub struct Heartbeat {
     pub chats: Vec<ChatAlias>,
     /// What is called with every beat.
     pub url: Option<UrlSource>,
-}
-
-/// An address to call, or where it is kept.
-#[derive(Clone, PartialEq, Eq)]
-pub enum UrlSource {
-    Known(Url),
-    Secret(SecretRef),
-}
-
-impl std::fmt::Debug for UrlSource {
-    /// Monitors' addresses hold keys: only the host is shown.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Known(url) => write!(f, "Known({})", url.host_str().unwrap_or_default()),
-            Self::Secret(secret) => f.debug_tuple("Secret").field(secret).finish(),
-        }
-    }
 }
 
 impl Heartbeat {
@@ -65,7 +47,7 @@ pub(super) fn read(
 }
 
 fn heartbeat(at: &At<'_>, names: &route::Names<'_>, walk: &mut Walk<'_>) -> Option<Heartbeat> {
-    let section = walk.section(at, KEYS)?;
+    let section = walk.hinted(at, KEYS, route::hint)?;
     let remedy = "say which alerts are the heartbeat: matchers: ['alertname=\"Watchdog\"']";
     let faults = walk.faults.len();
     let matchers_at = walk.required(&section, "matchers", remedy);
@@ -83,13 +65,6 @@ fn heartbeat(at: &At<'_>, names: &route::Names<'_>, walk: &mut Walk<'_>) -> Opti
         Some(at) => walk.list(&at).iter().filter_map(|at| route::alias(at, names, walk)).collect(),
         None => Vec::new(),
     };
-    let url = section.get("url").and_then(|at| url(&at, walk));
+    let url = section.get("url").and_then(|at| address::read(&at, MONITOR, walk));
     Some(Heartbeat { matchers, interval, chats, url })
-}
-
-fn url(at: &At<'_>, walk: &mut Walk<'_>) -> Option<UrlSource> {
-    if matches!(at.value, Value::Map(_)) {
-        return secret::read(at, walk).map(UrlSource::Secret);
-    }
-    walk.url(at, &["http", "https"], "https://monitor.example.org/ping/nabat").map(UrlSource::Known)
 }

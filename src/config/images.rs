@@ -7,6 +7,9 @@ use super::walk::{At, Walk};
 
 pub(super) const KEYS: &[&str] = &["allow", "max_bytes", "timeout"];
 
+/// Of photos.
+const TELEGRAMS_LIMIT: u64 = 10 << 20;
+
 pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ImageOptions> {
     let section = walk.section(at, KEYS)?;
     let remedy = "name the host of your Grafana: images: {allow: [grafana.example.org]}";
@@ -22,10 +25,12 @@ pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ImageOptions> {
     let mut options =
         ImageOptions { allow, max_bytes: ImageOptions::MAX_BYTES, timeout: ImageOptions::TIMEOUT };
     if let Some(at) = section.get("max_bytes") {
-        options.max_bytes = walk.bytes(&at).unwrap_or_default();
-        // Telegram's own limit for photos.
-        if options.max_bytes > 10 << 20 {
-            walk.fault(&at.place, "is more than Telegram takes", "at most 10MiB");
+        match walk.bytes(&at) {
+            // No picture is as small; the unit was forgotten.
+            Some(..1024) => walk.fault(&at.place, "is too small for a picture", "at least 1KiB"),
+            Some(bytes @ 1024..=TELEGRAMS_LIMIT) => options.max_bytes = bytes,
+            Some(_) => walk.fault(&at.place, "is more than Telegram takes", "at most 10MiB"),
+            None => {}
         }
     }
     if let Some(at) = section.get("timeout") {

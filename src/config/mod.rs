@@ -5,6 +5,7 @@
 //! the tree and reports what is wrong, so that one run names every fault. `config/nabat.yml`
 //! shows every key, `docs/configuration.md` explains them.
 
+mod address;
 mod alertmanagers;
 pub(crate) mod chats;
 mod delivery;
@@ -30,19 +31,20 @@ use crate::images::ImageOptions;
 use crate::routing::{ChatAlias, LaneId, Route, Severities, TopicName, TopicRule, Topics};
 use crate::secrets::SecretRef;
 
+pub use address::UrlSource;
 pub use alertmanagers::Alertmanager;
 pub use chats::{Chat, ChatIdSource};
 pub use delivery::Delivery;
 pub use environment::{API_URL_VARIABLE, CHAT_ID_VARIABLE, TOKEN_VARIABLE, process_environment};
 pub use fault::{Fault, Faults};
 pub(crate) use fault::{did_you_mean, shown};
-pub use heartbeats::{Heartbeat, UrlSource};
+pub use heartbeats::Heartbeat;
 pub use route::updates_name;
 pub use telegram::{ProxyUrl, Telegram};
 pub use templates::{BUILT_IN, TemplateFile};
 pub use vault::{Vault, VaultAuth};
 
-use walk::{At, Walk};
+use walk::{At, Purpose, Walk};
 use yaml::{Entry, Value};
 
 /// Looks up an environment variable; `None` when it is not set.
@@ -92,21 +94,45 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, at once. No fault shows a value that may be a secret.
     pub fn load(path: Option<&Path>, environment: Environment<'_>) -> Result<Self, Faults> {
+        Self::read(path, environment, Purpose::Work)
+    }
+
+    /// As [`Self::load`], to look at the file where nabat does not run: an environment variable
+    /// that is not set here is only a warning.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn lint(path: Option<&Path>, environment: Environment<'_>) -> Result<Self, Faults> {
+        Self::read(path, environment, Purpose::Lint)
+    }
+
+    fn read(
+        path: Option<&Path>,
+        environment: Environment<'_>,
+        purpose: Purpose,
+    ) -> Result<Self, Faults> {
         let Some(path) = path else { return environment::read(environment) };
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Faults(vec![Fault {
-                file: file.clone(),
-                line: None,
-                path: String::new(),
-                problem: format!("cannot be read: {error}"),
-                remedy: format!(
-                    "name the file with --config.file, or set {TOKEN_VARIABLE} and \
-                     {CHAT_ID_VARIABLE} and use no file"
-                ),
-            }])
+        let fault = |line, problem, remedy| {
+            let path = String::new();
+            Faults(vec![Fault { file: file.clone(), line, path, problem, remedy }])
+        };
+        let bytes = std::fs::read(path).map_err(|error| {
+            let remedy = format!(
+                "name the file with --config.file, or set {TOKEN_VARIABLE} and \
+                 {CHAT_ID_VARIABLE} and use no file"
+            );
+            fault(None, format!("cannot be read: {error}"), remedy)
         })?;
-        Self::parse(&text, &file, path.parent().unwrap_or(Path::new("")), environment)
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
+            let problem = format!("is no UTF-8 text at byte {}", at + 1);
+            fault(Some(line as u64), problem, "save the file as UTF-8".to_owned())
+        })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        let walk = Walk { purpose, ..Walk::over(&file, base, environment) };
+        Self::walked(&text, walk)
     }
 
     /// The file to load: the one that was named, else [`DEFAULT_FILE`] when it exists.
@@ -135,27 +161,24 @@ impl Config {
             ChatIdSource::Known(_) => None,
         });
         let heartbeats = self.heartbeats.iter().filter_map(|(name, heartbeat)| {
-            match heartbeat.url.as_ref()? {
-                UrlSource::Secret(secret) => {
-                    Some((format!("heartbeats.{name}.url"), secret.clone()))
-                }
-                UrlSource::Known(_) => None,
-            }
+            Some((format!("heartbeats.{name}.url"), heartbeat.url.as_ref()?))
+        });
+        let alertmanagers = self
+            .alertmanagers
+            .iter()
+            .map(|(name, alertmanager)| (format!("alertmanagers.{name}.url"), &alertmanager.url));
+        let urls = heartbeats.chain(alertmanagers).filter_map(|(name, url)| match url {
+            UrlSource::Secret(secret) => Some((name, secret.clone())),
+            UrlSource::Known(_) => None,
         });
         [("telegram.bot_token".to_owned(), self.telegram.bot_token.clone())]
             .into_iter()
             .chain(chats)
-            .chain(heartbeats)
+            .chain(urls)
             .collect()
     }
 
-    fn parse(
-        text: &str,
-        file: &str,
-        base: &Path,
-        environment: Environment<'_>,
-    ) -> Result<Self, Faults> {
-        let mut walk = Walk::over(file, base, environment);
+    fn walked(text: &str, mut walk: Walk<'_>) -> Result<Self, Faults> {
         let config = walk.document(text, read);
         match config {
             Some(config) if walk.faults.is_empty() => {
@@ -194,6 +217,8 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
     let names = chats_at.as_ref().map(|at| names(at.value)).unwrap_or_default();
     let names = route::Names { chats: names, templates: template_names };
     let heartbeats = root.get("heartbeats").map(|at| heartbeats::read(&at, &names, walk));
+    let alertmanagers =
+        root.get("alertmanagers").map(|at| alertmanagers::read(&at, walk)).unwrap_or_default();
     if vault.is_none() {
         for place in std::mem::take(&mut walk.vault_references) {
             walk.fault(&place, "there is no vault section", "add vault: {address: …, auth: …}");
@@ -221,8 +246,6 @@ fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Config> {
     if let Some(delivery) = &delivery {
         question_severities(&delivery.severities, walk);
     }
-    let alertmanagers =
-        root.get("alertmanagers").map(|at| alertmanagers::read(&at, walk)).unwrap_or_default();
     Some(Config {
         telegram: telegram?,
         vault: match vault {
@@ -260,7 +283,10 @@ fn question_severities(known: &Severities, walk: &mut Walk<'_>) {
 fn names(value: &Value) -> Vec<&str> {
     let Value::Map(entries) = value else { return Vec::new() };
     let names = entries.iter().map(|Entry { key, .. }| key.as_str());
-    names.filter(|name| walk::is_plain_name(name)).collect()
+    let mut names: Vec<&str> = names.filter(|name| walk::is_plain_name(name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! `route:` the tree that decides which chats hear about a notification.
 
-use crate::routing::{ChatAlias, Matcher, Route, TopicRule, Updates, parse_matchers};
+use crate::routing::{ChatAlias, Matcher, MatcherError, Route, TopicRule, Updates, parse_matchers};
 
 use super::chats;
 use super::fault::{did_you_mean, shown};
 use super::topic;
 use super::walk::{At, Section, Walk};
+use super::yaml::Value;
 
 pub(super) const KEYS: &[&str] =
     &["chats", "topic", "template", "updates", "buttons", "matchers", "continue", "routes"];
@@ -13,6 +14,27 @@ pub(super) const KEYS: &[&str] =
 /// The ways to show updates, by the names the file calls them.
 const UPDATES: [(&str, Updates); 3] =
     [("thread", Updates::Thread), ("edit", Updates::Edit), ("new", Updates::New)];
+
+const EXPRESSION_REMEDY: &str = "mend the expression, or put a backslash before what is meant \
+    literally; the syntax is RE2's, as in Alertmanager";
+
+/// What to write instead of a key that Alertmanager's routes have and nabat's have not.
+pub(super) fn hint(key: &str) -> Option<&'static str> {
+    match key {
+        "match" => Some("write matchers: ['severity=\"critical\"'], a list of such lines"),
+        "match_re" => Some("write matchers: ['team=~\"db|infra\"'], a list of such lines"),
+        "receiver" => Some("name chats instead: chats: [ops]"),
+        "group_by"
+        | "group_wait"
+        | "group_interval"
+        | "repeat_interval"
+        | "mute_time_intervals"
+        | "active_time_intervals" => {
+            Some("take it out: that is up to Alertmanager, and stays in its own file")
+        }
+        _ => None,
+    }
+}
 
 /// The names that routes may use.
 pub(super) struct Names<'a> {
@@ -27,7 +49,7 @@ pub fn updates_name(updates: Updates) -> &'static str {
 
 /// The root of the tree. `None` when its chats are missing or its section is unreadable.
 pub(super) fn read(at: &At<'_>, names: &Names<'_>, walk: &mut Walk<'_>) -> Option<Route> {
-    let section = walk.section(at, KEYS)?;
+    let section = walk.hinted(at, KEYS, hint)?;
     for key in ["matchers", "continue"] {
         if let Some(at) = section.get(key) {
             let remedy = "move it to a route below, under routes";
@@ -65,7 +87,11 @@ pub(super) fn matchers(at: &At<'_>, walk: &mut Walk<'_>) -> Vec<Matcher> {
             Ok(parsed) => matchers.extend(parsed),
             Err(error) => {
                 let problem = format!("{} is no matcher: {error}", shown(line));
-                walk.fault(&place, problem, "write it like severity=\"critical\"");
+                let remedy = match error {
+                    MatcherError::Regex { .. } => EXPRESSION_REMEDY,
+                    _ => "write it like severity=\"critical\"",
+                };
+                walk.fault(&place, problem, remedy);
             }
         }
     }
@@ -77,7 +103,7 @@ fn node(section: &Section<'_>, parent: &Route, names: &Names<'_>, walk: &mut Wal
         Route { matchers: Vec::new(), continues: false, routes: Vec::new(), ..parent.clone() };
     if let Some(at) = section.get("chats") {
         let items = walk.list(&at);
-        if items.is_empty() {
+        if matches!(at.value, Value::List(_)) && items.is_empty() {
             walk.fault(
                 &at.place,
                 "names no chat",
@@ -120,7 +146,7 @@ fn children(at: &At<'_>, parent: &Route, names: &Names<'_>, walk: &mut Walk<'_>)
             let problem = format!("never applies: {}[{shadow}] takes everything", at.place.path);
             walk.warn(&item.place, problem, "give that route matchers, or put it last");
         }
-        if let Some(section) = walk.section(&item, KEYS) {
+        if let Some(section) = walk.hinted(&item, KEYS, hint) {
             routes.push(node(&section, parent, names, walk));
         }
     }

@@ -1,9 +1,9 @@
 //! Where a secret is kept: `{env: …}`, `{file: …}` or `{vault: …}`; never the secret itself.
 
-use crate::secrets::{KvVersion, SecretRef, VaultField};
+use crate::secrets::{KvVersion, SecretRef, VaultField, trimmed};
 
 use super::fault::may_be_secret;
-use super::walk::{At, Walk};
+use super::walk::{At, Purpose, Walk};
 use super::yaml::Value;
 
 /// The ways to refer to a secret.
@@ -35,8 +35,9 @@ pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<SecretRef> {
     }
 }
 
-/// The name of an environment variable that is set, and its value.
-pub(super) fn variable(at: &At<'_>, walk: &mut Walk<'_>) -> Option<(String, String)> {
+/// The name of an environment variable, and its value. `None` only after a fault was reported;
+/// one that is not set has no value where the configuration is only looked at.
+pub(super) fn variable(at: &At<'_>, walk: &mut Walk<'_>) -> Option<(String, Option<String>)> {
     let name = walk.text(at)?;
     let usual = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && !name.starts_with(|c: char| c.is_ascii_digit())
@@ -46,12 +47,12 @@ pub(super) fn variable(at: &At<'_>, walk: &mut Walk<'_>) -> Option<(String, Stri
         walk.fault(&at.place, problem, "write the variable's name, not its value");
         return None;
     }
-    let value = (walk.environment)(name).filter(|value| !value.trim().is_empty());
+    let value = (walk.environment)(name).filter(|value| !trimmed(value).is_empty());
     if value.is_none() {
         let problem = format!("the environment variable {name} is not set");
-        walk.fault(&at.place, problem, "set it, or refer to a file or to Vault");
+        walk.absent(&at.place, problem, "set it, or refer to a file or to Vault");
     }
-    value.map(|value| (name.to_owned(), value))
+    (value.is_some() || walk.purpose == Purpose::Lint).then(|| (name.to_owned(), value))
 }
 
 fn vault_field(at: &At<'_>, walk: &mut Walk<'_>) -> Option<VaultField> {

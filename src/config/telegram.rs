@@ -4,7 +4,8 @@ use std::fmt;
 
 use url::Url;
 
-use crate::secrets::SecretRef;
+use crate::secrets::{SecretRef, trimmed};
+use crate::telegram::token_trouble;
 
 use super::secret;
 use super::walk::{At, Place, Walk};
@@ -12,6 +13,9 @@ use super::yaml::Value;
 
 pub(super) const KEYS: &[&str] = &["bot_token", "api_url", "proxy_url"];
 pub(super) const PROXY_KEYS: &[&str] = &["env", "file"];
+
+const TOKEN_REMEDY: &str =
+    "copy it again from @BotFather: one line, nothing inside of it but the token";
 
 /// `telegram:`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,16 +57,32 @@ pub(super) fn default_api_url() -> Url {
 pub(super) fn read(at: &At<'_>, walk: &mut Walk<'_>) -> Option<Telegram> {
     let section = walk.section(at, KEYS)?;
     let bot_token =
-        walk.required(&section, "bot_token", secret::REMEDY).and_then(|at| secret::read(&at, walk));
+        walk.required(&section, "bot_token", secret::REMEDY).and_then(|at| bot_token(&at, walk));
     let api_url = match section.get("api_url") {
         Some(at) => walk.text(&at).and_then(|text| api_url(&at.place, text, walk)),
         None => Some(default_api_url()),
     };
-    let proxy_url = match section.get("proxy_url") {
-        Some(at) => Some(proxy(&at, walk)?),
-        None => None,
-    };
+    let proxy_url = section.get("proxy_url").and_then(|at| proxy(&at, walk));
     Some(Telegram { bot_token: bot_token?, api_url: api_url?, proxy_url })
+}
+
+/// Where the token is. One in the environment is there already, and is looked at at once.
+fn bot_token(at: &At<'_>, walk: &mut Walk<'_>) -> Option<SecretRef> {
+    let secret = secret::read(at, walk)?;
+    if let SecretRef::Env(name) = &secret
+        && let Some(value) = (walk.environment)(name)
+    {
+        check_variable(&at.place, name, &value, walk);
+    }
+    Some(secret)
+}
+
+/// Reports a token in an environment variable that can't be one; the value is not shown.
+pub(super) fn check_variable(place: &Place, name: &str, value: &str, walk: &mut Walk<'_>) {
+    if let Some(trouble) = token_trouble(trimmed(value)) {
+        let problem = format!("the environment variable {name} holds no token: it {trouble}");
+        walk.fault(place, problem, TOKEN_REMEDY);
+    }
 }
 
 /// A Bot API server's address. Whoever copies it from a request copies the token along.
@@ -79,6 +99,7 @@ pub(super) fn api_url(place: &Place, text: &str, walk: &mut Walk<'_>) -> Option<
     Some(url)
 }
 
+/// `None` when a fault was reported, or when what holds the URL is not there and need not be.
 fn proxy(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ProxyUrl> {
     const SCHEMES: &[&str] = &["http", "https", "socks5", "socks5h"];
     const EXAMPLE: &str = "socks5h://proxy:1080";
@@ -94,7 +115,7 @@ fn proxy(at: &At<'_>, walk: &mut Walk<'_>) -> Option<ProxyUrl> {
     }
     let section = walk.secret_section(at, PROXY_KEYS)?;
     let text = match (section.get("env"), section.get("file")) {
-        (Some(name), None) => secret::variable(&name, walk)?.1,
+        (Some(name), None) => secret::variable(&name, walk)?.1?,
         (None, Some(path)) => file_content(&path, walk)?,
         _ => {
             walk.fault(&at.place, "names no place, or two", "use {env: NAME} or {file: PATH}");
@@ -110,7 +131,7 @@ fn file_content(at: &At<'_>, walk: &mut Walk<'_>) -> Option<String> {
         Ok(content) => Some(content),
         Err(error) => {
             let problem = format!("cannot be read: {error}");
-            walk.fault(&at.place, problem, "check the path and who may read it");
+            walk.absent(&at.place, problem, "check the path and who may read it");
             None
         }
     }

@@ -1,4 +1,5 @@
 mod faults;
+mod keys;
 mod secrets;
 mod sources;
 
@@ -18,7 +19,7 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn parse_in(base: &Path, text: &str) -> Result<Config, Faults> {
-    Config::parse(text, "nabat.yml", base, &environment)
+    Config::walked(text, Walk::over("nabat.yml", base, &environment))
 }
 
 fn parse(text: &str) -> Result<Config, Faults> {

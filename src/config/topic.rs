@@ -6,7 +6,7 @@ use crate::routing::TopicRule;
 use crate::telegram::TopicId;
 
 use super::fault::shown;
-use super::walk::{At, Place, Walk};
+use super::walk::{self, At, Place, Walk};
 use super::yaml::{Entry, Value};
 
 pub(super) const KEYS: &[&str] = &["by", "map", "default", "create"];
@@ -38,6 +38,7 @@ fn map(at: &At<'_>, walk: &mut Walk<'_>) -> BTreeMap<String, TopicId> {
         );
         return BTreeMap::new();
     };
+    walk.doubles(at, entries, walk::is_plain_name);
     let topic = |Entry { key, line, node }: &Entry| {
         let path = format!("{}[{}]", at.place.path, shown(key));
         let place = Place { path, line: Some(*line) };

@@ -1,15 +1,25 @@
 //! Walking the tree of the file: typed reading that collects faults instead of stopping at the
 //! first.
 
+mod doubles;
+mod places;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use url::Url;
-
 use super::Environment;
-use super::fault::{Fault, Faults, did_you_mean, may_be_secret, shown};
+use super::fault::{Fault, Faults, did_you_mean, shown};
 use super::values;
 use super::yaml::{self, Entry, Node, Value};
+
+/// What a configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be worked with: what it takes from its surroundings must be there.
+    Work,
+    /// To be looked at, perhaps on another machine: what is not there is only pointed out.
+    Lint,
+}
 
 /// What the whole walk shares.
 pub(crate) struct Walk<'e> {
@@ -17,6 +27,7 @@ pub(crate) struct Walk<'e> {
     /// The directory that relative paths start from: the file's own, as Prometheus does it.
     pub base: PathBuf,
     pub environment: Environment<'e>,
+    pub purpose: Purpose,
     pub faults: Vec<Fault>,
     pub warnings: Vec<Fault>,
     /// Where the file refers to Vault.
@@ -54,7 +65,7 @@ impl<'n> At<'n> {
 }
 
 impl Place {
-    fn under(&self, key: &str, line: u64) -> Self {
+    pub(super) fn under(&self, key: &str, line: u64) -> Self {
         let path = match self.path.as_str() {
             "" => key.to_owned(),
             path => format!("{path}.{key}"),
@@ -80,6 +91,7 @@ impl<'e> Walk<'e> {
             file: file.to_owned(),
             base: base.to_owned(),
             environment,
+            purpose: Purpose::Work,
             faults: Vec::new(),
             warnings: Vec::new(),
             vault_references: Vec::new(),
@@ -120,6 +132,14 @@ impl Walk<'_> {
         self.warnings.push(self.note(place, problem.into(), remedy.into()));
     }
 
+    /// Something around the file that is not there: a fault only where it is needed.
+    pub fn absent(&mut self, place: &Place, problem: impl Into<String>, remedy: impl Into<String>) {
+        match self.purpose {
+            Purpose::Work => self.fault(place, problem, remedy),
+            Purpose::Lint => self.warn(place, problem, remedy),
+        }
+    }
+
     fn note(&self, place: &Place, problem: String, remedy: String) -> Fault {
         let Place { path, line } = place.clone();
         Fault { file: self.file.clone(), line, path, problem, remedy }
@@ -156,7 +176,18 @@ impl Walk<'_> {
         at: &At<'n>,
         keys: &'static [&'static str],
     ) -> Option<Section<'n>> {
-        self.keyed(at, keys, is_plain_name)
+        self.hinted(at, keys, |_| None)
+    }
+
+    /// As [`Self::section`]; `hint` knows what to write instead of keys that people bring along
+    /// from elsewhere.
+    pub fn hinted<'n>(
+        &mut self,
+        at: &At<'n>,
+        keys: &'static [&'static str],
+        hint: impl Fn(&str) -> Option<&'static str>,
+    ) -> Option<Section<'n>> {
+        self.keyed(at, keys, is_plain_name, hint)
     }
 
     /// A map that says where a secret is: as [`Self::section`], but no unknown key is shown,
@@ -166,7 +197,7 @@ impl Walk<'_> {
         at: &At<'n>,
         keys: &'static [&'static str],
     ) -> Option<Section<'n>> {
-        self.keyed(at, keys, |_| false)
+        self.keyed(at, keys, |_| false, |_| None)
     }
 
     fn keyed<'n>(
@@ -174,13 +205,18 @@ impl Walk<'_> {
         at: &At<'n>,
         keys: &'static [&'static str],
         may_show: impl Fn(&str) -> bool,
+        hint: impl Fn(&str) -> Option<&'static str>,
     ) -> Option<Section<'n>> {
         let Value::Map(entries) = at.value else {
             self.wrong_type(at, "a map", &format!("its keys are {}", keys.join(", ")));
             return None;
         };
+        self.doubles(at, entries, &may_show);
         for entry in entries.iter().filter(|entry| !keys.contains(&entry.key.as_str())) {
-            let remedy = did_you_mean(&entry.key, keys.iter().copied());
+            let remedy = match hint(&entry.key) {
+                Some(hint) => hint.to_owned(),
+                None => did_you_mean(&entry.key, keys.iter().copied()),
+            };
             if may_show(&entry.key) {
                 self.fault(&at.place.under(&entry.key, entry.line), "unknown key", remedy);
             } else {
@@ -197,6 +233,7 @@ impl Walk<'_> {
             self.wrong_type(at, "a map", "write a name and its settings under it");
             return Vec::new();
         };
+        self.doubles(at, entries, is_plain_name);
         let mut named = Vec::new();
         for entry in entries {
             if is_plain_name(&entry.key) {
@@ -322,53 +359,6 @@ impl Walk<'_> {
             self.fault(&at.place, "is no size", remedy);
         }
         size
-    }
-
-    /// The path of a file, relative to the configuration's directory.
-    pub fn file_path(&mut self, at: &At<'_>) -> Option<PathBuf> {
-        let name = self.text(at)?;
-        // A long name in a directory's path is nothing unusual, a token is seldom a path.
-        if may_be_secret(name) && !name.contains('/') {
-            let problem = "is no path of a file (not shown, it may be a secret)";
-            self.fault(&at.place, problem, "write the file's path, not its content");
-            return None;
-        }
-        let path = self.base.join(name);
-        if !path.exists() {
-            let problem = format!("{} does not exist (yet)", shown(&path.to_string_lossy()));
-            self.warn(&at.place, problem, "check the path, or provide the file");
-        }
-        Some(path)
-    }
-
-    /// An address to talk to. It is never shown: people put passwords and tokens into URLs.
-    pub fn url(&mut self, at: &At<'_>, schemes: &[&str], example: &str) -> Option<Url> {
-        let text = self.text(at)?;
-        let url = self.parse_url(&at.place, text, schemes, example)?;
-        if !url.username().is_empty() || url.password().is_some() {
-            let remedy = "take user and password out of the URL";
-            self.fault(&at.place, "a secret does not belong in this file", remedy);
-            return None;
-        }
-        Some(url)
-    }
-
-    /// As [`Self::url`], for text from anywhere; user and password may be in it.
-    pub fn parse_url(
-        &mut self,
-        place: &Place,
-        text: &str,
-        schemes: &[&str],
-        example: &str,
-    ) -> Option<Url> {
-        let url = Url::parse(text.trim())
-            .ok()
-            .filter(|url| schemes.contains(&url.scheme()) && url.has_host());
-        if url.is_none() {
-            let problem = format!("is no URL with {} and a host", schemes.join("://, ") + "://");
-            self.fault(place, problem, format!("write it like {example}"));
-        }
-        url
     }
 }
 

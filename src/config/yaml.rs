@@ -1,5 +1,7 @@
 //! From YAML text to a tree that still knows its lines.
 
+mod trouble;
+
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -48,29 +50,23 @@ impl Value {
 }
 
 /// Reads one document. The error is a message and its line; it quotes nothing of the document
-/// but names of keys.
+/// but names of keys. A key that is given twice is there twice.
 pub(crate) fn read(text: &str) -> Result<Node, (String, Option<u64>)> {
     let options = serde_saphyr::options! {
         // Snippets print the neighbouring lines, which may hold a secret.
         with_snippet: false,
         // Only true and false; `on`, `no` and `y` are words.
         strict_booleans: true,
+        // Both are reported by the walk, with their path and beside all other faults.
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
+        // More than a tree of routes needs, and less than a thread's stack has room for.
+        budget: serde_saphyr::budget! { max_depth: 40 },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let line = error.location().map(|location| location.line());
-        (plain(&error), line)
+        (trouble::told(&error), line)
     })
-}
-
-/// The message alone, without the place: that is reported apart.
-fn plain(error: &serde_saphyr::Error) -> String {
-    let text = error.to_string();
-    let text = text.lines().next().unwrap_or_default();
-    let text = text.strip_prefix("error: ").unwrap_or(text);
-    let text = text.split(" at line ").next().unwrap_or(text);
-    // What follows a semicolon advises the programmer, not the operator.
-    let text = text.split("; ").next().unwrap_or(text);
-    text.trim_end_matches('.').to_owned()
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -184,13 +180,6 @@ mod tests {
         assert!(matches!(&map[2].2, Value::Text(text) if text == "true"));
         assert!(matches!(map[3].2, Value::Integer(-1_001_234_567_890)));
         assert!(matches!(&map[4].2, Value::Text(text) if text == "30s"));
-    }
-
-    #[test]
-    fn a_duplicate_key_is_refused_with_its_line() {
-        let (message, line) = read("chats:\n  ops: 1\n  ops: 2\n").unwrap_err();
-        assert!(message.contains("duplicate") && message.contains("ops"), "{message}");
-        assert_eq!(line, Some(3));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{SecretError, SecretRef};
 /// Far above any token or key.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-/// Reads an environment variable or a file, without the newlines at its end.
+/// Reads an environment variable or a file, without the white space around the secret.
 ///
 /// # Errors
 /// When it is missing, empty, no text, or kept in Vault.
@@ -26,7 +26,7 @@ pub(super) async fn read(at: &SecretRef) -> Result<SecretString, SecretError> {
 fn read_env(name: &str) -> Result<SecretString, SecretError> {
     let value = std::env::var_os(name).ok_or_else(|| SecretError::EnvMissing(name.to_owned()))?;
     let value = value.into_string().map_err(|_| SecretError::EnvNotText(name.to_owned()))?;
-    without_newline(&value).ok_or_else(|| SecretError::EnvEmpty(name.to_owned()))
+    secret_in(&value).ok_or_else(|| SecretError::EnvEmpty(name.to_owned()))
 }
 
 async fn read_file(path: &Path) -> Result<SecretString, SecretError> {
@@ -39,13 +39,19 @@ async fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     }
     let content =
         String::from_utf8(content).map_err(|_| SecretError::FileNotText(path.to_owned()))?;
-    without_newline(&content).ok_or_else(|| SecretError::FileEmpty(path.to_owned()))
+    secret_in(&content).ok_or_else(|| SecretError::FileEmpty(path.to_owned()))
 }
 
-/// The secret in what an editor or `echo` wrote; `None` when nothing is left.
-pub(super) fn without_newline(text: &str) -> Option<SecretString> {
-    let text = text.trim_end_matches(['\r', '\n']);
-    (!text.trim().is_empty()).then(|| SecretString::from(text))
+/// `text` without white space and byte order marks around it: editors, `echo` and copying leave
+/// them there, and no secret begins or ends with one.
+pub(crate) fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// The secret in what was written down; `None` when nothing is left.
+pub(super) fn secret_in(text: &str) -> Option<SecretString> {
+    let text = trimmed(text);
+    (!text.is_empty()).then(|| SecretString::from(text))
 }
 
 #[cfg(test)]
@@ -62,8 +68,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_newline_at_a_files_end_is_no_part_of_the_secret() {
-        for content in ["123:abc", "123:abc\n", "123:abc\r\n", "123:abc\n\n"] {
+    async fn what_stands_around_a_secret_is_no_part_of_it() {
+        for content in
+            ["123:abc", "123:abc\n", "123:abc\r\n", " 123:abc \t\n\n", "\u{feff}123:abc\u{a0}\n"]
+        {
             let secret = read_content(content.as_bytes()).await.unwrap();
             assert_eq!(secret.expose_secret(), "123:abc");
         }
@@ -71,7 +79,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_empty_or_binary_or_huge_file_is_no_secret() {
-        assert!(matches!(read_content(b" \n").await, Err(SecretError::FileEmpty(_))));
+        assert!(matches!(
+            read_content("\u{feff} \n".as_bytes()).await,
+            Err(SecretError::FileEmpty(_))
+        ));
         assert!(matches!(read_content(b"\xff\xfe").await, Err(SecretError::FileNotText(_))));
         let huge = vec![b'a'; 70_000];
         assert!(matches!(read_content(&huge).await, Err(SecretError::FileTooLarge { .. })));

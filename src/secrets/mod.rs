@@ -23,6 +23,7 @@ mod tests;
 pub use backoff::Pace;
 pub use check::{Check, Checker};
 pub use error::SecretError;
+pub(crate) use local::trimmed;
 pub use report::Ages;
 pub use service::{Secrets, SecretsOptions, Wanted};
 pub use sources::Sources;
@@ -36,7 +37,7 @@ pub type SecretWatch = tokio::sync::watch::Receiver<Option<std::sync::Arc<secrec
 pub enum SecretRef {
     /// An environment variable's name.
     Env(String),
-    /// A file whose content, without the trailing newline, is the secret.
+    /// A file whose content, without the white space around it, is the secret.
     File(PathBuf),
     /// A field of a secret in Vault's key-value store.
     Vault(VaultField),

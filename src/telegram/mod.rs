@@ -8,6 +8,7 @@ mod client;
 mod ids;
 mod keyboard;
 mod method;
+mod token;
 
 pub use about::{ChatInfo, Me, NewTopic};
 pub use answer::{Answer, Complaint, Failure, Hurdle, Refusal, Response};
@@ -15,3 +16,4 @@ pub use client::{Carrier, Client, ClientError, ClientOptions};
 pub use ids::{ChatId, MessageId, TopicId};
 pub use keyboard::{Button, ButtonAction, MAX_BUTTON_URL_BYTES, MAX_COPIED, MAX_LABEL};
 pub use method::{Method, Photo};
+pub use token::token_trouble;

@@ -116,6 +116,69 @@ async fn a_refused_token_is_told_and_the_chats_are_not_asked() {
 }
 
 #[tokio::test]
+async fn what_stands_around_a_token_is_left_out_and_what_stands_in_it_is_refused() {
+    let sandbox = sandbox();
+    let directory = TempDir::new().unwrap();
+    let configuration = format!(
+        "telegram: {{bot_token: {{file: token}}, api_url: {}}}\nchats: {{ops: {{id: {OPS}}}}}\n",
+        sandbox.url()
+    );
+    let token = directory.path().join("token");
+    std::fs::write(&token, format!("\u{feff} {}\t\r\n", sandbox.token())).unwrap();
+    let (code, shown) = check(directory.path(), configuration.clone(), "").await;
+    assert_eq!(code, 0, "{shown}");
+
+    let asked = sandbox.requests().len();
+    std::fs::write(&token, "123456:wrong wrong\n").unwrap();
+    let (code, shown) = check(directory.path(), configuration, "").await;
+    assert_eq!(code, 1, "{shown}");
+    assert!(shown.contains("token holds no token: it has a space"), "{shown}");
+    assert!(!shown.contains("wrong") && sandbox.requests().len() == asked, "{shown}");
+}
+
+#[tokio::test]
+async fn an_alertmanager_behind_a_password_is_asked_with_it() {
+    use axum::routing::get;
+
+    let app = axum::Router::new().route(
+        "/api/v2/status",
+        get(async |headers: http::HeaderMap| {
+            // "user:pa55word"
+            let known =
+                headers.get("authorization").is_some_and(|v| v == "Basic dXNlcjpwYTU1d29yZA==");
+            let status = if known { 200 } else { 401 };
+            let body = r#"{"versionInfo": {"version": "0.34.0"}}"#;
+            (http::StatusCode::from_u16(status).unwrap(), body)
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = async move { drop(axum::serve(listener, app).await) };
+    Tasks::default().spawn("alertmanager", serve);
+
+    let sandbox = sandbox();
+    let directory = TempDir::new().unwrap();
+    let secret = directory.path().join("url");
+    std::fs::write(&secret, format!("http://user:pa55word@{address}\n")).unwrap();
+    let configuration = format!(
+        "{}chats: {{ops: {{id: {OPS}}}}}\nalertmanagers:\n  bare: {{url: 'http://{address}'}}\n  \
+         main: {{url: {{file: url}}}}\n",
+        telegram(&sandbox)
+    );
+    let (code, shown) = check(directory.path(), configuration, sandbox.token()).await;
+    assert_eq!(code, 1, "{shown}");
+    assert!(
+        shown.contains(&format!("✓ alertmanagers.main  Alertmanager 0.34.0 at {address}")),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(&format!("✗ alertmanagers.bare  {address} wants another user")),
+        "{shown}"
+    );
+    assert!(shown.contains("main  URL from file ") && !shown.contains("pa55word"), "{shown}");
+}
+
+#[tokio::test]
 async fn a_group_that_moved_is_followed_and_its_new_number_told() {
     let sandbox = sandbox();
     sandbox.add_chat(OLD, ChatKind::Group, "Duty");

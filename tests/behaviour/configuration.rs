@@ -100,6 +100,44 @@ fn check_without_a_file_looks_at_the_environment() {
     assert!(faults.contains("TELEGRAM_CHAT_ID") && faults.contains("--config.file"), "{faults}");
 }
 
+#[test]
+fn check_and_render_need_no_secret_that_they_do_not_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = "telegram: {bot_token: {env: NO_SUCH}}\nchats: {ops: {id: 5555555, language: ru}}\n";
+    std::fs::write(dir.path().join("nabat.yml"), file).unwrap();
+    let (code, _, told) = check(dir.path(), &[], &[]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.starts_with("warning: nabat.yml:1: telegram.bot_token.env: "), "{told}");
+    assert!(told.contains("NO_SUCH is not set"), "{told}");
+    let (code, _, told) = check(dir.path(), &["--live"], &[]);
+    assert_eq!(code, 2);
+    assert!(told.starts_with("error: nabat.yml:1: ") && told.contains("NO_SUCH"), "{told}");
+
+    let body = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/webhooks/alertmanager-0.34.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_nabat"))
+        .args(["render", body, "--chat=ops", "--config.file=nabat.yml"])
+        .current_dir(dir.path())
+        .env_clear()
+        .output()
+        .expect("nabat runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*told), (Some(0), ""));
+}
+
+#[test]
+fn a_server_that_could_take_no_body_is_not_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_nabat"))
+        .args(["serve", "--web.max-body-bytes=0"])
+        .current_dir(dir.path())
+        .env_clear()
+        .output()
+        .expect("nabat runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("--web.max-body-bytes") && told.contains("1.."), "{told}");
+}
+
 /// A tree that both sides read; `to NAME` is where a node sends.
 const TREE: &str = r#"
 route:

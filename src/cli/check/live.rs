@@ -15,10 +15,10 @@ use super::telegram::Telegram;
 use crate::cli::http::root_cause;
 use crate::cli::output::plain;
 use crate::clock::Clock;
-use crate::config::{ChatIdSource, Config};
+use crate::config::{ChatIdSource, Config, UrlSource};
 use crate::routing::{ChatAlias, Route, TopicRule};
 use crate::secrets::{KvVersion, SecretRef, SecretsOptions, Sources};
-use crate::telegram::{ChatId, Client, TopicId};
+use crate::telegram::{ChatId, Client, TopicId, token_trouble};
 use crate::telemetry::{Metrics, Scrubber};
 
 /// How long one question may take. What has not answered by then is of no use to a pager.
@@ -90,7 +90,11 @@ pub(super) async fn examine(config: &Config, client: Client) -> anyhow::Result<R
         .map_err(reqwest::Error::without_url)?;
 
     let alertmanagers = join_all(config.alertmanagers.iter().map(async |(name, at)| {
-        (format!("alertmanagers.{name}"), alertmanager(&http, &at.url).await)
+        let outcome = match url(&at.url, &sources).await {
+            Ok(url) => alertmanager(&http, &url).await,
+            Err(outcome) => outcome,
+        };
+        (format!("alertmanagers.{name}"), outcome)
     }));
     let (mut lines, alertmanagers) =
         tokio::join!(secrets_and_chats(config, &sources, client), alertmanagers);
@@ -112,19 +116,22 @@ async fn secrets_and_chats(
         vault_is_there = matches!(login, Outcome::Good(_));
         lines.push(("vault".to_owned(), login));
     }
-    let read = async |at: &SecretRef| {
+    let read_in_turn = async |at: &SecretRef| {
         if matches!(at, SecretRef::Vault(_)) && !vault_is_there {
             return Err(Outcome::Skipped("it is in Vault"));
         }
-        match tokio::time::timeout(PATIENCE, sources.read(at)).await {
-            Ok(Ok(secret)) => Ok(secret),
-            Ok(Err(error)) => Err(Outcome::bad(error.to_string(), remedy(at))),
-            Err(_) => Err(Outcome::bad("no answer in time", remedy(at))),
-        }
+        read(at, sources).await
     };
 
     let token_at = &config.telegram.bot_token;
-    let token = read(token_at).await;
+    let token =
+        read_in_turn(token_at).await.and_then(|token| match token_trouble(token.expose_secret()) {
+            Some(trouble) => {
+                let problem = format!("{} holds no token: it {trouble}", place(token_at));
+                Err(Outcome::bad(problem, "copy it again from @BotFather"))
+            }
+            None => Ok(token),
+        });
     lines.push(("telegram.bot_token".to_owned(), read_from(&token, token_at)));
     let telegram = Telegram { client, token: token.ok(), patience: PATIENCE };
     let bot = telegram.bot().await;
@@ -134,7 +141,7 @@ async fn secrets_and_chats(
     let chats = config.chats.iter().map(async |(alias, chat)| {
         let number = match &chat.id {
             ChatIdSource::Known(id) => Ok(*id),
-            ChatIdSource::Secret(at) => match read(at).await {
+            ChatIdSource::Secret(at) => match read_in_turn(at).await {
                 Ok(secret) => number(&secret).ok_or_else(|| {
                     let problem = format!("{} holds no chat id", place(at));
                     Outcome::bad(problem, "a group's id looks like -1001234567890")
@@ -151,6 +158,29 @@ async fn secrets_and_chats(
     });
     lines.extend(join_all(chats).await);
     lines
+}
+
+async fn read(at: &SecretRef, sources: &Sources) -> Result<SecretString, Outcome> {
+    match tokio::time::timeout(PATIENCE, sources.read(at)).await {
+        Ok(Ok(secret)) => Ok(secret),
+        Ok(Err(error)) => Err(Outcome::bad(error.to_string(), remedy(at))),
+        Err(_) => Err(Outcome::bad("no answer in time", remedy(at))),
+    }
+}
+
+/// The address of an Alertmanager, wherever it is kept.
+async fn url(source: &UrlSource, sources: &Sources) -> Result<Url, Outcome> {
+    let at = match source {
+        UrlSource::Known(url) => return Ok(url.clone()),
+        UrlSource::Secret(at) => at,
+    };
+    let secret = read(at, sources).await?;
+    let url = Url::parse(secret.expose_secret()).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| {
+        let problem = format!("{} holds no URL", place(at));
+        Outcome::bad(problem, "write it like http://alertmanager:9093")
+    })
 }
 
 fn number(secret: &SecretString) -> Option<ChatId> {
@@ -246,6 +276,10 @@ async fn alertmanager(http: &reqwest::Client, base: &Url) -> Outcome {
         }
     };
     let status = answer.status();
+    if status == reqwest::StatusCode::UNAUTHORIZED {
+        let remedy = "keep the URL with both in it elsewhere: url: {env: NAME} or {file: PATH}";
+        return Outcome::bad(format!("{place} wants another user and password"), remedy);
+    }
     match answer.json::<Status>().await {
         Ok(told) if status.is_success() => {
             Outcome::Good(format!("Alertmanager {} at {place}", plain(&told.version_info.version)))

@@ -1,5 +1,6 @@
-//! `nabat check`: reads the configuration as `serve` would, and says what was understood; with
-//! `--live` it asks everyone whom the running program would need.
+//! `nabat check`: reads the configuration as `serve` would, and says what was understood. What the
+//! environment lacks is only a warning, for the check may run elsewhere. With `--live` it asks
+//! everyone whom the running program would need.
 
 mod live;
 mod summary;
@@ -34,7 +35,8 @@ pub struct CheckArgs {
 /// When standard output does not take it, or this machine can't make an HTTP client.
 pub async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let file = Config::find(args.config_file.as_deref());
-    let config = match Config::load(file.as_deref(), &process_environment) {
+    let read = if args.live { Config::load } else { Config::lint };
+    let config = match read(file.as_deref(), &process_environment) {
         Ok(config) => config,
         Err(faults) => return Ok(refuse(&faults.0)),
     };

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::Paint;
-use crate::config::{Chat, ChatIdSource, Config, VaultAuth, updates_name};
+use crate::config::{Chat, ChatIdSource, Config, UrlSource, VaultAuth, updates_name};
 use crate::rendering::Language;
 use crate::routing::{ChatAlias, Route, TopicRule};
 use crate::secrets::SecretRef;
@@ -58,7 +58,10 @@ fn write_summary(out: &mut String, config: &Config, source: &str, paint: Paint) 
     if !config.alertmanagers.is_empty() {
         writeln!(out, "\n{}", paint.title("alertmanagers"))?;
         for (name, alertmanager) in &config.alertmanagers {
-            writeln!(out, "  {name}  {}", alertmanager.url)?;
+            match &alertmanager.url {
+                UrlSource::Known(url) => writeln!(out, "  {name}  {url}")?,
+                UrlSource::Secret(secret) => writeln!(out, "  {name}  URL from {}", place(secret))?,
+            }
         }
     }
     Ok(())
@@ -156,7 +159,7 @@ alertmanagers: {main: {url: http://alertmanager:9093}}
     fn shown(paint: Paint) -> String {
         let environment = |name: &str| match name {
             "PROXY" => Some("socks5://user:pa55word@proxy:1080".to_owned()),
-            name => Some(format!("the value of {name}")),
+            name => Some(format!("the-value-of-{name}")),
         };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("nabat.yml");
@@ -199,6 +202,6 @@ alertmanagers
     fn the_summary_shows_no_secret() {
         let shown = shown(Paint { colours: true });
         assert!(shown.contains("\x1b["));
-        assert!(!shown.contains("the value of") && !shown.contains("pa55word"), "{shown}");
+        assert!(!shown.contains("the-value-of") && !shown.contains("pa55word"), "{shown}");
     }
 }

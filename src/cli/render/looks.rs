@@ -75,7 +75,7 @@ impl Looks {
         state: &Notification,
     ) -> anyhow::Result<Self> {
         let file = Config::find(args.config_file.as_deref());
-        let mut config = Config::load(file.as_deref(), &process_environment)?;
+        let mut config = Config::lint(file.as_deref(), &process_environment)?;
         if !templates.is_empty() {
             let flagged = templates.into_iter().map(|source| TemplateFile {
                 name: source.name,

@@ -36,8 +36,8 @@ delivery: {dedup_window: 30, dead_after: 1 day, storm: {treshold: 30s}}
              column 9: expected one of = != =~ !~, found the end; \
              write it like severity=\"critical\"",
             "nabat.yml:10: route.routes[0].matchers[1]: \"a=~(\" is no matcher: \
-             the regular expression \"(\" is not valid: unclosed group; \
-             write it like severity=\"critical\"",
+             the regular expression \"(\" is not valid: unclosed group; mend the expression, or put \
+             a backslash before what is meant literally; the syntax is RE2's, as in Alertmanager",
             "nabat.yml:11: route.routes[0].template: no template is called \"defualt\"; \
              did you mean \"default\"?",
             "nabat.yml:12: delivery.dedup_window: 30 has no unit; \
@@ -45,18 +45,6 @@ delivery: {dedup_window: 30, dead_after: 1 day, storm: {treshold: 30s}}
             "nabat.yml:12: delivery.dead_after: \"1 day\" is no duration; \
              write it like 30s, 2m, 1h30m, 1d or 1w",
             "nabat.yml:12: delivery.storm.treshold: unknown key; did you mean \"threshold\"?",
-        ]
-    );
-}
-
-#[test]
-fn an_unknown_key_names_the_nearest_known_one() {
-    assert_eq!(
-        faults(&with("fallback_chats: ops\nwings: 2\n")),
-        [
-            "nabat.yml:4: fallback_chats: unknown key; did you mean \"fallback_chat\"?",
-            "nabat.yml:5: wings: unknown key; use one of telegram, vault, chats, route, \
-             fallback_chat, templates, delivery, heartbeats, images, alertmanagers",
         ]
     );
 }
@@ -117,7 +105,10 @@ fn what_must_be_there_is_asked_for() {
 
 #[test]
 fn zero_is_refused_where_it_would_stop_everything() {
-    let text = with("delivery: {dead_after: 0s, max_entries: 0, max_bytes: 1MiB}\n");
+    let text = with(
+        "delivery: {dead_after: 0s, max_entries: 0, max_bytes: 1MiB, storm: {threshold: 0}}\n\
+         images: {allow: [grafana], max_bytes: 0, timeout: 0}\n",
+    );
     assert_eq!(
         faults(&text),
         [
@@ -125,7 +116,15 @@ fn zero_is_refused_where_it_would_stop_everything() {
              leave it out for the default",
             "nabat.yml:4: delivery.max_entries: 0 is too small; at least 1",
             "nabat.yml:4: delivery.max_bytes: is too small for a webhook; at least 16MiB",
+            "nabat.yml:4: delivery.storm.threshold: must be longer than zero; \
+             leave it out for the default",
+            "nabat.yml:5: images.max_bytes: is too small for a picture; at least 1KiB",
+            "nabat.yml:5: images.timeout: must be longer than zero; leave it out for the default",
         ]
+    );
+    assert_eq!(
+        faults(&with("delivery: {max_bytes: 0}\n")),
+        ["nabat.yml:4: delivery.max_bytes: is too small for a webhook; at least 16MiB"]
     );
 }
 
@@ -218,6 +217,15 @@ fn the_root_takes_everything_and_says_so() {
             "nabat.yml:3: route.chats: names no chat; \
              name one, or leave it out to keep the parent's",
         ]
+    );
+}
+
+#[test]
+fn a_chat_that_is_named_without_a_list_is_one_fault() {
+    let text = with("").replace("{chats: [ops]}", "{chats: ops}");
+    assert_eq!(
+        faults(&text),
+        ["nabat.yml:3: route.chats: must be a list, but is text; write it in brackets: [one, two]"]
     );
 }
 

@@ -17,6 +17,59 @@ fn a_file_that_is_not_there_yet_is_only_a_warning() {
 }
 
 #[test]
+fn a_variable_that_is_not_set_is_only_a_warning_where_nothing_is_sent() {
+    let text = with("")
+        .replace("{env: TOKEN}", "{env: NO_SUCH}, proxy_url: {env: NO_PROXY}")
+        .replace("id: 123456789", "id: {env: BLANK}");
+    let lint = || {
+        let walk = Walk::over("nabat.yml", Path::new("/etc/nabat"), &environment);
+        Walk { purpose: Purpose::Lint, ..walk }
+    };
+    let config = Config::walked(&text, lint()).unwrap();
+    let unset = |line, path, name| {
+        format!(
+            "nabat.yml:{line}: {path}.env: the environment variable {name} is not set; \
+             set it, or refer to a file or to Vault"
+        )
+    };
+    assert_eq!(
+        config.warnings.iter().map(Fault::to_string).collect::<Vec<_>>(),
+        [
+            unset(1, "telegram.bot_token", "NO_SUCH"),
+            unset(1, "telegram.proxy_url", "NO_PROXY"),
+            unset(2, "chats.boss.id", "BLANK"),
+        ]
+    );
+    let boss = &config.chats[&ChatAlias("boss".to_owned())];
+    assert_eq!(boss.id, ChatIdSource::Secret(SecretRef::Env("BLANK".to_owned())));
+    assert_eq!(faults(&text).len(), 3);
+    assert!(Config::walked(&text.replace("BLANK", "1BLANK"), lint()).is_err(), "a real fault");
+}
+
+#[test]
+fn a_token_with_a_space_inside_is_refused_before_telegram_is_asked() {
+    let of = |value: &'static str| move |name: &str| (name == "TOKEN").then(|| value.to_owned());
+    let (around, inside) = (of("\u{feff} 123456789:AAHdq\r\n"), of("123456789:AAHdq TcvCH1"));
+    let walk = |environment| Walk::over("nabat.yml", Path::new(""), environment);
+    assert!(Config::walked(&with(""), walk(&around)).is_ok());
+    let faults = Config::walked(&with(""), walk(&inside)).unwrap_err().to_string();
+    assert_eq!(
+        faults,
+        "nabat.yml:1: telegram.bot_token: the environment variable TOKEN holds no token: it has a \
+         space or another character inside that no token has; \
+         copy it again from @BotFather: one line, nothing inside of it but the token"
+    );
+    let bare = |name: &str| match name {
+        TOKEN_VARIABLE => inside("TOKEN"),
+        CHAT_ID_VARIABLE => Some("\u{feff}-1001234567890".to_owned()),
+        _ => None,
+    };
+    let faults = Config::load(None, &bare).unwrap_err().to_string();
+    assert!(faults.starts_with("environment: TELEGRAM_BOT_TOKEN: the environment"), "{faults}");
+    assert!(!faults.contains("AAHdq") && !faults.contains('\n'), "{faults}");
+}
+
+#[test]
 fn a_vault_reference_needs_a_vault() {
     let text = with("").replace("{env: TOKEN}", "{vault: {mount: kv, path: bot, field: token}}");
     assert_eq!(
@@ -58,6 +111,25 @@ fn the_proxys_password_comes_from_elsewhere_and_is_not_shown() {
     let proxy = parse(&text).unwrap().telegram.proxy_url.unwrap();
     assert_eq!(proxy.expose().password(), Some("pa55word"));
     assert_eq!(format!("{proxy} {proxy:?}"), "socks5h://proxy:1080 ProxyUrl(socks5h://proxy:1080)");
+}
+
+#[test]
+fn an_alertmanager_behind_a_password_is_kept_elsewhere() {
+    let url = |url: &str| with(&format!("alertmanagers: {{main: {{url: {url}}}}}\n"));
+    let config = parse(&url("{env: TOKEN}")).unwrap();
+    let secret = UrlSource::Secret(SecretRef::Env("TOKEN".to_owned()));
+    assert_eq!(config.alertmanagers["main"].url, secret);
+    assert_eq!(
+        faults(&url("'http://user:pa55word@am:9093'")),
+        ["nabat.yml:4: alertmanagers.main.url: a secret does not belong in this file; \
+          keep the whole URL elsewhere: use {env: NAME}, {file: PATH} or \
+          {vault: {mount: …, path: …, field: …}}"]
+    );
+    assert_eq!(
+        faults(&url("{vault: {mount: kv, path: am, field: url}}")),
+        ["nabat.yml:4: alertmanagers.main.url.vault: there is no vault section; \
+          add vault: {address: …, auth: …}"]
+    );
 }
 
 /// The token stands where people put it by mistake, in every place that could repeat it.
@@ -103,11 +175,14 @@ fn no_fault_ever_shows_a_secret() {
 
 #[test]
 fn the_secrets_are_listed_by_their_keys() {
-    let text = with("vault: {address: 'https://v', auth: {token: {env: TOKEN}}}\n")
-        .replace("id: 123456789", "id: {vault: {mount: kv, path: bot, field: chat}}");
+    let text = with(
+        "vault: {address: 'https://v', auth: {token: {env: TOKEN}}}\n\
+                     alertmanagers: {main: {url: {file: url}}, other: {url: 'http://am'}}\n",
+    )
+    .replace("id: 123456789", "id: {vault: {mount: kv, path: bot, field: chat}}");
     let config = parse(&text).unwrap();
     let names: Vec<_> = config.secret_refs().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["telegram.bot_token", "chats.boss.id"]);
+    assert_eq!(names, ["telegram.bot_token", "chats.boss.id", "alertmanagers.main.url"]);
 }
 
 /// Every place of the example gets a token pasted into it, as happens to people in a hurry.

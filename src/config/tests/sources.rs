@@ -97,7 +97,8 @@ alertmanagers:
     assert_eq!((config.delivery.max_entries, config.delivery.max_bytes), (1000, 64 << 20));
     assert_eq!(config.delivery.keep_cards, Duration::from_hours(7 * 24));
     assert_eq!(config.delivery.storm_threshold, Duration::from_mins(1));
-    assert_eq!(config.alertmanagers["main"].url.as_str(), "http://alertmanager:9093/");
+    let url = "http://alertmanager:9093/".parse().unwrap();
+    assert_eq!(config.alertmanagers["main"].url, UrlSource::Known(url));
 }
 
 #[test]
@@ -197,6 +198,16 @@ fn a_missing_file_is_named() {
     let text = faults.to_string();
     assert!(text.starts_with("/no/such.yml: cannot be read: No such file"), "{text}");
     assert!(text.contains("--config.file") && text.contains(CHAT_ID_VARIABLE), "{text}");
+}
+
+#[test]
+fn a_file_that_is_no_utf8_text_says_where() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("nabat.yml");
+    std::fs::write(&path, b"# ok\nchats: {\xef\xf0\xe0: {id: 5555555}}\n").unwrap();
+    let faults = Config::load(Some(&path), &environment).unwrap_err().to_string();
+    let expected = ":2: is no UTF-8 text at byte 14; save the file as UTF-8";
+    assert!(faults.ends_with(expected), "{faults}");
 }
 
 #[test]

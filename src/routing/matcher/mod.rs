@@ -5,10 +5,11 @@
 //! that only one of them takes is taken; where both take a line and disagree, the classic one
 //! is believed. nabat does the same, so a matcher can be copied from one file to the other.
 //!
-//! Regular expressions are those of the `regex` crate, whose syntax is RE2's: what Alertmanager
-//! takes works here, save for Go's rarities such as `\Q…\E`. They are anchored at both ends.
+//! Regular expressions are Go's, too: they are translated for the `regex` crate. They are anchored
+//! at both ends.
 
 mod classic;
+mod expression;
 mod utf8;
 
 use std::fmt;
@@ -139,15 +140,17 @@ fn escape(text: &str) -> String {
 }
 
 fn compile(pattern: &str) -> Result<Regex, MatcherError> {
+    let invalid = |reason: &str| MatcherError::Regex {
+        pattern: pattern.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let ours = expression::translated(pattern).map_err(|reason| invalid(&reason))?;
     // Alone first: anchoring must not make `a)(b` valid.
-    Regex::new(pattern).and_then(|_| Regex::new(&format!("^(?:{pattern})$"))).map_err(|error| {
+    Regex::new(&ours).and_then(|_| Regex::new(&format!("^(?:{ours})$"))).map_err(|error| {
         // The first lines of a syntax error draw the pattern; the last one says what is wrong.
         let text = error.to_string();
         let reason = text.lines().last().unwrap_or_default().trim();
-        MatcherError::Regex {
-            pattern: pattern.to_owned(),
-            reason: reason.strip_prefix("error: ").unwrap_or(reason).to_owned(),
-        }
+        invalid(reason.strip_prefix("error: ").unwrap_or(reason))
     })
 }
 

@@ -7,7 +7,7 @@ use vaultrs::client::VaultClient;
 use vaultrs::{api, kv1};
 
 use super::VaultError;
-use crate::secrets::local::without_newline;
+use crate::secrets::local::secret_in;
 use crate::secrets::{KvVersion, VaultField};
 
 /// Reads the field.
@@ -55,7 +55,7 @@ fn chosen(data: &Value, at: &VaultField) -> Result<SecretString, VaultError> {
     };
     let not_text = |kind| VaultError::NotText { path, field: at.field.clone(), kind };
     match value {
-        Value::String(text) => without_newline(text).ok_or_else(|| not_text("empty")),
+        Value::String(text) => secret_in(text).ok_or_else(|| not_text("empty")),
         Value::Number(number) => Ok(SecretString::from(number.to_string())),
         Value::Null => Err(not_text("null")),
         Value::Bool(_) => Err(not_text("a boolean")),

@@ -13,6 +13,8 @@ use super::SecurityError;
 pub(super) struct WebFile {
     pub tls_server_config: Option<TlsSection>,
     #[serde(default)]
+    pub http_server_config: HttpSection,
+    #[serde(default)]
     pub basic_auth_users: BTreeMap<String, PasswordHash>,
 }
 
@@ -25,6 +27,21 @@ pub(super) struct TlsSection {
     pub client_auth_type: Option<ClientAuth>,
     #[serde(default)]
     pub min_version: MinVersion,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct HttpSection {
+    /// Whether HTTP/2 is offered over TLS.
+    pub http2: bool,
+    /// Sent with every answer.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Default for HttpSection {
+    fn default() -> Self {
+        Self { http2: true, headers: BTreeMap::new() }
+    }
 }
 
 /// Whether clients show a certificate; the words are Go's.

@@ -4,6 +4,7 @@
 //! does not load leaves what was in force. TLS itself is turned on and off only by a restart.
 
 mod file;
+mod headers;
 mod passwords;
 mod tls;
 
@@ -44,6 +45,8 @@ pub enum SecurityError {
     File { path: PathBuf, fault: String },
     #[error("basic_auth_users.{user}: not a bcrypt hash; make one with: htpasswd -nBC 10 {user}")]
     Hash { user: String },
+    #[error("http_server_config.headers.{name}: {fault}")]
+    Header { name: String, fault: String },
     #[error("{}: {fault}", path.display())]
     Pem { path: PathBuf, fault: &'static str },
     #[error("tls_server_config: {fault}")]
@@ -58,6 +61,7 @@ pub struct Security {
     path: PathBuf,
     tls: Option<Tls>,
     users: ArcSwap<Users>,
+    headers: ArcSwap<HeaderMap>,
     /// Hash of everything that was last read, whether or not it could be used.
     seen: std::sync::Mutex<[u8; 32]>,
 }
@@ -65,7 +69,12 @@ pub struct Security {
 /// Everything read at one time.
 struct Reading {
     digest: [u8; 32],
+    parts: Parts,
+}
+
+struct Parts {
     users: Users,
+    headers: HeaderMap,
     tls: Option<rustls::ServerConfig>,
 }
 
@@ -78,8 +87,9 @@ impl Security {
         let reading = read(path).1?;
         Ok(Self {
             path: path.to_owned(),
-            tls: reading.tls.map(Tls::new),
-            users: ArcSwap::from_pointee(reading.users),
+            tls: reading.parts.tls.map(Tls::new),
+            users: ArcSwap::from_pointee(reading.parts.users),
+            headers: ArcSwap::from_pointee(reading.parts.headers),
             seen: std::sync::Mutex::new(reading.digest),
         })
     }
@@ -102,13 +112,14 @@ impl Security {
             }
             *seen = digest;
         }
-        let reading = reading?;
-        match (&self.tls, reading.tls) {
+        let parts = reading?.parts;
+        match (&self.tls, parts.tls) {
             (Some(tls), Some(fresh)) => tls.replace(fresh),
             (None, None) => {}
             (Some(_), None) | (None, Some(_)) => return Err(SecurityError::Switched),
         }
-        self.users.store(Arc::new(reading.users));
+        self.users.store(Arc::new(parts.users));
+        self.headers.store(Arc::new(parts.headers));
         tracing::info!(path = %self.path.display(), "web configuration loaded again");
         Ok(())
     }
@@ -131,17 +142,26 @@ impl Security {
         }
     }
 
-    /// Asks every request for a user and a password, when users are configured.
+    /// Asks every request for a user and a password, when users are configured, and gives every
+    /// answer the configured headers.
     pub fn protect(self: Arc<Self>, app: axum::Router) -> axum::Router {
-        app.layer(axum::middleware::from_fn_with_state(self, authenticate))
+        app.layer(axum::middleware::from_fn_with_state(self, answer_safely))
     }
 }
 
-async fn authenticate(
+async fn answer_safely(
     State(security): State<Arc<Security>>,
     request: Request,
     next: Next,
 ) -> Response {
+    let mut response = authenticate(&security, request, next).await;
+    for (name, value) in security.headers.load().iter() {
+        response.headers_mut().insert(name, value.clone());
+    }
+    response
+}
+
+async fn authenticate(security: &Security, request: Request, next: Next) -> Response {
     let users = security.users.load_full();
     if users.is_empty() {
         return next.run(request).await;
@@ -174,13 +194,10 @@ fn read(path: &Path) -> ([u8; 32], Result<Reading, SecurityError>) {
     let mut digest = Sha256::new();
     let parts = read_parts(path, &mut |bytes: &[u8]| digest.update(Sha256::digest(bytes)));
     let digest = digest.finalize().into();
-    (digest, parts.map(|(users, tls)| Reading { digest, users, tls }))
+    (digest, parts.map(|parts| Reading { digest, parts }))
 }
 
-fn read_parts(
-    path: &Path,
-    note: &mut impl FnMut(&[u8]),
-) -> Result<(Users, Option<rustls::ServerConfig>), SecurityError> {
+fn read_parts(path: &Path, note: &mut impl FnMut(&[u8])) -> Result<Parts, SecurityError> {
     let mut fetch = |path: &Path| {
         let bytes = std::fs::read(path)
             .map_err(|source| SecurityError::Read { path: path.to_owned(), source });
@@ -191,11 +208,13 @@ fn read_parts(
         bytes
     };
     let file = WebFile::parse(path, &fetch(path)?)?;
+    let http = &file.http_server_config;
     let tls = match &file.tls_server_config {
-        Some(section) => Some(tls::configure(section, &mut fetch)?),
+        Some(section) => Some(tls::configure(section, http.http2, &mut fetch)?),
         None => None,
     };
-    Ok((Users::new(file.basic_auth_users)?, tls))
+    let headers = headers::read(&http.headers)?;
+    Ok(Parts { users: Users::new(file.basic_auth_users)?, headers, tls })
 }
 
 #[cfg(test)]

@@ -22,6 +22,53 @@ fn an_unknown_key_is_refused_by_name() {
     assert!(error.contains("tls_server_confg"), "{error}");
 }
 
+#[tokio::test]
+async fn the_configured_headers_come_with_every_answer() {
+    use tower::ServiceExt as _;
+
+    let security = load(
+        "http_server_config: {http2: false, headers: {X-Frame-Options: deny}}\n\
+         basic_auth_users: {ann: '$2b$04$ooIYLYiYWmmtE0Z9AwZgO.ntrZQKdVINJzuCg6QCTKQvtwVzrLSFq'}\n",
+    );
+    let app = Arc::new(security.unwrap()).protect(axum::Router::new());
+    let answer = app.oneshot(Request::<axum::body::Body>::default()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.headers()[header::X_FRAME_OPTIONS], "deny");
+}
+
+#[test]
+fn a_header_that_can_not_be_set_is_refused_with_those_that_can() {
+    let told = |headers: &str| {
+        let text = format!("http_server_config: {{headers: {{{headers}}}}}\n");
+        load(&text).unwrap_err().to_string()
+    };
+    assert_eq!(
+        told("Server: x"),
+        "http_server_config.headers.Server: can't be set; the headers are Content-Security-Policy, \
+         Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, X-XSS-Protection"
+    );
+    assert_eq!(
+        told("X-Frame-Options: no"),
+        "http_server_config.headers.X-Frame-Options: can't be \"no\"; write deny or sameorigin"
+    );
+}
+
+#[test]
+fn without_http2_only_the_older_version_is_offered() {
+    let home = tempfile::tempdir().unwrap();
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(home.path().join("web.pem"), pair.cert.pem()).unwrap();
+    fs::write(home.path().join("web.key"), pair.signing_key.serialize_pem()).unwrap();
+    let path = home.path().join("web.yml");
+    let offered = |more: &str| {
+        let text = format!("tls_server_config: {{cert_file: web.pem, key_file: web.key}}\n{more}");
+        fs::write(&path, text).unwrap();
+        read(&path).1.unwrap().parts.tls.unwrap().alpn_protocols
+    };
+    assert_eq!(offered(""), [b"h2".to_vec(), b"http/1.1".to_vec()]);
+    assert_eq!(offered("http_server_config: {http2: false}\n"), [b"http/1.1".to_vec()]);
+}
+
 #[test]
 fn a_password_that_is_no_bcrypt_hash_is_refused_without_being_shown() {
     let error = load("basic_auth_users: {ann: hunter2}\n").unwrap_err();

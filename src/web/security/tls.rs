@@ -35,6 +35,7 @@ impl Tls {
 
 pub(super) fn configure(
     section: &TlsSection,
+    http2: bool,
     fetch: &mut impl FnMut(&Path) -> Result<Vec<u8>, SecurityError>,
 ) -> Result<rustls::ServerConfig, SecurityError> {
     let chain = certificates(&section.cert_file, &fetch(&section.cert_file)?)?;
@@ -77,7 +78,8 @@ pub(super) fn configure(
         }
     };
     let mut config = builder.with_single_cert(chain, key).map_err(|error| fault(&error))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let offered: &[&str] = if http2 { &["h2", "http/1.1"] } else { &["http/1.1"] };
+    config.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
     Ok(config)
 }
 

@@ -75,7 +75,12 @@ impl Suite {
         // The walker keeps no fractions, which a body may hold.
         let bodies: serde_json::Value = serde_saphyr::from_str_with_options(
             &text,
-            serde_saphyr::options! { with_snippet: false, strict_booleans: true },
+            serde_saphyr::options! {
+                with_snippet: false,
+                strict_booleans: true,
+                // The walker reports them.
+                duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
+            },
         )
         .unwrap_or_default();
         let mut walk = Walk::over(&name, base, &|_| None);
@@ -188,6 +193,7 @@ fn body(
     now: Option<Timestamp>,
 ) -> Option<Notification> {
     let body = if matches!(at.value, Value::Map(_)) {
+        walk.doubles_below(at);
         written.to_string().into_bytes()
     } else {
         let name = walk.text(at)?;
