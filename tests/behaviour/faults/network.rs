@@ -27,7 +27,7 @@ use crate::support::wired::Wired;
 use crate::support::{eventually, install_crypto};
 
 /// How long a call may take where it is to be given up soon.
-const TIMEOUT: Duration = Duration::from_millis(1500);
+const TIMEOUT: Duration = Duration::from_secs(5);
 const OWN_NAMES: &str = "mount --bind \"$1\" /etc/hosts\n\
      if [ -e /etc/resolv.conf ]; then mount --bind \"$2\" /etc/resolv.conf; fi";
 
