@@ -245,8 +245,7 @@ async fn a_reload_by_sighup_is_all_or_nothing() {
     stage.rewrite(configuration(&stage.sandbox, chats, ""));
     stage.nabat.process.signal("HUP");
     eventually("the reload failed", async || stage.metric(RELOADED).await == 0).await;
-    let log = stage.nabat.process.output();
-    assert!(log.contains("chats.boss.idd") && log.contains("the former one stays"), "{log}");
+    stage.says(&["chats.boss.idd", "the former one stays"]).await;
     stage.post("ops", &webhook("DiskFull", &["db1"])).await;
     stage.shows_text(OPS, "DiskFull").await;
 

@@ -1,6 +1,6 @@
 //! `nabat render`, as a person at a shell uses it.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -21,7 +21,11 @@ fn render(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("nabat starts");
-    child.stdin.take().expect("a pipe").write_all(input).expect("nabat reads");
+    let written = child.stdin.take().expect("a pipe").write_all(input);
+    // One that complains of its arguments ends without reading.
+    if let Err(error) = written {
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe, "nabat reads");
+    }
     let output = child.wait_with_output().expect("nabat ends");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))

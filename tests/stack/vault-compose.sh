@@ -42,7 +42,7 @@ in_terminal() {
     local answers=$1 command
     shift
     printf -v command '%q ' "${surroundings[@]}" "${entrypoint[@]}" "$@"
-    # As a person does: the answer follows the question, so that its echo is off already.
+    # As a person does: the answer follows the question.
     mkfifo "$scratch/typed"
     script -qec "$command" /dev/null <"$scratch/typed" >"$scratch/shown" 2>&1 &
     local terminal=$! line asked=0 _
@@ -54,7 +54,6 @@ in_terminal() {
             if [ "$(grep -oE '\((not shown|a group)[^)]*\): ' "$scratch/shown" | wc -l)" -ge "$asked" ]; then break; fi
             sleep 0.1
         done
-        sleep 0.2
         printf '%s\n' "$line" >&9
     done <<<"$answers"
     local code=0
@@ -154,12 +153,20 @@ ok "an administrator's token is typed unseen, or in a file; it is neither shown 
 service vault-renew
 # It has mounts of nabat's and renew's directories, and sees nothing of the one above them.
 chmod 0711 "$secrets"
-surroundings+=(timeout --signal=TERM 10)
+# In a process group of its own, which ends with it, and in any case by itself.
+surroundings+=(timeout --signal=TERM 120)
 old=$(cat "$secrets/nabat/secret-id")
 touch -d '9 hours ago' "$secrets/nabat/secret-id"
+"${surroundings[@]}" "${entrypoint[@]}" >"$scratch/renewed" 2>&1 &
+renewing=$!
+children+=("$renewing")
+renewed() { cat "$scratch/renewed" && grep -qF 'nabat has a new secret id' "$scratch/renewed"; }
+eventually renewed
+kill "$renewing"
 # init: true makes an end by SIGTERM a good one.
-"${surroundings[@]}" "${entrypoint[@]}" >"$scratch/said" 2>&1 || true
-says "nabat has a new secret id"
+wait "$renewing" || true
+# A sleep that it began at that moment may not have heard of it.
+kill -- "-$renewing" 2>/dev/null || true
 [ "$old" != "$(cat "$secrets/nabat/secret-id")" ] || fail "the secret id is the old one"
 service vault-init
 exits 0 run_init

@@ -328,10 +328,10 @@ accepted() {
     done
     die "Vault is unsealed but does not become active: $(complaint)" "look at its log; Raft needs a majority of its servers"
 }
-# ask_hidden QUESTION: sets answer.
+# ask_hidden QUESTION: sets answer. Nothing is shown from the question on, however soon it is answered.
 ask_hidden() {
-    printf '%s: ' "$1"
     stty -echo
+    printf '%s: ' "$1"
     read -r answer || true
     stty echo
     echo

@@ -7,13 +7,14 @@ use nabat::sandbox::{ChatKind, Limits, Trouble};
 use nabat::telegram::ChatId;
 
 use super::next_send;
+use crate::support::DEADLINE;
 use crate::support::nabat::client;
 use crate::support::stage::{BOSS, OPS, Stage, configuration, sandbox, webhook};
 
 #[tokio::test]
 async fn a_429_stops_that_chat_alone_for_as_long_as_telegram_says() {
     let stage = Stage::open("").await;
-    stage.sandbox.inject(next_send(Trouble::too_many_requests(Some(3))));
+    stage.sandbox.inject(next_send(Trouble::too_many_requests(Some(10))));
     stage.post("ops", &webhook("DiskFull", &["db1"])).await;
     assert!(stage.sandbox.wait_for(Duration::from_secs(10), |s| s.count_429() == 1).await);
     stage.post("boss", &webhook("NetDown", &["sw1"])).await;
@@ -22,7 +23,7 @@ async fn a_429_stops_that_chat_alone_for_as_long_as_telegram_says() {
     stage.shows_text(OPS, "DiskFull").await;
     let requests = stage.requests(OPS);
     assert_eq!(requests.len(), 2);
-    assert!(requests[1].0 - requests[0].0 >= 3000, "{requests:?}");
+    assert!(requests[1].0 - requests[0].0 >= 10_000, "{requests:?}");
     assert_eq!(stage.metric("telegram_rate_limited_total{chat=\"ops\"}").await, 1);
     assert_eq!(stage.metric("telegram_rate_limited_total{chat=\"boss\"}").await, 0);
     assert_eq!(stage.metric("ambiguous_sends_total").await, 0);
@@ -52,9 +53,12 @@ async fn what_comes_while_the_pace_makes_a_lane_wait_is_merged_and_the_worst_goe
         stage.post("ops", &webhook(group, &["db1"])).await;
     }
     stage.shows(OPS, |shown| shown.len() == 3).await;
+    // A longer wait than for one slot: all of it comes in time on a busy machine, too.
+    stage.sandbox.inject(next_send(Trouble::too_many_requests(Some(8))));
     let mut info = webhook("Harmless", &["db1"]);
     info["alerts"][0]["labels"]["severity"] = "info".into();
     stage.post("ops", &info).await;
+    assert!(stage.sandbox.wait_for(DEADLINE, |sandbox| sandbox.count_429() == 1).await);
     stage.post("ops", &webhook("Four", &["db1"])).await;
     stage.post("ops", &webhook("Four", &["db1", "db2"])).await;
     stage.drained().await;
@@ -108,8 +112,7 @@ async fn a_restart_gives_a_busy_chat_no_second_burst() {
     }
     stage.shows(OPS, |shown| shown.len() == 6).await;
     let at: Vec<u64> = stage.requests(OPS).iter().map(|(at, _)| *at).collect();
-    for pair in at[3..].windows(2) {
-        assert!(pair[1] - pair[0] >= 2_900, "{at:?}");
-    }
+    // Nine seconds of the even pace, however late they are posted; a burst would take less.
+    assert!(at[5] - at[0] >= 9_000, "{at:?}");
     assert_eq!(stage.sandbox.count_429(), 0);
 }

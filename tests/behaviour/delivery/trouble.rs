@@ -49,6 +49,7 @@ async fn alerts_that_came_and_went_while_telegram_was_away_are_all_counted_in_wh
         assert!(ended <= 20_000, "it keeps all of them");
     }
     stage.sandbox.clear_faults();
+    stage.go_on_at_once().await;
     let shown = stage.shows_text(OPS, "JobFailed").await;
     assert_eq!(shown.len(), 1);
     let counted = format!("1 firing, {ended} resolved");

@@ -13,9 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::interposer::{Interposer, READ_ONLY, Switch};
-use super::{
-    PEOPLE, go_on_at_once, group, play, post, says, serve, telegram, told, with_own_mounts,
-};
+use super::{PEOPLE, group, play, post, serve, telegram, told, with_own_mounts};
 use crate::support::eventually;
 use crate::support::nabat::{Nabat, client};
 use crate::support::process::Process;
@@ -85,7 +83,7 @@ async fn on_a_full_disk_webhooks_are_503_and_what_waits_is_sent_all_the_same() {
     assert_eq!(status, 503);
 
     stage.sandbox.clear_faults();
-    go_on_at_once(&stage).await;
+    stage.go_on_at_once().await;
     stage.drained().await;
     for name in &taken {
         assert_eq!(told(&stage.sandbox, name), 1, "{name}\n{}", stage.nabat.process.output());
@@ -161,7 +159,7 @@ async fn after_a_failed_flush_nabat_stops_and_flushes_nothing_more() {
     let (body, lost) = group(1);
     assert_eq!(post(&stage.nabat.url, "person0", &body).await, 503);
     assert_eq!(stage.nabat.process.ended().await, Some(1));
-    says(&stage, &["can't be trusted"]).await;
+    stage.says(&["can't be trusted"]).await;
     assert_eq!(interposer.get(Switch::Failed), 1);
     assert_eq!(interposer.get(Switch::FlushedAfter), 0, "a later success would mean nothing");
     assert_eq!(told(&stage.sandbox, &lost), 0);

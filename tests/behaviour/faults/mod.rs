@@ -19,7 +19,6 @@ use nabat::telegram::ChatId;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::eventually;
 use crate::support::nabat::{Nabat, client};
 use crate::support::stage::{self, Stage, webhook};
 
@@ -95,24 +94,10 @@ fn with_own_mounts(script: &str, arguments: &[&Path], command: &Command) -> Comm
     wrapped
 }
 
-/// Has nabat read its configuration again, which ends the pauses that failures have brought.
-async fn go_on_at_once(stage: &Stage) {
-    let reload = format!("{}/-/reload", stage.nabat.url);
-    assert_eq!(client().post(reload).send().await.unwrap().status(), 200);
-}
-
 /// A webhook of a group of its own, and what its message is known by.
 fn group(number: usize) -> (Value, String) {
     let name = format!("Group{number:03}x");
     (webhook(&name, &["db1"]), name)
-}
-
-/// Waits until nabat has written all of these words, which may be a moment after it did what
-/// they tell of.
-async fn says(stage: &Stage, words: &[&str]) {
-    let process = &stage.nabat.process;
-    let said = async || words.iter().all(|word| process.output().contains(word));
-    eventually(&format!("it says {words:?}: {}", process.output()), said).await;
 }
 
 /// Posts to a chat; returns the status, or 0 without an answer.

@@ -19,9 +19,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::relay::{Manner, Relay};
-use super::{
-    go_on_at_once, group, person, play, post, says, serve, telegram, told, with_own_mounts,
-};
+use super::{group, person, play, post, serve, telegram, told, with_own_mounts};
 use crate::outbox_contract::{fires, submission};
 use crate::support::process::free_port;
 use crate::support::stage::{OPS, Stage, sandbox, webhook};
@@ -29,7 +27,7 @@ use crate::support::wired::Wired;
 use crate::support::{eventually, install_crypto};
 
 /// How long a call may take where it is to be given up soon.
-const TIMEOUT: Duration = Duration::from_millis(1500);
+const TIMEOUT: Duration = Duration::from_secs(5);
 const OWN_NAMES: &str = "mount --bind \"$1\" /etc/hosts\n\
      if [ -e /etc/resolv.conf ]; then mount --bind \"$2\" /etc/resolv.conf; fi";
 
@@ -91,11 +89,11 @@ async fn until_mended(break_it: impl Fn(&Path, &str), outcome: &str, why: &str) 
     let (body, name) = group(1);
     assert_eq!(post(&stage.nabat.url, "person0", &body).await, 200);
     has_failed(&stage, outcome).await;
-    says(&stage, &[why]).await;
+    stage.says(&[why]).await;
     assert_eq!(stage.entries("waiting").await.len(), 1);
 
     std::fs::write(stage.directory.path().join("nabat.yml"), text).unwrap();
-    go_on_at_once(&stage).await;
+    stage.go_on_at_once().await;
     stage.drained().await;
     assert_eq!(told(&stage.sandbox, &name), 1);
     assert_eq!(stage.metric("ambiguous_sends_total").await, 0);

@@ -4,7 +4,7 @@ use nabat::sandbox::{Fault, Limits, Trouble};
 use tempfile::TempDir;
 
 use super::interposer::{Interposer, Switch};
-use super::{group, person, play, post, says, serve, telegram, told};
+use super::{group, person, play, post, serve, telegram, told};
 use crate::support::eventually;
 use crate::support::nabat::{Nabat, client};
 use crate::support::stage::{Stage, a_moment};
@@ -72,7 +72,7 @@ async fn killed_between_a_send_and_its_note_it_sends_once_more_and_counts_that()
     stage.drained().await;
     assert_eq!(told(&stage.sandbox, &name), 2);
     assert_eq!(stage.metric("ambiguous_sends_total").await, 1);
-    says(&stage, &["may appear twice"]).await;
+    stage.says(&["may appear twice"]).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use nabat::sandbox::{Fault, Limits, Trouble};
 use serde_json::{Value, json};
 
 use super::interposer::Interposer;
-use super::{go_on_at_once, play, post, says, serve, telegram};
+use super::{play, post, serve, telegram};
 use crate::support::eventually;
 use crate::support::nabat::client;
 use crate::support::stage::{CHATS, OPS, Stage, configuration, sandbox, webhook};
@@ -39,7 +39,7 @@ async fn a_body_over_the_cap_is_413_counted_and_logged() {
     assert_eq!(raw(&stage, " ".repeat((8 << 20) + 1)).await, 413);
     let counted = "webhooks_received_total{code=\"413\",source=\"unknown\"}";
     eventually("it is counted", async || stage.metric(counted).await == 1).await;
-    says(&stage, &["webhook refused", "413"]).await;
+    stage.says(&["webhook refused", "413"]).await;
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn what_waited_for_hours_is_one_message_of_the_present_state_that_tells_it
     interposer.move_clock(2 * 3600);
     assert_eq!(post(&stage.nabat.url, "ops", &webhook("DiskFull", &["db1", "db2"])).await, 200);
     interposer.move_clock(3 * 3600);
-    go_on_at_once(&stage).await;
+    stage.go_on_at_once().await;
     // No try from before is on its way any more: it would tell what waited then.
     let tried = async || {
         stage.sandbox.requests().iter().any(|seen| {
@@ -152,7 +152,7 @@ async fn what_waited_for_hours_is_one_message_of_the_present_state_that_tells_it
     };
     eventually("it tries to tell the present state", tried).await;
     stage.sandbox.clear_faults();
-    go_on_at_once(&stage).await;
+    stage.go_on_at_once().await;
     stage.drained().await;
     let shown = stage.sandbox.messages(OPS);
     assert_eq!(shown.len(), 1, "{shown:#?}");

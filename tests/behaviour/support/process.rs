@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+/// How long an ended process's last words may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// A child process whose output is collected line by line.
 #[derive(Debug)]
 pub struct Process {
@@ -93,16 +96,20 @@ impl Process {
         assert!(sent.is_ok_and(|status| status.success()), "kill -{name} {}", self.pid());
     }
 
-    /// Waits until it ends by itself; returns its exit code.
+    /// Waits until it ends by itself, and its last words are in the output; returns its exit code.
     pub async fn ended(&mut self) -> Option<i32> {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-        loop {
+        let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child can be asked") {
-                return status.code();
+                break status;
             }
             assert!(tokio::time::Instant::now() < deadline, "{} does not end", self.name);
-            let _ = tokio::time::timeout(Duration::from_millis(20), self.lines.changed()).await;
-        }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        // The readers end with the pipes, which a child of its own may hold open.
+        let deadline = tokio::time::Instant::now() + LAST_WORDS;
+        while let Ok(Ok(())) = tokio::time::timeout_at(deadline, self.lines.changed()).await {}
+        status.code()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nabat::lifecycle::Tasks;
-use nabat::sandbox::{ChatKind, Limits, Sandbox, SandboxOptions, Shown};
+use nabat::sandbox::{ChatKind, Fault, Limits, Sandbox, SandboxOptions, Shown, Trouble};
 use nabat::telegram::ChatId;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -91,6 +91,28 @@ impl Stage {
         assert_eq!(answer.status(), 200, "{:?}", answer.text().await);
     }
 
+    /// Has nabat read its configuration again, which ends the pauses that failures have brought.
+    pub async fn go_on_at_once(&self) {
+        let reload = format!("{}/-/reload", self.nabat.url);
+        assert_eq!(client().post(reload).send().await.expect("an answer").status(), 200);
+    }
+
+    /// Posts while Telegram fails in `ops`: whatever is tried there afterwards tells of all that was
+    /// posted, however long that took. It is tried soon if nabat is told to [go on at
+    /// once](Stage::go_on_at_once).
+    pub async fn while_away(&self, posting: impl Future<Output = ()>) {
+        self.sandbox.inject(Fault::new(Trouble::bad_gateway()).chat(OPS).always());
+        posting.await;
+        // A chat is sent one request at a time, so one more ends what was begun before the last post.
+        let seen = self.requests(OPS).len();
+        self.go_on_at_once().await;
+        let tried = |sandbox: &Sandbox| {
+            sandbox.requests().iter().filter(|seen| seen.chat == Some(OPS)).count() > seen
+        };
+        assert!(self.sandbox.wait_for(DEADLINE, tried).await, "no try after the last post");
+        self.sandbox.clear_faults();
+    }
+
     /// Waits until the chat's messages are as wanted.
     ///
     /// # Panics
@@ -132,6 +154,14 @@ impl Stage {
             line.strip_prefix("nabat_")?.strip_prefix(series)?.strip_prefix(' ')?.parse().ok()
         });
         value.unwrap_or_else(|| panic!("no series {series} in\n{page}"))
+    }
+
+    /// Waits until nabat has written all of these words, which may be a moment after it did what
+    /// they tell of.
+    pub async fn says(&self, words: &[&str]) {
+        let process = &self.nabat.process;
+        let said = async || words.iter().all(|word| process.output().contains(word));
+        eventually(&format!("it says {words:?}: {}", process.output()), said).await;
     }
 
     /// When the requests to a chat that send or edit came, in milliseconds, with their status.
