@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::next_send;
 use super::trouble::long;
 use crate::support::nabat::client;
-use crate::support::stage::{OPS, Stage, configuration, sandbox, webhook};
+use crate::support::stage::{OPS, Stage, a_moment, configuration, sandbox, webhook};
 
 /// A shorter storm than people have, so that its end is seen soon.
 const STORM: &str = "delivery: {storm: {threshold: 6s}}";
@@ -118,6 +118,20 @@ async fn ends_change_the_digest_and_the_storm_is_closed_by_a_summary() {
     assert!(summary.silent);
     assert_eq!(summary.reply_to, digests(&shown).first().map(|digest| digest.id));
     assert_eq!(stage.sandbox.count_429(), 0);
+}
+
+#[tokio::test]
+async fn a_storm_lasts_from_its_first_alert_on_not_from_its_first_digest() {
+    let stage = Stage::open("delivery: {storm: {threshold: 3s}}").await;
+    let posting = async {
+        post_all(&stage, 0..40, "").await;
+        a_moment(1500).await;
+    };
+    stage.while_away(posting).await;
+    stage.go_on_at_once().await;
+    let shown = stage.shows_text(OPS, "storm over").await;
+    let summary = shown.iter().find(|shown| shown.text.starts_with('🌤')).unwrap();
+    assert!(!summary.text.contains("after 0 s"), "{}", summary.text);
 }
 
 #[tokio::test]
