@@ -41,9 +41,9 @@ pub(super) struct Subject<'a> {
     pub place: Option<&'static str>,
     /// Whose summary stands for the group's when they do not share one: the worst alert's.
     pub lead: Option<&'a Alert>,
-    /// The worst severity of those that fire, or of all when none does.
+    /// The worst severity of those that [`Subject::meant`] gives.
     pub severity: &'a str,
-    /// The oldest start of those that fire, or of all when none does.
+    /// Their oldest start.
     pub starts_at: Option<Timestamp>,
     /// The last end, when nothing fires any more.
     pub ends_at: Option<Timestamp>,
@@ -107,14 +107,18 @@ impl<'a> Subject<'a> {
         });
         let labels = shared(told.iter().map(|alert| &alert.labels));
         let annotations = shared(told.iter().map(|alert| &alert.annotations));
-        let worst = firing.first().or_else(|| resolved.iter().min_by_key(|alert| rank(alert)));
-        let worst = worst.copied();
+        let meant = meant(&firing, &resolved);
+        // Those that fire are ordered already.
+        let worst = match meant.first() {
+            Some(first) if first.fires() => Some(*first),
+            _ => meant.iter().min_by_key(|alert| rank(alert)).copied(),
+        };
         let own_summary = |alert: &&Alert| {
             !annotations.contains_key("summary")
                 && alert.annotations.get("summary").is_some_and(|text| !text.trim().is_empty())
         };
         let fires = firing_total > 0;
-        let span = told.iter().filter(|alert| still_fires(alert) == fires);
+        let span = meant.iter().filter(|alert| still_fires(alert) == fires);
         let starts_at = span.clone().filter_map(|alert| plausible(alert.starts_at)).min();
         let ends_at = span.filter_map(|alert| alert.ends_at).max().filter(|_| !fires);
         let first_url = told.first().map(|alert| alert.generator_url.as_str());
@@ -122,7 +126,7 @@ impl<'a> Subject<'a> {
             first_url.filter(|url| told.iter().all(|alert| alert.generator_url == *url));
         Self {
             generator_url,
-            name: name(scene, &firing, &resolved, &labels),
+            name: name(scene, meant, &labels),
             linked: Vec::new(),
             place: place(&told, &labels),
             lead: worst.filter(own_summary),
@@ -204,8 +208,7 @@ impl<'a> Subject<'a> {
     /// The alerts that the head of the message is about: those that fire, or else those that
     /// ended, or else those that nobody reports any more.
     pub fn meant(&self) -> &[&'a Alert] {
-        let fires = self.firing.first().is_some_and(|alert| still_fires(alert));
-        if fires || self.resolved.is_empty() { &self.firing } else { &self.resolved }
+        meant(&self.firing, &self.resolved)
     }
 
     /// Where it is wrong: the first `most` places, and the number of the others.
@@ -251,6 +254,12 @@ impl<'a> Subject<'a> {
             self.resolved.len().min((most / 4).max(most.saturating_sub(self.firing.len())));
         (self.firing.len().min(most - resolved.min(most)), resolved)
     }
+}
+
+/// As [`Subject::meant`]. Of `firing` those that nobody reports any more are last.
+fn meant<'s, 'a>(firing: &'s [&'a Alert], resolved: &'s [&'a Alert]) -> &'s [&'a Alert] {
+    let fires = firing.first().is_some_and(|alert| still_fires(alert));
+    if fires || resolved.is_empty() { firing } else { resolved }
 }
 
 /// Whether an alert fires as far as its sender says.
@@ -326,13 +335,12 @@ fn is_scraped_for_others(labels: &Labels) -> bool {
 
 /// What to call the group: the alerts' common name, or the worst one's and the number of others,
 /// or what it is grouped by.
-fn name(scene: &Scene<'_>, firing: &[&Alert], resolved: &[&Alert], labels: &Labels) -> String {
+fn name(scene: &Scene<'_>, meant: &[&Alert], labels: &Labels) -> String {
     if let Some(name) = labels.get("alertname").filter(|name| !name.is_empty()) {
         return name.clone();
     }
     let mut seen = HashSet::new();
-    let alerts = if firing.is_empty() { resolved } else { firing };
-    let names = alerts.iter().filter_map(|alert| alert.labels.get("alertname"));
+    let names = meant.iter().filter_map(|alert| alert.labels.get("alertname"));
     let names: Vec<&String> =
         names.filter(|name| !name.is_empty() && seen.insert(name.as_str())).collect();
     if !names.is_empty() {

@@ -50,6 +50,27 @@ fn a_group_with_nothing_reported_that_fires_is_headed_as_ended() {
 }
 
 #[test]
+fn the_end_of_a_group_says_nothing_of_what_is_no_longer_reported() {
+    let slow = |instance: &str, severity: &str| {
+        let mut alert = alert(instance, severity);
+        alert.labels.insert("alertname".to_owned(), format!("{instance} slow"));
+        alert.annotations.insert("summary".to_owned(), format!("{instance} is slow"));
+        alert
+    };
+    let over = Alert { starts_at: at(3), ..ended(slow("web-1", "info"), 5) };
+    let gone = Alert { unlisted: true, ..slow("web-2", "critical") };
+    let state = group(vec![over, gone.clone()]);
+    for kind in [Kind::Card, Kind::Ended] {
+        let said = text(&Scene { kind, ..scene(&state) });
+        let start = "✅ RESOLVED · web-1 slow · web-1\nweb-1 is slow\n09:03–09:05 UTC (2 min)\n";
+        assert!(said.starts_with(start), "{said}");
+    }
+    assert_eq!(Renderer::default().glance(&scene(&state)).severity, "info");
+    let said = text(&scene(&group(vec![gone])));
+    assert!(said.contains("❔ NO LONGER REPORTED · web-2 slow · web-2"), "{said}");
+}
+
+#[test]
 fn alerts_that_were_forgotten_are_counted_with_those_that_are_shown() {
     let state = group(vec![alert("a", "warning"), ended(alert("b", "info"), 5), unlisted("c")]);
     let forgotten = Forgotten { ended: 40, unlisted: 3 };
