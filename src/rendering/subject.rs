@@ -45,7 +45,7 @@ pub(super) struct Subject<'a> {
     pub severity: &'a str,
     /// Their oldest start.
     pub starts_at: Option<Timestamp>,
-    /// The last end, when nothing fires any more.
+    /// The last end, when nothing fires any more; not before the start, whatever clocks say.
     pub ends_at: Option<Timestamp>,
 }
 
@@ -132,7 +132,7 @@ impl<'a> Subject<'a> {
             lead: worst.filter(own_summary),
             severity: worst.map_or("", Alert::severity),
             starts_at,
-            ends_at: ends_at.and_then(plausible),
+            ends_at: ends_at.and_then(plausible).map(|end| end.max(starts_at.unwrap_or(end))),
             scene,
             severities,
             firing_total,
