@@ -170,7 +170,10 @@ impl<'a> Subject<'a> {
     /// colour says too little.
     pub fn sign_and_word(&self) -> (&'static str, String) {
         let say = |word: &str| self.scene.language.say(word, &[]);
-        if self.firing_total > 0 || self.left_out_fire() {
+        if self.may_still_fire() {
+            // What is listed has ended; of what was left out nobody knows.
+            (UNLISTED, String::new())
+        } else if self.firing_total > 0 || self.left_out_fire() {
             let sign = self.colour(self.severity);
             let word = match Self::named_severity(self.severity) {
                 Some(name) if sign == "🔴" => name.to_uppercase(),
@@ -190,6 +193,13 @@ impl<'a> Subject<'a> {
     pub fn left_out_fire(&self) -> bool {
         let state = self.scene.state;
         self.firing_total == 0 && !state.is_complete() && state.status == Status::Firing
+    }
+
+    /// Whether nothing that is listed fires, and the sender left out others: it calls a group
+    /// resolved by what it lists.
+    pub fn may_still_fire(&self) -> bool {
+        let state = self.scene.state;
+        self.firing_total == 0 && !state.is_complete() && state.status == Status::Resolved
     }
 
     /// How many alerts there are to tell about.

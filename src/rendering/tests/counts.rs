@@ -17,6 +17,31 @@ fn a_truncated_group_that_fires_is_not_called_resolved() {
 }
 
 #[test]
+fn a_truncated_group_that_says_resolved_is_not_headed_as_that() {
+    let over = (1..=5).map(|number| ended(alert(&format!("web-{number}"), "critical"), 5));
+    let mut state = group(over.collect());
+    (state.status, state.truncated_alerts) = (Status::Resolved, 7);
+    for kind in [Kind::Card, Kind::Ended] {
+        let said = text(&Scene { kind, ..scene(&state) });
+        assert!(said.starts_with("❔ HighCPU · web-1, web-2 +3\n"), "{said}");
+        assert!(
+            said.contains("\n5 resolved · 09:00–09:05 UTC (5 min)\n✂️ 7 alerts left"),
+            "{said}"
+        );
+        assert!(!said.contains("RESOLVED"), "{said}");
+    }
+    let table = Renderer::default().render(&Scene { table: true, ..scene(&state) }).table.unwrap();
+    assert!(table.starts_with("<h3>❔ <b>HighCPU · "), "{table}");
+    let minimal = Renderer::default().minimal(&scene(&state)).plain;
+    assert_eq!(minimal, "❔ 7 alerts left out by the sender, may still fire · HighCPU");
+
+    state.reason = Reason::AllAlertsResolved;
+    assert!(text(&scene(&state)).starts_with("✅ RESOLVED · "), "the sender says so of all");
+    state.truncated_alerts = 0;
+    assert!(text(&scene(&state)).contains("\n5 alerts · "), "nothing was left out");
+}
+
+#[test]
 fn alerts_no_longer_reported_are_counted_on_their_own() {
     let state = group(vec![unlisted("a"), alert("b", "warning"), ended(alert("c", "info"), 5)]);
     let said = text(&scene(&state));
