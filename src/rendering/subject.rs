@@ -221,18 +221,20 @@ impl<'a> Subject<'a> {
         meant(&self.firing, &self.resolved)
     }
 
+    /// The group labels that say more than its name and its colour do.
+    pub fn grouped_by(&self) -> impl Iterator<Item = (&str, &str)> {
+        let group = self.scene.state.group_labels.iter();
+        let group = group.map(|(name, value)| (name.as_str(), value.as_str()));
+        group.filter(|(name, value)| {
+            !matches!(*name, "alertname" | "severity") && !value.is_empty() && *value != self.name
+        })
+    }
+
     /// Where it is wrong: the first `most` places, and the number of the others.
     pub fn places(&self) -> String {
         let Some(place) = self.place else {
-            let group = self.scene.state.group_labels.iter();
-            let group =
-                group.filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity"));
-            let values: Vec<String> = group
-                .filter(|(_, value)| !value.is_empty() && **value != self.name)
-                .map(|(_, value)| line(value, MAX_IN_HEAD))
-                .take(2)
-                .collect();
-            return values.join(" ");
+            let values = self.grouped_by().map(|(_, value)| line(value, MAX_IN_HEAD));
+            return values.take(2).collect::<Vec<_>>().join(" ");
         };
         let alerts = self.meant();
         let mut seen = HashSet::new();
