@@ -15,11 +15,9 @@ use super::view::LATE_AFTER;
 use super::{Language, Limits, Part, Scene};
 use crate::telegram::markup;
 
-/// Characters that say where a group is.
-const MAX_PLACE: usize = 60;
+mod places;
 
-/// The same where there are more groups than fit at their full length.
-const MAX_DENSE_PLACE: usize = 20;
+use places::Places;
 
 /// Of a message's characters so many stay free: for a note above it, and the number of those left out.
 const FREE: usize = 200;
@@ -45,6 +43,9 @@ pub struct Glance {
     pub name: String,
     /// Where it is; may be empty.
     pub place: String,
+    /// What else it is grouped by, which tells it from others of its name there; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub also: String,
     pub severity: String,
     /// How many alerts fire, as far as they were listed.
     pub firing: u32,
@@ -69,9 +70,11 @@ impl Glance {
     pub(super) fn new(scene: &Scene<'_>, severities: &[String]) -> Self {
         let subject = Subject::new(scene, severities);
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let place = places::place(&subject);
         Self {
             name: line(&subject.name, MAX_NAME),
-            place: line(&subject.places(), MAX_PLACE),
+            also: places::also(&subject, &place),
+            place,
             severity: subject.severity.to_owned(),
             firing: count(subject.firing_total),
             ended: subject.firing_total == 0 && scene.state.is_complete(),
@@ -262,6 +265,9 @@ struct Section {
     order: (bool, usize),
     sign: String,
     name: String,
+    /// Where all of them are.
+    shared: String,
+    /// What each has for itself.
     places: Vec<String>,
 }
 
@@ -281,6 +287,9 @@ impl Section {
             (false, false) => write!(html, " {name}"),
             (false, true) => Ok(()),
         };
+        if !self.shared.is_empty() {
+            let _ = write!(html, " · {}", markup::escape(&self.shared));
+        }
         if let [place] = &self.places[..]
             && !self.name.is_empty()
         {
@@ -315,33 +324,39 @@ fn arranged(
     dense: bool,
 ) -> (Vec<Section>, usize) {
     let signs: Vec<String> = glances.iter().map(|glance| standing(glance, severities)).collect();
-    let mut alike: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut alike: HashMap<(&str, &str), Vec<&Glance>> = HashMap::new();
     for (glance, sign) in glances.iter().zip(&signs) {
-        *alike.entry((sign, &glance.name)).or_default() += 1;
+        alike.entry((sign, &glance.name)).or_default().push(glance);
     }
     let mut alone: HashMap<&str, usize> = HashMap::new();
-    for ((sign, _), _) in alike.iter().filter(|(_, count)| **count == 1) {
+    for ((sign, _), _) in alike.iter().filter(|(_, alike)| alike.len() == 1) {
         *alone.entry(sign).or_default() += 1;
     }
+    let mut places: HashMap<(&str, &str), Places> =
+        alike.iter().map(|(key, alike)| (*key, Places::of(alike, dense))).collect();
     let mut sections: Vec<Section> = Vec::new();
     let mut known: HashMap<(&str, &str), usize> = HashMap::new();
     let (mut left, mut taken) = (most, 0);
     for (glance, sign) in glances.iter().zip(&signs) {
-        let own = dense
-            && alike[&(sign.as_str(), glance.name.as_str())] == 1
-            && alone[sign.as_str()] > FEW;
+        let key = (sign.as_str(), glance.name.as_str());
+        let own = dense && alike[&key].len() == 1 && alone[sign.as_str()] > FEW;
         let name = if own { "" } else { glance.name.as_str() };
-        let item = match (own, dense) {
-            (true, _) => isolated(&inert(&glance.name)).into_owned(),
-            (false, true) => isolated(&inert(&cut(&glance.place, MAX_DENSE_PLACE))).into_owned(),
-            (false, false) => isolated(&inert(&glance.place)).into_owned(),
+        let Places { shared, own: places } = places.get_mut(&key).expect("all are in it");
+        let item = if own {
+            isolated(&inert(&glance.name)).into_owned()
+        } else {
+            places.next().unwrap_or_default()
         };
         let count = glance.counts();
         let blank = if item.is_empty() || count.is_empty() { "" } else { " " };
         let item = format!("{item}{blank}{count}");
         let at = known.get(&(sign.as_str(), name)).copied();
         // A new line has its end, blanks and the number behind the name.
-        let line = || inert(sign).chars().count() + inert(name).chars().count() + 14;
+        let line = || {
+            let (sign, name) = (inert(sign), inert(name));
+            let said = [&*sign, &*name, shared].map(|said| said.chars().count());
+            said.iter().sum::<usize>() + 17
+        };
         let length = item.chars().count() + 2 + if at.is_none() { line() } else { 0 };
         if length > left && taken > 0 {
             break;
@@ -356,6 +371,7 @@ fn arranged(
                 order: order(glance, severities),
                 sign: sign.clone(),
                 name: name.to_owned(),
+                shared: shared.clone(),
                 places: vec![item],
             });
         }
@@ -372,14 +388,6 @@ fn standing(glance: &Glance, severities: &[String]) -> String {
         "❔".to_owned()
     } else {
         sign(&glance.severity, glance.fires(), severities)
-    }
-}
-
-/// `text`, or its first characters.
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 

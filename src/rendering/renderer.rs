@@ -169,8 +169,13 @@ impl Renderer {
             let firing = scene.language.say("firing_head", &[]);
             word = named.map_or(firing.clone(), |name| format!("{} {firing}", inert(&name)));
         }
+        let stands = if subject.may_still_fire() {
+            scene.language.say("truncated", &[&scene.state.truncated_alerts.to_string()])
+        } else {
+            format!("{word} {count}")
+        };
         let name: String = visible_line(&subject.name).chars().take(200).collect();
-        let line = format!("{sign} {word} {count} · {}", inert(&name));
+        let line = format!("{sign} {stands} · {}", inert(&name));
         Part { html: markup::escape(&line), plain: line }
     }
 

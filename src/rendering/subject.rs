@@ -41,11 +41,11 @@ pub(super) struct Subject<'a> {
     pub place: Option<&'static str>,
     /// Whose summary stands for the group's when they do not share one: the worst alert's.
     pub lead: Option<&'a Alert>,
-    /// The worst severity of those that fire, or of all when none does.
+    /// The worst severity of those that [`Subject::meant`] gives.
     pub severity: &'a str,
-    /// The oldest start of those that fire, or of all when none does.
+    /// Their oldest start.
     pub starts_at: Option<Timestamp>,
-    /// The last end, when nothing fires any more.
+    /// The last end, when nothing fires any more; not before the start, whatever clocks say.
     pub ends_at: Option<Timestamp>,
 }
 
@@ -107,14 +107,18 @@ impl<'a> Subject<'a> {
         });
         let labels = shared(told.iter().map(|alert| &alert.labels));
         let annotations = shared(told.iter().map(|alert| &alert.annotations));
-        let worst = firing.first().or_else(|| resolved.iter().min_by_key(|alert| rank(alert)));
-        let worst = worst.copied();
+        let meant = meant(&firing, &resolved);
+        // Those that fire are ordered already.
+        let worst = match meant.first() {
+            Some(first) if first.fires() => Some(*first),
+            _ => meant.iter().min_by_key(|alert| rank(alert)).copied(),
+        };
         let own_summary = |alert: &&Alert| {
             !annotations.contains_key("summary")
                 && alert.annotations.get("summary").is_some_and(|text| !text.trim().is_empty())
         };
         let fires = firing_total > 0;
-        let span = told.iter().filter(|alert| still_fires(alert) == fires);
+        let span = meant.iter().filter(|alert| still_fires(alert) == fires);
         let starts_at = span.clone().filter_map(|alert| plausible(alert.starts_at)).min();
         let ends_at = span.filter_map(|alert| alert.ends_at).max().filter(|_| !fires);
         let first_url = told.first().map(|alert| alert.generator_url.as_str());
@@ -122,13 +126,13 @@ impl<'a> Subject<'a> {
             first_url.filter(|url| told.iter().all(|alert| alert.generator_url == *url));
         Self {
             generator_url,
-            name: name(scene, &firing, &resolved, &labels),
+            name: name(scene, meant, &labels),
             linked: Vec::new(),
             place: place(&told, &labels),
             lead: worst.filter(own_summary),
             severity: worst.map_or("", Alert::severity),
             starts_at,
-            ends_at: ends_at.and_then(plausible),
+            ends_at: ends_at.and_then(plausible).map(|end| end.max(starts_at.unwrap_or(end))),
             scene,
             severities,
             firing_total,
@@ -166,7 +170,10 @@ impl<'a> Subject<'a> {
     /// colour says too little.
     pub fn sign_and_word(&self) -> (&'static str, String) {
         let say = |word: &str| self.scene.language.say(word, &[]);
-        if self.firing_total > 0 || self.left_out_fire() {
+        if self.may_still_fire() {
+            // What is listed has ended; of what was left out nobody knows.
+            (UNLISTED, String::new())
+        } else if self.firing_total > 0 || self.left_out_fire() {
             let sign = self.colour(self.severity);
             let word = match Self::named_severity(self.severity) {
                 Some(name) if sign == "🔴" => name.to_uppercase(),
@@ -188,6 +195,13 @@ impl<'a> Subject<'a> {
         self.firing_total == 0 && !state.is_complete() && state.status == Status::Firing
     }
 
+    /// Whether nothing that is listed fires, and the sender left out others: it calls a group
+    /// resolved by what it lists.
+    pub fn may_still_fire(&self) -> bool {
+        let state = self.scene.state;
+        self.firing_total == 0 && !state.is_complete() && state.status == Status::Resolved
+    }
+
     /// How many alerts there are to tell about.
     pub fn told(&self) -> usize {
         self.firing.len() + self.resolved.len()
@@ -204,22 +218,23 @@ impl<'a> Subject<'a> {
     /// The alerts that the head of the message is about: those that fire, or else those that
     /// ended, or else those that nobody reports any more.
     pub fn meant(&self) -> &[&'a Alert] {
-        let fires = self.firing.first().is_some_and(|alert| still_fires(alert));
-        if fires || self.resolved.is_empty() { &self.firing } else { &self.resolved }
+        meant(&self.firing, &self.resolved)
+    }
+
+    /// The group labels that say more than its name and its colour do.
+    pub fn grouped_by(&self) -> impl Iterator<Item = (&str, &str)> {
+        let group = self.scene.state.group_labels.iter();
+        let group = group.map(|(name, value)| (name.as_str(), value.as_str()));
+        group.filter(|(name, value)| {
+            !matches!(*name, "alertname" | "severity") && !value.is_empty() && *value != self.name
+        })
     }
 
     /// Where it is wrong: the first `most` places, and the number of the others.
     pub fn places(&self) -> String {
         let Some(place) = self.place else {
-            let group = self.scene.state.group_labels.iter();
-            let group =
-                group.filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity"));
-            let values: Vec<String> = group
-                .filter(|(_, value)| !value.is_empty() && **value != self.name)
-                .map(|(_, value)| line(value, MAX_IN_HEAD))
-                .take(2)
-                .collect();
-            return values.join(" ");
+            let values = self.grouped_by().map(|(_, value)| line(value, MAX_IN_HEAD));
+            return values.take(2).collect::<Vec<_>>().join(" ");
         };
         let alerts = self.meant();
         let mut seen = HashSet::new();
@@ -251,6 +266,12 @@ impl<'a> Subject<'a> {
             self.resolved.len().min((most / 4).max(most.saturating_sub(self.firing.len())));
         (self.firing.len().min(most - resolved.min(most)), resolved)
     }
+}
+
+/// As [`Subject::meant`]. Of `firing` those that nobody reports any more are last.
+fn meant<'s, 'a>(firing: &'s [&'a Alert], resolved: &'s [&'a Alert]) -> &'s [&'a Alert] {
+    let fires = firing.first().is_some_and(|alert| still_fires(alert));
+    if fires || resolved.is_empty() { firing } else { resolved }
 }
 
 /// Whether an alert fires as far as its sender says.
@@ -326,13 +347,12 @@ fn is_scraped_for_others(labels: &Labels) -> bool {
 
 /// What to call the group: the alerts' common name, or the worst one's and the number of others,
 /// or what it is grouped by.
-fn name(scene: &Scene<'_>, firing: &[&Alert], resolved: &[&Alert], labels: &Labels) -> String {
+fn name(scene: &Scene<'_>, meant: &[&Alert], labels: &Labels) -> String {
     if let Some(name) = labels.get("alertname").filter(|name| !name.is_empty()) {
         return name.clone();
     }
     let mut seen = HashSet::new();
-    let alerts = if firing.is_empty() { resolved } else { firing };
-    let names = alerts.iter().filter_map(|alert| alert.labels.get("alertname"));
+    let names = meant.iter().filter_map(|alert| alert.labels.get("alertname"));
     let names: Vec<&String> =
         names.filter(|name| !name.is_empty() && seen.insert(name.as_str())).collect();
     if !names.is_empty() {

@@ -206,7 +206,7 @@ impl<'a> AlertView<'a> {
         };
         let map = |labels: &'a Labels| if everything { capped(labels) } else { BTreeMap::new() };
         let started = plausible(alert.starts_at);
-        let ended = alert.ends_at.and_then(plausible);
+        let ended = alert.ends_at.and_then(plausible).map(|end| end.max(alert.starts_at));
         let until = ended.unwrap_or(subject.scene.now);
         let leads = subject.lead.is_some_and(|lead| std::ptr::eq(lead, alert));
         let summary = own("summary").filter(|_| !leads).map(|text| line(text, MAX_LINE));

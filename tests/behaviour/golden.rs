@@ -118,25 +118,32 @@ fn tables_look_as_reviewed() {
     }
 }
 
-/// Groups in a storm: of each severity and one that nabat does not know, alike by name or not, a
-/// fifth of them over.
+/// Groups in a storm: of each severity and one that nabat does not know, alike by name or not, some
+/// of them in one place, a fifth of them over.
 fn storm(size: u32) -> Vec<Glance> {
     const NAMES: [&str; 4] = ["DiskWillFillSoon", "ServiceDown", "HighLatency", "Certificate<7d"];
     const SEVERITIES: [&str; 5] = ["critical", "warning", "warning", "info", "sev2"];
     let glance = |number: u32| {
         let at = number as usize;
         let ended = number % 5 == 3;
-        let name = if number.is_multiple_of(7) {
-            format!("Probe_{number}_failed & retried")
-        } else {
-            NAMES[at % NAMES.len()].to_owned()
+        let disk = number.is_multiple_of(6);
+        let name = match number {
+            _ if number.is_multiple_of(7) => format!("Probe_{number}_failed & retried"),
+            _ if disk => "DiskFull".to_owned(),
+            _ => NAMES[at % NAMES.len()].to_owned(),
         };
         Glance {
             name,
-            place: if number % 11 == 4 {
-                String::new()
-            } else {
-                format!("db-{number}.example.org")
+            place: match number {
+                _ if disk => "db-1.example.org".to_owned(),
+                _ if number % 11 == 4 => String::new(),
+                _ => format!("db-{number}.example.org"),
+            },
+            also: match at % NAMES.len() {
+                _ if disk => format!("/mnt/vol{number:02}"),
+                1 => format!("shop-{} fra", number % 3),
+                2 => "shop fra".to_owned(),
+                _ => String::new(),
             },
             severity: SEVERITIES[at % SEVERITIES.len()].to_owned(),
             firing: if ended { 0 } else { 1 + number % 3 },

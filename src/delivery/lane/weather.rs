@@ -194,9 +194,10 @@ mod tests {
 
     fn glance(severity: &str, fires: bool) -> Glance {
         let severity = severity.to_owned();
-        let (name, place) = (String::new(), String::new());
+        let (name, place, also) = (String::new(), String::new(), String::new());
         let (firing, ended) = (u32::from(fires), !fires);
-        Glance { name, place, severity, firing, ended, resolved: 0, unlisted: 0, moved: false }
+        let (resolved, unlisted, moved) = (0, 0, false);
+        Glance { name, place, also, severity, firing, ended, resolved, unlisted, moved }
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ fn glance(name: &str, place: &str, severity: &str, firing: u32) -> Glance {
     Glance {
         name: name.into(),
         place: place.into(),
+        also: String::new(),
         severity: severity.into(),
         firing,
         ended: firing == 0,
@@ -86,6 +87,28 @@ fn a_line_of_a_group_that_fires_counts_what_is_over_and_what_nobody_reports() {
     ] {
         let (text, _) = storm(&[("warning", 1)], &[glance]);
         assert!(text.ends_with(&format!("\n{line}")), "{text}");
+    }
+}
+
+#[test]
+fn what_groups_of_a_name_share_is_said_once() {
+    let at = |place: &str, also: &str| Glance {
+        also: also.into(),
+        ..glance("DiskFull", place, "warning", 1)
+    };
+    for (glances, line) in [
+        (vec![at("db-1", "/a")], "DiskFull · db-1 /a"),
+        (vec![at("", "/a")], "DiskFull · /a"),
+        (vec![at("db-1", "/a"), at("db-1", "/b")], "DiskFull · db-1 ×2: /a, /b"),
+        (vec![at("db-1", "/a"), at("db-2", "/a")], "DiskFull · /a ×2: db-1, db-2"),
+        (vec![at("db-1", "/a"), at("db-2", "/b")], "DiskFull ×2: db-1 /a, db-2 /b"),
+        (vec![at("db-1", "/a"), at("db-1", "")], "DiskFull · db-1 ×2: /a"),
+        (vec![at("db-1", ""), at("db-1", "")], "DiskFull · db-1 ×2"),
+        (vec![at("", "/a"), at("db-1", "/a")], "DiskFull · /a ×2: db-1"),
+        (vec![at("", "/a"), at("", "/b")], "DiskFull ×2: /a, /b"),
+    ] {
+        let text = storm(&[("warning", 1)], &glances).0.replace('\u{2060}', "");
+        assert!(text.ends_with(&format!("\n🟡 {line}")), "{text}");
     }
 }
 

@@ -206,6 +206,15 @@ fn what_people_must_know_about_the_message_stands_below_the_first_line() {
 }
 
 #[test]
+fn nothing_is_said_to_end_before_it_started() {
+    let clock_behind = |name: &str| ended(alert(name, "info"), -120);
+    for alerts in [vec![clock_behind("a")], vec![clock_behind("a"), clock_behind("b")]] {
+        let said = text(&scene(&group(alerts)));
+        assert!(said.contains("09:00–09:00 UTC (0 s)"), "{said}");
+    }
+}
+
+#[test]
 fn nothing_is_late_within_a_minute() {
     let state = group(vec![alert("a", "info")]);
     let said = text(&Scene { accepted_at: at(11), ..scene(&state) });

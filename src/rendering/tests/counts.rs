@@ -17,6 +17,31 @@ fn a_truncated_group_that_fires_is_not_called_resolved() {
 }
 
 #[test]
+fn a_truncated_group_that_says_resolved_is_not_headed_as_that() {
+    let over = (1..=5).map(|number| ended(alert(&format!("web-{number}"), "critical"), 5));
+    let mut state = group(over.collect());
+    (state.status, state.truncated_alerts) = (Status::Resolved, 7);
+    for kind in [Kind::Card, Kind::Ended] {
+        let said = text(&Scene { kind, ..scene(&state) });
+        assert!(said.starts_with("❔ HighCPU · web-1, web-2 +3\n"), "{said}");
+        assert!(
+            said.contains("\n5 resolved · 09:00–09:05 UTC (5 min)\n✂️ 7 alerts left"),
+            "{said}"
+        );
+        assert!(!said.contains("RESOLVED"), "{said}");
+    }
+    let table = Renderer::default().render(&Scene { table: true, ..scene(&state) }).table.unwrap();
+    assert!(table.starts_with("<h3>❔ <b>HighCPU · "), "{table}");
+    let minimal = Renderer::default().minimal(&scene(&state)).plain;
+    assert_eq!(minimal, "❔ 7 alerts left out by the sender, may still fire · HighCPU");
+
+    state.reason = Reason::AllAlertsResolved;
+    assert!(text(&scene(&state)).starts_with("✅ RESOLVED · "), "the sender says so of all");
+    state.truncated_alerts = 0;
+    assert!(text(&scene(&state)).contains("\n5 alerts · "), "nothing was left out");
+}
+
+#[test]
 fn alerts_no_longer_reported_are_counted_on_their_own() {
     let state = group(vec![unlisted("a"), alert("b", "warning"), ended(alert("c", "info"), 5)]);
     let said = text(&scene(&state));
@@ -47,6 +72,27 @@ fn a_group_with_nothing_reported_that_fires_is_headed_as_ended() {
         assert!(said.contains("\n❔ 1 no longer reported"), "{said}");
     }
     assert_eq!(Renderer::default().minimal(&scene(&state)).plain, "✅ RESOLVED 1 · HighCPU");
+}
+
+#[test]
+fn the_end_of_a_group_says_nothing_of_what_is_no_longer_reported() {
+    let slow = |instance: &str, severity: &str| {
+        let mut alert = alert(instance, severity);
+        alert.labels.insert("alertname".to_owned(), format!("{instance} slow"));
+        alert.annotations.insert("summary".to_owned(), format!("{instance} is slow"));
+        alert
+    };
+    let over = Alert { starts_at: at(3), ..ended(slow("web-1", "info"), 5) };
+    let gone = Alert { unlisted: true, ..slow("web-2", "critical") };
+    let state = group(vec![over, gone.clone()]);
+    for kind in [Kind::Card, Kind::Ended] {
+        let said = text(&Scene { kind, ..scene(&state) });
+        let start = "✅ RESOLVED · web-1 slow · web-1\nweb-1 is slow\n09:03–09:05 UTC (2 min)\n";
+        assert!(said.starts_with(start), "{said}");
+    }
+    assert_eq!(Renderer::default().glance(&scene(&state)).severity, "info");
+    let said = text(&scene(&group(vec![gone])));
+    assert!(said.contains("❔ NO LONGER REPORTED · web-2 slow · web-2"), "{said}");
 }
 
 #[test]

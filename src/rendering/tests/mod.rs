@@ -2,6 +2,7 @@ mod adversarial;
 mod buttons;
 mod card;
 mod counts;
+mod digest;
 mod documented;
 mod foreign;
 mod length;
