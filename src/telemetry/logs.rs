@@ -191,6 +191,59 @@ mod tests {
                 tracing::info!(token = ?"123456:canary\"token", "debug");
                 tracing::info!("message 123456:canary\"token");
             });
+    /// An object whose keys are all different, as deep as it goes.
+    struct Distinct;
+
+    impl<'de> serde::Deserialize<'de> for Distinct {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(Distinct)
+        }
+    }
+
+    impl<'de> serde::de::Visitor<'de> for Distinct {
+        type Value = Self;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("JSON of a log line")
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+            while list.next_element::<Self>()?.is_some() {}
+            Ok(self)
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+            let mut keys = std::collections::BTreeSet::new();
+            while let Some((key, Self)) = map.next_entry::<String, Self>()? {
+                let repeated = || serde::de::Error::custom(format!("{key:?} is there twice"));
+                keys.insert(key.clone()).then_some(()).ok_or_else(repeated)?;
+            }
+            Ok(self)
+        }
+    }
+
+    #[test]
+    fn no_key_of_a_json_line_is_repeated_in_a_task_either() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let lines = logged("trace", Format::Json, &Scrubber::new(), || {
+            let tasks = crate::lifecycle::Tasks::default();
+            runtime.block_on(async { tasks.spawn("connection", async { speak() }).await }).unwrap();
+        });
+        assert!(lines.contains("connection"), "{lines}");
+        for line in lines.lines() {
+            serde_json::from_str::<Distinct>(line)
+                .unwrap_or_else(|error| panic!("{error}: {line}"));
+        }
+    }
+
             assert_eq!(lines.matches("[secret]").count(), 3, "{lines}");
             assert!(!lines.contains("canary"), "{lines}");
         }
