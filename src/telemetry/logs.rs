@@ -38,8 +38,13 @@ pub enum LogError {
     Twice(#[source] TryInitError),
 }
 
-/// Dependencies that, below warnings, write about bytes and frames rather than about alerts.
-const CHATTY: [&str; 7] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", "tower", "mio"];
+/// The target of everything that is logged here. Dependencies, below warnings, write about bytes
+/// and frames rather than about alerts, or, as handlebars, of each value that a template asks for.
+const OWN: &str = "nabat";
+
+/// What helps of the dependencies' words, up to `debug`: where a connection goes and whether it is
+/// made, and which certificates are trusted.
+const HELPFUL: [&str; 2] = ["hyper_util::client::legacy::connect", "rustls_platform_verifier"];
 
 /// Dependencies that log every failed request as an error: `secrets` says it once, better.
 const SILENT: [&str; 2] = ["vaultrs", "rustify"];
@@ -75,7 +80,7 @@ where
     Ok(Registry::default().with(lines).with(targets(level)?))
 }
 
-/// Which events are logged. A dependency named in `level` gets what it says, even if chatty.
+/// Which events are logged. A dependency named in `level` gets what it says, others only warn.
 fn targets(level: &str) -> Result<Targets, LogError> {
     // A lone word would be taken for a target's name, and everything else switched off.
     for directive in level.split(',') {
@@ -91,12 +96,12 @@ fn targets(level: &str) -> Result<Targets, LogError> {
         .map_err(|source| LogError::Filter { level: level.to_owned(), source })?;
     let others = asked.default_level().unwrap_or(LevelFilter::WARN);
     let named: Vec<_> = asked.iter().map(|(target, _)| target.to_owned()).collect();
-    let quiet = CHATTY
-        .map(|target| (target, others.min(LevelFilter::WARN)))
+    let unasked = [(OWN, others)]
         .into_iter()
+        .chain(HELPFUL.map(|target| (target, others.min(LevelFilter::DEBUG))))
         .chain(SILENT.map(|target| (target, LevelFilter::OFF)))
-        .filter(|(target, _)| !named.iter().any(|name| name == target));
-    Ok(asked.clone().with_default(others).with_targets(quiet))
+        .filter(|(target, _)| !named.iter().any(|name| target.starts_with(name)));
+    Ok(asked.clone().with_default(others.min(LevelFilter::WARN)).with_targets(unasked))
 }
 
 #[cfg(test)]
@@ -134,6 +139,8 @@ mod tests {
         tracing::info!(target: "nabat", chat = "ops", "nabat speaks");
         tracing::debug!(target: "hyper", "hyper whispers");
         tracing::warn!(target: "hyper", "hyper warns");
+        tracing::debug!(target: "handlebars::render", "the alert's text");
+        tracing::debug!(target: "hyper_util::client::legacy::connect::http", "connecting to");
         tracing::error!(target: "vaultrs", "vaultrs repeats itself");
     }
 
@@ -143,7 +150,16 @@ mod tests {
         assert!(lines.contains("nabat whispers"));
         assert!(lines.contains("hyper warns"));
         assert!(!lines.contains("hyper whispers"));
+        assert!(!lines.contains("the alert's text"));
         assert!(!lines.contains("vaultrs"));
+    }
+
+    #[test]
+    fn connections_are_told_of_unless_their_library_is_to_be_quieter() {
+        let told =
+            |level| logged(level, Format::Text, &Scrubber::new(), speak).contains("connecting");
+        assert!(told("debug") && told("trace"));
+        assert!(!told("info") && !told("nabat=trace") && !told("debug,hyper_util=info"));
     }
 
     #[test]
@@ -175,22 +191,6 @@ mod tests {
         line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     }
 
-    #[test]
-    fn a_text_line_starts_with_its_time() {
-        let lines = logged("info", Format::Text, &Scrubber::new(), speak);
-        lines.split(' ').next().unwrap().parse::<jiff::Timestamp>().unwrap();
-    }
-
-    #[test]
-    fn no_line_holds_a_registered_secret() {
-        let scrubber = Scrubber::new();
-        scrubber.register(&SecretString::from("123456:canary\"token"));
-        for format in [Format::Text, Format::Json] {
-            let lines = logged("info", format, &scrubber, || {
-                tracing::info!(url = "https://t/bot123456%3Acanary%22token", "display");
-                tracing::info!(token = ?"123456:canary\"token", "debug");
-                tracing::info!("message 123456:canary\"token");
-            });
     /// An object whose keys are all different, as deep as it goes.
     struct Distinct;
 
@@ -244,6 +244,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_line_starts_with_its_time() {
+        let lines = logged("info", Format::Text, &Scrubber::new(), speak);
+        lines.split(' ').next().unwrap().parse::<jiff::Timestamp>().unwrap();
+    }
+
+    #[test]
+    fn no_line_holds_a_registered_secret() {
+        let scrubber = Scrubber::new();
+        scrubber.register(&SecretString::from("123456:canary\"token"));
+        for format in [Format::Text, Format::Json] {
+            let lines = logged("info", format, &scrubber, || {
+                tracing::info!(url = "https://t/bot123456%3Acanary%22token", "display");
+                tracing::info!(token = ?"123456:canary\"token", "debug");
+                tracing::info!("message 123456:canary\"token");
+            });
             assert_eq!(lines.matches("[secret]").count(), 3, "{lines}");
             assert!(!lines.contains("canary"), "{lines}");
         }
