@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 
 use super::Options;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{ChatIdSource, Config, UrlSource};
 use crate::delivery::{AskForToken, Chat, ChatNumber};
 use crate::heartbeats::PushAddress;
@@ -178,9 +178,9 @@ struct AsksTelegram {
 impl Checker for AsksTelegram {
     async fn check(&self, candidate: &SecretString) -> Check {
         let method = Method::GetMe;
+        let began = clock::monotonic();
         let answer = self.client.load().call(candidate, &method).await;
-        let labels = [method.name(), answer.outcome()];
-        self.metrics.telegram_requests.with_label_values(&labels).inc();
+        self.metrics.telegram_answered(method.name(), answer.outcome(), began.elapsed());
         match answer {
             Answer::Done(_) => Check::Good,
             Answer::Refused(refusal) if refusal.complaint() == Complaint::Unauthorized => {

@@ -3,6 +3,8 @@
 //! Labels are chat aliases and fixed words, never alert labels or group keys; every series
 //! exists from the start.
 
+use std::time::Duration;
+
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry,
@@ -284,6 +286,13 @@ impl Metrics {
             }
         }
         metrics
+    }
+
+    /// Counts a request to Telegram that came back, and how long it took.
+    pub fn telegram_answered(&self, method: &str, outcome: &str, took: Duration) {
+        self.telegram_requests.with_label_values(&[method, outcome]).inc();
+        let duration = &self.telegram_request_duration;
+        duration.with_label_values(&[method]).observe(took.as_secs_f64());
     }
 
     /// Makes the series of one chat exist.

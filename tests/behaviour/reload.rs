@@ -172,3 +172,14 @@ async fn all_faults_of_a_reload_are_told_at_once() {
         assert!(said.contains(fault), "no {fault} in:\n{said}");
     }
 }
+
+#[tokio::test]
+async fn the_question_whose_a_token_is_is_counted_and_timed() {
+    let stage = Stage::set(&ops()).await;
+    for line in [
+        "nabat_telegram_requests_total{method=\"getMe\",outcome=\"ok\"} 1",
+        "nabat_telegram_request_duration_seconds_count{method=\"getMe\"} 1",
+    ] {
+        eventually(line, async || stage.metric(line).await).await;
+    }
+}
