@@ -13,9 +13,8 @@ mod signposts;
 mod status;
 mod test_alert;
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,7 +26,6 @@ use crate::delivery::Report;
 use crate::ingest::{Bodies, BodyLimits, Intake};
 use crate::lifecycle::Readiness;
 use crate::outbox::{Outbox, StoreError, Totals};
-use crate::routing::ChatAlias;
 
 pub use guard::{Guard, guard};
 pub use patience::Patience;
@@ -61,8 +59,6 @@ pub struct Doors {
     test_pace: test_alert::Pace,
     /// Reads the orders of test alerts.
     orders: Bodies,
-    /// The chats whose totals `/metrics` has shown.
-    exposed: Mutex<BTreeSet<ChatAlias>>,
 }
 
 impl Doors {
@@ -84,7 +80,6 @@ impl Doors {
             started_at,
             test_pace: test_alert::Pace::default(),
             orders: Bodies::new(ORDER_LIMITS),
-            exposed: Mutex::default(),
         }
     }
 
@@ -96,9 +91,11 @@ impl Doors {
         &self.intake.clock
     }
 
-    /// What the store holds, every configured chat included.
+    /// What the store holds, every configured chat included; another one only while it has
+    /// something there.
     async fn totals(&self) -> Result<Totals, StoreError> {
         let mut totals = self.outbox().totals().await?;
+        totals.chats.retain(|_, of_chat| of_chat.waiting + of_chat.dead > 0);
         for chat in self.intake.router.chats() {
             totals.chats.entry(chat).or_default();
         }
