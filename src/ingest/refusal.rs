@@ -13,9 +13,7 @@ use super::{BodyError, IntakeError};
 /// What can go wrong while a request's body is read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyTrouble {
-    #[error(
-        "the body is larger than {limit} bytes; lower max_alerts in Alertmanager's webhook_configs, or raise nabat's limit"
-    )]
+    #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
     #[error("the body did not arrive within {} s", .0.as_secs_f64())]
     TooSlow(Duration),
@@ -47,7 +45,7 @@ impl BodyTrouble {
 pub(super) enum Refusal {
     #[error("the chat's name in the path is not UTF-8")]
     Path,
-    #[error(transparent)]
+    #[error("{0}{advice}", advice = advice(.0))]
     Trouble(#[from] BodyTrouble),
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -55,6 +53,17 @@ pub(super) enum Refusal {
     Intake(#[from] IntakeError),
     #[error("nabat is stopping; send it again")]
     Stopping,
+}
+
+/// What a webhook's sender can do about it.
+fn advice(trouble: &BodyTrouble) -> &'static str {
+    match trouble {
+        BodyTrouble::TooLarge { .. } => {
+            "; lower max_alerts in Alertmanager's webhook_configs, or raise nabat's \
+             --web.max-body-bytes"
+        }
+        _ => "",
+    }
 }
 
 impl Refusal {

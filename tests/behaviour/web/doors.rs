@@ -38,6 +38,13 @@ async fn it_is_not_ready_while_the_store_is_full_and_says_what_the_webhooks_are_
 }
 
 #[tokio::test]
+async fn an_order_that_is_too_large_is_not_told_of_alertmanagers_settings() {
+    let house = House::open(Setup::default()).await;
+    let (status, said) = house.webhook("/api/v1/test-alert", " ".repeat(100_000)).await;
+    assert_eq!((status, &said["error"]), (413, &json!("the body is larger than 65536 bytes")));
+}
+
+#[tokio::test]
 async fn a_reload_answers_with_its_faults_and_is_never_a_get() {
     let house = House::open(Setup::default()).await;
     assert_eq!(house.ask("POST", "/-/reload").await.0, 200);
