@@ -174,7 +174,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         token,
         turn: tokio::sync::Mutex::new(()),
     });
-    let door = Door { intake: intake.clone(), bodies: Bodies::new(options.body) };
+    let door = Door { intake: intake.clone(), bodies: Bodies::new(options.body, front.clone()) };
     let doors = Doors::new(
         intake.clone(),
         readiness.clone(),

@@ -71,6 +71,7 @@ impl Doors {
         version: &'static str,
     ) -> Self {
         let started_at = intake.clock.now();
+        let orders = Bodies::new(ORDER_LIMITS, intake.tasks.clone());
         Self {
             intake,
             readiness,
@@ -79,7 +80,7 @@ impl Doors {
             version,
             started_at,
             test_pace: test_alert::Pace::default(),
-            orders: Bodies::new(ORDER_LIMITS),
+            orders,
         }
     }
 

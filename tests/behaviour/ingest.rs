@@ -1,5 +1,7 @@
 //! The webhook's door: what is accepted, what is refused with which answer, and what remains.
 
+mod senders;
+
 use nabat::ingest::{self, BodyLimits};
 use nabat::outbox::sqlite::SqliteOptions;
 use nabat::outbox::{EntryState, Outbox};

@@ -145,8 +145,10 @@ impl House {
         let reports = broadcast::Sender::new(16);
         let doors =
             Doors::new(intake.clone(), readiness.clone(), reload.clone(), reports.clone(), "0.0.0");
-        let ingest =
-            ingest::router(Door { intake: intake.clone(), bodies: Bodies::new(setup.body) });
+        let ingest = ingest::router(Door {
+            intake: intake.clone(),
+            bodies: Bodies::new(setup.body, tasks.clone()),
+        });
         let mut site = web::site(ingest, web::router(doors));
         let mut tls = None;
         let security = setup.web_config.map(|path| Arc::new(Security::load(path).unwrap()));
