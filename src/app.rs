@@ -163,6 +163,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         heartbeats: heartbeats.clone(),
         clock: options.clock.clone(),
         metrics: metrics.clone(),
+        scrubber: options.scrubber.clone(),
         tasks: front.clone(),
     });
     let reloader = Arc::new(Reloader {

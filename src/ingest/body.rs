@@ -12,8 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::BodyTrouble;
 use crate::lifecycle::Tasks;
 
-/// How much of a refused body is kept for inspection, in bytes.
-const KEPT_HEAD: usize = 4096;
+/// How much of a body is handed out as its head, in bytes: somewhat more than is kept of a refused
+/// one, so that a secret that begins in what is kept is seen whole.
+const HEAD: usize = 6 << 10;
 /// How long, and how many caps' worth of bytes, a body that is not taken is still read, so that
 /// the sender sees the answer instead of a reset connection.
 const LINGER: Duration = Duration::from_secs(2);
@@ -100,7 +101,7 @@ impl Bodies {
         self.turn.clone().acquire_owned().await.ok().map(Turn)
     }
 
-    /// Reads one body. The first value is its head, at most 4 KiB, whatever became of the rest.
+    /// Reads one body. The first value is its head, at most 6 KiB, whatever became of the rest.
     ///
     /// Room is taken as the bytes come, not as they are announced: a sender that only promises a
     /// large body keeps nobody out.
@@ -114,7 +115,7 @@ impl Bodies {
         let read = tokio::time::timeout(timeout, self.collect(body, headers, &mut gathered)).await;
         let read = read.unwrap_or(Err(BodyTrouble::TooSlow(timeout)));
         let bytes = gathered.whole();
-        let head = bytes.slice(..bytes.len().min(KEPT_HEAD));
+        let head = bytes.slice(..bytes.len().min(HEAD));
         (head, read.map(|room| Held { bytes, _room: room }))
     }
 
@@ -204,7 +205,7 @@ impl Gathered {
     /// Lets go of all but the head, which is kept for inspection.
     fn keep_head(&mut self) {
         let whole = std::mem::take(self).whole();
-        self.first = Bytes::copy_from_slice(&whole[..whole.len().min(KEPT_HEAD)]);
+        self.first = Bytes::copy_from_slice(&whole[..whole.len().min(HEAD)]);
     }
 
     fn whole(self) -> Bytes {

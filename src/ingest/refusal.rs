@@ -82,9 +82,13 @@ impl Refusal {
 
     /// The answer to `sender`, whose body began with `head`.
     pub(super) fn answer(&self, sender: &'static str, head: Bytes) -> Response {
-        let reason = self.to_string();
-        let body = Json(serde_json::json!({"status": "error", "error": reason}));
-        let notes = (Extension(Sender(sender)), Extension(Head(head)), Extension(Because(reason)));
-        (self.status(), notes, body).into_response()
+        let notes = (Extension(Sender(sender)), Extension(Head(head)));
+        (notes, refused(self.status(), self.to_string())).into_response()
     }
+}
+
+/// The answer to whoever asked for what is not done, in the one shape that all of them have.
+pub fn refused(status: StatusCode, reason: String) -> Response {
+    let body = Json(serde_json::json!({"status": "error", "error": reason}));
+    (status, Extension(Because(reason)), body).into_response()
 }

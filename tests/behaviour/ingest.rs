@@ -1,5 +1,6 @@
 //! The webhook's door: what is accepted, what is refused with which answer, and what remains.
 
+mod secrets;
 mod senders;
 
 use nabat::ingest::{self, BodyLimits};

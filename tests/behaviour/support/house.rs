@@ -16,7 +16,7 @@ use nabat::lifecycle::Tasks;
 use nabat::outbox::sqlite::{SqliteOptions, SqliteOutbox};
 use nabat::outbox::{Outbox, Rejected};
 use nabat::routing::{ChatAlias, Destination, LaneId, Updates};
-use nabat::telemetry::Metrics;
+use nabat::telemetry::{Metrics, Scrubber};
 use nabat::web::{self, Doors, Reload, Security, ServeOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -138,6 +138,7 @@ impl House {
             heartbeats,
             clock,
             metrics: metrics.clone(),
+            scrubber: Scrubber::new(),
             tasks: tasks.clone(),
         });
         let readiness = Readiness::default();
