@@ -22,6 +22,7 @@ use crate::alert::Source;
 use crate::outbox::Rejected;
 
 use super::Intake;
+use super::outage::Outage;
 use super::refusal::refused;
 
 /// The sender, as far as it is known when a body is refused.
@@ -52,6 +53,10 @@ pub(super) struct Sender(pub &'static str);
 #[derive(Debug, Clone)]
 pub(super) struct Because(pub String);
 
+/// Goes with an answer that others get too, until the store accepts again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lasting;
+
 /// Goes with an answer: the first bytes of the refused body.
 #[derive(Debug, Clone)]
 pub(super) struct Head(pub Bytes);
@@ -60,6 +65,7 @@ pub(super) struct Head(pub Bytes);
 struct Books {
     intake: Arc<Intake>,
     pace: DefaultDirectRateLimiter,
+    outage: Arc<Outage>,
 }
 
 /// A site whose answers to webhooks are counted.
@@ -79,7 +85,7 @@ pub fn keep_books<S>(site: S, intake: Arc<Intake>) -> Booked<S> {
         }
     }
     let pace = DefaultDirectRateLimiter::direct(Quota::per_second(KEPT));
-    Booked { site, books: Arc::new(Books { intake, pace }) }
+    Booked { site, books: Arc::new(Books { intake, pace, outage: Arc::default() }) }
 }
 
 impl<S, B> Service<Request<B>> for Booked<S>
@@ -172,8 +178,8 @@ impl Books {
             || code.canonical_reason().unwrap_or_default().to_owned(),
             |Because(reason)| reason.clone(),
         );
-        let (peer, path) = (knock.peer(), &knock.path);
-        tracing::warn!(peer, path, code = code.as_u16(), reason, "webhook refused");
+        let lasts = response.extensions().get::<Lasting>().is_some();
+        self.tell(code, &reason, knock, lasts);
         if !code.is_client_error() || self.pace.check().is_err() {
             return;
         }
@@ -193,6 +199,32 @@ impl Books {
                 tracing::debug!(%error, "the refused body was not kept");
             }
         });
+    }
+
+    fn tell(&self, code: StatusCode, reason: &str, knock: &Knock, lasts: bool) {
+        let (code, peer, path) = (code.as_u16(), knock.peer(), &knock.path);
+        if !lasts {
+            tracing::warn!(peer, path, code, reason, "webhook refused");
+        } else if self.outage.refused() {
+            tracing::warn!(
+                peer,
+                path,
+                code,
+                reason,
+                "webhook refused; until the outbox accepts again, others are logged at debug"
+            );
+            let (outage, outbox) = (Arc::clone(&self.outage), self.intake.outbox.clone());
+            let tasks = self.intake.tasks.clone();
+            self.intake.tasks.spawn("outage", async move {
+                let accepts = || {
+                    let outbox = Arc::clone(&outbox);
+                    async move { outbox.probe().await.is_ok() }
+                };
+                outage.end(accepts, &tasks).await;
+            });
+        } else {
+            tracing::debug!(peer, path, code, reason, "webhook refused");
+        }
     }
 
     /// The body's head as it may be looked at.

@@ -9,6 +9,7 @@ mod books;
 mod fingerprint;
 mod http;
 mod intake;
+mod outage;
 mod parse;
 mod refusal;
 mod text;

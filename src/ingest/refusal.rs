@@ -7,8 +7,9 @@ use axum::{Extension, Json};
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::books::{Because, Head, Sender};
+use super::books::{Because, Head, Lasting, Sender};
 use super::{BodyError, IntakeError};
+use crate::outbox::StoreError;
 
 /// What can go wrong while a request's body is read.
 #[derive(Debug, thiserror::Error)]
@@ -80,10 +81,17 @@ impl Refusal {
         }
     }
 
+    /// Whether other webhooks are refused for the same reason, until the store accepts again.
+    fn lasts(&self) -> bool {
+        use StoreError::{Commit, Full};
+        matches!(self, Self::Intake(IntakeError::Store(Full(_) | Commit(_))))
+    }
+
     /// The answer to `sender`, whose body began with `head`.
     pub(super) fn answer(&self, sender: &'static str, head: Bytes) -> Response {
         let notes = (Extension(Sender(sender)), Extension(Head(head)));
-        (notes, refused(self.status(), self.to_string())).into_response()
+        let response = (notes, refused(self.status(), self.to_string())).into_response();
+        if self.lasts() { (Extension(Lasting), response).into_response() } else { response }
     }
 }
 
