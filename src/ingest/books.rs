@@ -1,7 +1,7 @@
 //! The books of the door: every answer to a webhook is counted, every refusal logged, and what
 //! was refused is kept for inspection. Also what never reached the webhook's own handlers: the
-//! wrong path, the wrong method, a missing password, a browser of another site. No refusal repeats a
-//! secret that was sent.
+//! wrong path, the wrong method, a missing password, a browser of another site; and what was not
+//! answered, because nobody was there any more. No refusal repeats a secret that was sent.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -40,6 +40,8 @@ const CODES: [StatusCode; 10] = [
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
     StatusCode::SERVICE_UNAVAILABLE,
 ];
+/// Stands for the answer that nobody waited for, as nginx has it.
+const HUNG_UP: &str = "499";
 /// How much of a refused body is kept for inspection, in bytes.
 const KEPT_HEAD: usize = 4096;
 /// Refused webhooks kept a second, and at once: a flood of them must not occupy the store.
@@ -84,6 +86,7 @@ pub fn keep_books<S>(site: S, intake: Arc<Intake>) -> Booked<S> {
             intake.metrics.webhooks_received.with_label_values(&[source, code.as_str()]);
         }
     }
+    intake.metrics.webhooks_received.with_label_values(&[UNKNOWN, HUNG_UP]);
     let pace = DefaultDirectRateLimiter::direct(Quota::per_second(KEPT));
     Booked { site, books: Arc::new(Books { intake, pace, outage: Arc::default() }) }
 }
@@ -123,9 +126,9 @@ fn is_webhook<B>(request: &Request<B>) -> bool {
         || (path == "/" && request.method() == Method::POST)
 }
 
-/// A webhook that is not answered yet.
+/// A webhook that is not answered yet. When it is dropped, it never will be.
 struct Knock {
-    books: Arc<Books>,
+    books: Option<Arc<Books>>,
     peer: Option<SocketAddr>,
     path: String,
 }
@@ -134,7 +137,7 @@ impl Knock {
     fn new<B>(request: &Request<B>, books: &Arc<Books>) -> Self {
         let peer = request.extensions().get().map(|ConnectInfo(peer)| *peer);
         let path = books.intake.scrubber.clean_address(request.uri().path()).into_owned();
-        Self { books: Arc::clone(books), peer, path }
+        Self { books: Some(Arc::clone(books)), peer, path }
     }
 
     /// The peer's address, or nothing where the server knows none.
@@ -142,14 +145,27 @@ impl Knock {
         self.peer.map_or_else(String::new, |peer| peer.to_string())
     }
 
-    fn answered(self, response: &Response) {
-        let books = &self.books;
+    fn answered(mut self, response: &Response) {
+        let Some(books) = self.books.take() else { return };
         let source = response.extensions().get().map_or(UNKNOWN, |Sender(source)| *source);
         let code = response.status();
         books.count(source, code.as_str());
         if !code.is_success() {
             books.refused(response, &self);
         }
+    }
+}
+
+impl Drop for Knock {
+    fn drop(&mut self) {
+        let Some(books) = self.books.take() else { return };
+        books.count(UNKNOWN, HUNG_UP);
+        let (peer, path) = (self.peer(), &self.path);
+        tracing::info!(
+            peer,
+            path,
+            "webhook not answered: its connection ended first; what it said may have been accepted"
+        );
     }
 }
 
