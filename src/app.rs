@@ -163,6 +163,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         heartbeats: heartbeats.clone(),
         clock: options.clock.clone(),
         metrics: metrics.clone(),
+        scrubber: options.scrubber.clone(),
         tasks: front.clone(),
     });
     let reloader = Arc::new(Reloader {
@@ -174,7 +175,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         token,
         turn: tokio::sync::Mutex::new(()),
     });
-    let door = Door { intake: intake.clone(), bodies: Bodies::new(options.body) };
+    let door = Door { intake: intake.clone(), bodies: Bodies::new(options.body, front.clone()) };
     let doors = Doors::new(
         intake.clone(),
         readiness.clone(),

@@ -62,7 +62,7 @@ impl Tasks {
         name: &'static str,
         task: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        let task = task.instrument(tracing::debug_span!("task", name));
+        let task = task.instrument(tracing::debug_span!("task", task = name));
         let task = self.tracker.track_future(task);
         let task = match &self.on {
             Some(on) => on.spawn(task),

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 
 use super::Options;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{ChatIdSource, Config, UrlSource};
 use crate::delivery::{AskForToken, Chat, ChatNumber, WhyNoToken};
 use crate::heartbeats::PushAddress;
@@ -197,9 +197,9 @@ impl Checker for AsksTelegram {
             return Check::Bad(format!("it {trouble}"));
         }
         let method = Method::GetMe;
+        let began = clock::monotonic();
         let answer = self.client.load().call(candidate, &method).await;
-        let labels = [method.name(), answer.outcome()];
-        self.metrics.telegram_requests.with_label_values(&labels).inc();
+        self.metrics.telegram_answered(method.name(), answer.outcome(), began.elapsed());
         match answer {
             Answer::Done(_) => Check::Good,
             Answer::Refused(refusal) if refusal.complaint() == Complaint::Unauthorized => {

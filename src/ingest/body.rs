@@ -10,13 +10,17 @@ use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::BodyTrouble;
+use crate::lifecycle::Tasks;
 
-/// How much of a refused body is kept for inspection, in bytes.
-const KEPT_HEAD: usize = 4096;
+/// How much of a body is handed out as its head, in bytes: somewhat more than is kept of a refused
+/// one, so that a secret that begins in what is kept is seen whole.
+const HEAD: usize = 6 << 10;
 /// How long, and how many caps' worth of bytes, a body that is not taken is still read, so that
 /// the sender sees the answer instead of a reset connection.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_FACTOR: usize = 8;
+/// How long a body that is too large by its own announcement may take to show its head.
+const GLANCE: Duration = Duration::from_millis(100);
 /// A body of more bytes is a large one: reading it takes half a millisecond or more. Alertmanager's
 /// common ones have a few KiB.
 const LARGE: usize = 256 << 10;
@@ -51,6 +55,7 @@ pub struct Bodies {
     large: Arc<Semaphore>,
     /// Whose turn it is among large ones.
     turn: Arc<Semaphore>,
+    tasks: Tasks,
 }
 
 /// A body that was read whole; its room is free again when it is dropped.
@@ -73,7 +78,7 @@ struct Room {
 pub struct Turn(#[expect(dead_code, reason = "dropping it ends the turn")] OwnedSemaphorePermit);
 
 impl Bodies {
-    pub fn new(limits: BodyLimits) -> Self {
+    pub fn new(limits: BodyLimits, tasks: Tasks) -> Self {
         let for_small = limits.in_flight / FOR_SMALL;
         let large = limits.size.max(limits.in_flight - for_small);
         let all = limits.in_flight.max(large.saturating_add(for_small));
@@ -83,6 +88,7 @@ impl Bodies {
             room: permits(all),
             large: permits(large),
             turn: Arc::new(Semaphore::new(1)),
+            tasks,
         }
     }
 
@@ -95,7 +101,7 @@ impl Bodies {
         self.turn.clone().acquire_owned().await.ok().map(Turn)
     }
 
-    /// Reads one body. The first value is its head, at most 4 KiB, whatever became of the rest.
+    /// Reads one body. The first value is its head, at most 6 KiB, whatever became of the rest.
     ///
     /// Room is taken as the bytes come, not as they are announced: a sender that only promises a
     /// large body keeps nobody out.
@@ -109,7 +115,7 @@ impl Bodies {
         let read = tokio::time::timeout(timeout, self.collect(body, headers, &mut gathered)).await;
         let read = read.unwrap_or(Err(BodyTrouble::TooSlow(timeout)));
         let bytes = gathered.whole();
-        let head = bytes.slice(..bytes.len().min(KEPT_HEAD));
+        let head = bytes.slice(..bytes.len().min(HEAD));
         (head, read.map(|room| Held { bytes, _room: room }))
     }
 
@@ -123,6 +129,10 @@ impl Bodies {
         let announced = headers
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > size) {
+            self.turn_away(body, headers, gathered).await;
+            return Err(BodyTrouble::TooLarge { limit: size });
+        }
         let mut held = Room::default();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| BodyTrouble::Cut(error.to_string()))?;
@@ -135,13 +145,30 @@ impl Bodies {
                 return Err(BodyTrouble::NoRoom);
             }
             gathered.push(part);
-            if cut || announced.is_some_and(|length| length > size) {
+            if cut {
                 drop(data);
                 refuse(body, size, gathered, held).await;
                 return Err(BodyTrouble::TooLarge { limit: size });
             }
         }
         Ok(held)
+    }
+
+    /// Takes leave of a body that is too large by its own announcement. The answer does not wait for
+    /// it: what the sender sends all the same is read beside that. One who waits for a word before it
+    /// sends is given none, as reading would do.
+    async fn turn_away(&self, mut body: Body, headers: &HeaderMap, gathered: &mut Gathered) {
+        if headers.contains_key(header::EXPECT) {
+            return;
+        }
+        let first = tokio::time::timeout(GLANCE, body.frame()).await;
+        if let Ok(Some(Ok(frame))) = first
+            && let Ok(data) = frame.into_data()
+        {
+            gathered.push(data);
+            gathered.keep_head();
+        }
+        self.tasks.spawn("refused body", linger(body, self.limits.size));
     }
 
     /// Takes what `held` lacks for so many bytes; whether there is as much.
@@ -178,7 +205,7 @@ impl Gathered {
     /// Lets go of all but the head, which is kept for inspection.
     fn keep_head(&mut self) {
         let whole = std::mem::take(self).whole();
-        self.first = Bytes::copy_from_slice(&whole[..whole.len().min(KEPT_HEAD)]);
+        self.first = Bytes::copy_from_slice(&whole[..whole.len().min(HEAD)]);
     }
 
     fn whole(self) -> Bytes {
@@ -205,6 +232,10 @@ fn take(from: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, permits:
 async fn refuse(body: Body, size: usize, gathered: &mut Gathered, held: Room) {
     gathered.keep_head();
     drop(held);
+    linger(body, size).await;
+}
+
+async fn linger(body: Body, size: usize) {
     let _ = tokio::time::timeout(LINGER, discard(body, size)).await;
 }
 
@@ -255,7 +286,7 @@ mod tests {
 
     #[tokio::test]
     async fn large_bodies_take_turns_and_others_wait_for_none_of_them() {
-        let bodies = Bodies::new(BodyLimits::default());
+        let bodies = Bodies::new(BodyLimits::default(), Tasks::default());
         let (large, small) = (held(LARGE + 1), held(LARGE));
         let first = bodies.turn(&large).await;
         assert!(first.is_some());
@@ -268,8 +299,8 @@ mod tests {
 
     #[tokio::test]
     async fn large_bodies_leave_room_for_small_ones() {
-        let bodies =
-            Bodies::new(BodyLimits { size: 1 << 20, in_flight: 8 << 20, ..Default::default() });
+        let limits = BodyLimits { size: 1 << 20, in_flight: 8 << 20, ..Default::default() };
+        let bodies = Bodies::new(limits, Tasks::default());
         let read = async |length: usize| {
             let body = Body::from(vec![b' '; length]);
             bodies.read(body, &HeaderMap::new()).await.1
@@ -287,8 +318,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_is_refused_takes_no_room_while_the_rest_of_it_is_read() {
-        let bodies =
-            Bodies::new(BodyLimits { size: 1 << 20, in_flight: 1 << 20, ..Default::default() });
+        let limits = BodyLimits { size: 1 << 20, in_flight: 1 << 20, ..Default::default() };
+        let bodies = Bodies::new(limits, Tasks::default());
         let all = bodies.room.available_permits();
         let whole = Body::from(vec![b' '; 1 << 20]);
         let held = bodies.read(whole, &HeaderMap::new()).await.1.expect("room");

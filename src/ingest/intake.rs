@@ -9,7 +9,7 @@ use crate::heartbeats::Heartbeats;
 use crate::lifecycle::Tasks;
 use crate::outbox::{Accepted, Class, Fate, Outbox, Priority, StoreError, Submission};
 use crate::routing::{ChatAlias, Destination, LaneId};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Scrubber};
 
 /// What the intake asks the present configuration. A reload is the implementor's business.
 pub trait Router: fmt::Debug + Send + Sync + 'static {
@@ -70,6 +70,8 @@ pub struct Intake {
     pub heartbeats: Arc<Heartbeats>,
     pub clock: Arc<Clock>,
     pub metrics: Arc<Metrics>,
+    /// Knows what must not be repeated to anybody, whoever sent it.
+    pub scrubber: Scrubber,
     pub tasks: Tasks,
 }
 

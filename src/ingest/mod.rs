@@ -9,15 +9,16 @@ mod books;
 mod fingerprint;
 mod http;
 mod intake;
+mod outage;
 mod parse;
 mod refusal;
 mod text;
 mod wire;
 
 pub use body::{Bodies, BodyLimits, Held, require_json};
-pub use books::{Because, Booked, keep_books};
+pub use books::{Booked, keep_books};
 pub use http::{Door, router};
 pub(crate) use intake::nearest;
 pub use intake::{Intake, IntakeError, Router, Wake};
 pub use parse::{BodyError, parse};
-pub use refusal::BodyTrouble;
+pub use refusal::{BodyTrouble, refused};

@@ -12,8 +12,8 @@ use super::{fingerprint, wire};
 /// Why a body is no notification. The text is for the person who set up the sender.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    #[error("the body is not UTF-8: the byte at offset {0} is invalid")]
-    NotUtf8(usize),
+    #[error("the body is not UTF-8: invalid byte at line {line} column {column}")]
+    NotUtf8 { line: usize, column: usize },
     /// The cause names line and column.
     #[error("the body is not a webhook's JSON: {0}")]
     Json(#[source] serde_json::Error),
@@ -51,7 +51,7 @@ pub enum BodyError {
 /// # Errors
 /// [`BodyError`], which a sender is answered 400 with, or 413 when there are too many alerts.
 pub fn parse(body: &[u8], received_at: Timestamp) -> Result<Notification, BodyError> {
-    let text = std::str::from_utf8(body).map_err(|e| BodyError::NotUtf8(e.valid_up_to()))?;
+    let text = std::str::from_utf8(body).map_err(|e| not_utf8(&body[..e.valid_up_to()]))?;
     if text.trim_start().starts_with('[') {
         return Err(BodyError::Array);
     }
@@ -100,6 +100,14 @@ pub fn parse(body: &[u8], received_at: Timestamp) -> Result<Notification, BodyEr
         external_url: body.external_url,
         truncated_alerts: body.truncated_alerts,
     })
+}
+
+/// Says where the invalid byte behind what is `valid` stands, counted as `serde_json` counts: from 1
+/// on, columns in bytes.
+fn not_utf8(valid: &[u8]) -> BodyError {
+    let lines = valid.split(|byte| *byte == b'\n');
+    let (line, last) = lines.enumerate().last().unwrap_or_default();
+    BodyError::NotUtf8 { line: line + 1, column: last.len() + 1 }
 }
 
 fn read_alert(

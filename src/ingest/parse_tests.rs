@@ -231,19 +231,42 @@ fn no_group_is_lost_to_a_time_that_is_odd_and_says_nothing() {
 }
 
 #[test]
-fn invalid_utf_8_is_refused_with_its_offset() {
-    let mut body = br#"{"alerts": [{"labels": {"a": "x"#.to_vec();
-    let offset = body.len();
-    body.extend([0xff, b'"']);
-    body.extend(br"}}]}");
-    assert!(refusal(body).contains(&format!("offset {offset} ")));
-}
-
-#[test]
 fn deep_nesting_is_refused_where_it_is_read_and_harmless_where_it_is_skipped() {
     let deep = |open: &str, close: &str| open.repeat(200_000) + &close.repeat(200_000);
     refusal(deep("[", "]"));
     refusal(deep(r#"{"alerts":"#, "}"));
     refusal(format!(r#"{{"alerts": [{{"labels": {{"a": {}}}}}]}}"#, deep("[", "]")));
     read(format!(r#"{{"alerts": [{{}}], "unknown": {}}}"#, deep("[", "]")).as_bytes());
+}
+
+#[test]
+fn what_does_not_fit_is_told_in_plain_words() {
+    for (body, words) in [
+        ("5", "expected an object, as a webhook's body is one"),
+        (r#"{"alerts": [5]}"#, "expected an object, as an alert is one"),
+        (r#"{"alerts": 5}"#, "expected an array of alerts"),
+        (r#"{"alerts": [], "truncatedAlerts": "many"}"#, "expected a number from 0 on"),
+        (r#"{"alerts": [], "truncatedAlerts": -1}"#, "expected a number from 0 on"),
+        (r#"{"alerts": [], "receiver": 5}"#, "expected a string"),
+        (r#"{"alerts": [], "status": "burning"}"#, r#"expected "firing" or "resolved""#),
+        (r#"{"alerts": [{"status": 5}]}"#, r#"expected "firing" or "resolved""#),
+    ] {
+        let told = refusal(body);
+        assert!(told.contains(words) && told.contains("line 1 column"), "{body}: {told}");
+        assert!(!told.contains("struct") && !told.contains("u64"), "{body}: {told}");
+    }
+    let nulls = json!({"alerts": [{"status": null}], "status": null, "truncatedAlerts": null});
+    assert_eq!(read_json(&nulls).truncated_alerts, 0);
+}
+
+#[test]
+fn a_byte_that_is_no_utf_8_is_named_by_line_and_column() {
+    for (body, place) in [
+        (&b"\xff"[..], "line 1 column 1"),
+        (b"{\n\"a\":\n  \xff}", "line 3 column 3"),
+        (b"{\n\xff", "line 2 column 1"),
+    ] {
+        let told = refusal(body);
+        assert!(told.ends_with(place), "{told}");
+    }
 }

@@ -7,15 +7,14 @@ use axum::{Extension, Json};
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::books::{Because, Head, Sender};
+use super::books::{Because, Head, Lasting, Sender};
 use super::{BodyError, IntakeError};
+use crate::outbox::StoreError;
 
 /// What can go wrong while a request's body is read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyTrouble {
-    #[error(
-        "the body is larger than {limit} bytes; lower max_alerts in Alertmanager's webhook_configs, or raise nabat's limit"
-    )]
+    #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
     #[error("the body did not arrive within {} s", .0.as_secs_f64())]
     TooSlow(Duration),
@@ -47,7 +46,7 @@ impl BodyTrouble {
 pub(super) enum Refusal {
     #[error("the chat's name in the path is not UTF-8")]
     Path,
-    #[error(transparent)]
+    #[error("{0}{advice}", advice = advice(.0))]
     Trouble(#[from] BodyTrouble),
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -55,6 +54,17 @@ pub(super) enum Refusal {
     Intake(#[from] IntakeError),
     #[error("nabat is stopping; send it again")]
     Stopping,
+}
+
+/// What a webhook's sender can do about it.
+fn advice(trouble: &BodyTrouble) -> &'static str {
+    match trouble {
+        BodyTrouble::TooLarge { .. } => {
+            "; lower max_alerts in Alertmanager's webhook_configs, or raise nabat's \
+             --web.max-body-bytes"
+        }
+        _ => "",
+    }
 }
 
 impl Refusal {
@@ -71,11 +81,22 @@ impl Refusal {
         }
     }
 
+    /// Whether other webhooks are refused for the same reason, until the store accepts again.
+    fn lasts(&self) -> bool {
+        use StoreError::{Commit, Full};
+        matches!(self, Self::Intake(IntakeError::Store(Full(_) | Commit(_))))
+    }
+
     /// The answer to `sender`, whose body began with `head`.
     pub(super) fn answer(&self, sender: &'static str, head: Bytes) -> Response {
-        let reason = self.to_string();
-        let body = Json(serde_json::json!({"status": "error", "error": reason}));
-        let notes = (Extension(Sender(sender)), Extension(Head(head)), Extension(Because(reason)));
-        (self.status(), notes, body).into_response()
+        let notes = (Extension(Sender(sender)), Extension(Head(head)));
+        let response = (notes, refused(self.status(), self.to_string())).into_response();
+        if self.lasts() { (Extension(Lasting), response).into_response() } else { response }
     }
+}
+
+/// The answer to whoever asked for what is not done, in the one shape that all of them have.
+pub fn refused(status: StatusCode, reason: String) -> Response {
+    let body = Json(serde_json::json!({"status": "error", "error": reason}));
+    (status, Extension(Because(reason)), body).into_response()
 }

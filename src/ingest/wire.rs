@@ -4,7 +4,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Unexpected, Visitor};
 
 use crate::alert::Status;
 
@@ -12,12 +12,13 @@ use super::text::{Moment, Text, TextMap, nullable, present};
 
 /// The whole body.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object, as a webhook's body is one")]
 pub(super) struct Body {
     #[serde(default)]
     pub version: Text,
     #[serde(default, deserialize_with = "nullable")]
     pub receiver: String,
+    #[serde(default, deserialize_with = "status")]
     pub status: Option<Status>,
     /// Missing in what is no webhook body at all.
     pub alerts: Option<Alerts>,
@@ -33,7 +34,7 @@ pub(super) struct Body {
     pub external_url: String,
     #[serde(default, deserialize_with = "nullable")]
     pub group_key: String,
-    #[serde(default, deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "count")]
     pub truncated_alerts: u64,
     /// Only Grafana has organisations.
     #[serde(default, rename = "orgId", deserialize_with = "present")]
@@ -84,8 +85,9 @@ impl<'de> Visitor<'de> for AlertsVisitor {
 
 /// One of `alerts`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object, as an alert is one")]
 pub(super) struct Alert {
+    #[serde(default, deserialize_with = "status")]
     pub status: Option<Status>,
     #[serde(default)]
     pub labels: TextMap,
@@ -109,4 +111,51 @@ pub(super) struct Alert {
     pub image_url: String,
     #[serde(default, deserialize_with = "nullable")]
     pub value_string: String,
+}
+
+/// Reads a status, or `null`.
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Status>, D::Error> {
+    deserializer.deserialize_any(StatusVisitor)
+}
+
+struct StatusVisitor;
+
+impl Visitor<'_> for StatusVisitor {
+    type Value = Option<Status>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"firing\" or \"resolved\"")
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Option<Status>, E> {
+        let known = [Status::Firing, Status::Resolved].into_iter().find(|s| s.as_str() == word);
+        known.map(Some).ok_or_else(|| E::invalid_value(Unexpected::Str(word), &self))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Option<Status>, E> {
+        Ok(None)
+    }
+}
+
+/// Reads a number, `null` as 0.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    deserializer.deserialize_any(CountVisitor)
+}
+
+struct CountVisitor;
+
+impl Visitor<'_> for CountVisitor {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number from 0 on")
+    }
+
+    fn visit_u64<E: Error>(self, count: u64) -> Result<u64, E> {
+        Ok(count)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<u64, E> {
+        Ok(0)
+    }
 }

@@ -506,7 +506,9 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     /// What the store holds.
     async fn totals(&self) -> Result<Totals, StoreError>;
 
-    /// Commits something small durably: an error means that nothing can be accepted.
+    /// Commits something small durably: an error means that nothing can be accepted. A store that has
+    /// no room for one more entry says so as [`Outbox::accept`] would, though what is merged into an
+    /// entry that waits still finds room.
     async fn probe(&self) -> Result<(), StoreError>;
 
     /// How many entries of each chat were on their way to Telegram when the last process died: each

@@ -38,8 +38,13 @@ pub enum LogError {
     Twice(#[source] TryInitError),
 }
 
-/// Dependencies that, below warnings, write about bytes and frames rather than about alerts.
-const CHATTY: [&str; 7] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", "tower", "mio"];
+/// The target of everything that is logged here. Dependencies, below warnings, write about bytes
+/// and frames rather than about alerts, or, as handlebars, of each value that a template asks for.
+const OWN: &str = "nabat";
+
+/// What helps of the dependencies' words, up to `debug`: where a connection goes and whether it is
+/// made, and which certificates are trusted.
+const HELPFUL: [&str; 2] = ["hyper_util::client::legacy::connect", "rustls_platform_verifier"];
 
 /// Dependencies that log every failed request as an error: `secrets` says it once, better.
 const SILENT: [&str; 2] = ["vaultrs", "rustify"];
@@ -75,7 +80,7 @@ where
     Ok(Registry::default().with(lines).with(targets(level)?))
 }
 
-/// Which events are logged. A dependency named in `level` gets what it says, even if chatty.
+/// Which events are logged. A dependency named in `level` gets what it says, others only warn.
 fn targets(level: &str) -> Result<Targets, LogError> {
     // A lone word would be taken for a target's name, and everything else switched off.
     for directive in level.split(',') {
@@ -91,12 +96,12 @@ fn targets(level: &str) -> Result<Targets, LogError> {
         .map_err(|source| LogError::Filter { level: level.to_owned(), source })?;
     let others = asked.default_level().unwrap_or(LevelFilter::WARN);
     let named: Vec<_> = asked.iter().map(|(target, _)| target.to_owned()).collect();
-    let quiet = CHATTY
-        .map(|target| (target, others.min(LevelFilter::WARN)))
+    let unasked = [(OWN, others)]
         .into_iter()
+        .chain(HELPFUL.map(|target| (target, others.min(LevelFilter::DEBUG))))
         .chain(SILENT.map(|target| (target, LevelFilter::OFF)))
-        .filter(|(target, _)| !named.iter().any(|name| name == target));
-    Ok(asked.clone().with_default(others).with_targets(quiet))
+        .filter(|(target, _)| !named.iter().any(|name| target.starts_with(name)));
+    Ok(asked.clone().with_default(others.min(LevelFilter::WARN)).with_targets(unasked))
 }
 
 #[cfg(test)]
@@ -134,6 +139,8 @@ mod tests {
         tracing::info!(target: "nabat", chat = "ops", "nabat speaks");
         tracing::debug!(target: "hyper", "hyper whispers");
         tracing::warn!(target: "hyper", "hyper warns");
+        tracing::debug!(target: "handlebars::render", "the alert's text");
+        tracing::debug!(target: "hyper_util::client::legacy::connect::http", "connecting to");
         tracing::error!(target: "vaultrs", "vaultrs repeats itself");
     }
 
@@ -143,7 +150,16 @@ mod tests {
         assert!(lines.contains("nabat whispers"));
         assert!(lines.contains("hyper warns"));
         assert!(!lines.contains("hyper whispers"));
+        assert!(!lines.contains("the alert's text"));
         assert!(!lines.contains("vaultrs"));
+    }
+
+    #[test]
+    fn connections_are_told_of_unless_their_library_is_to_be_quieter() {
+        let told =
+            |level| logged(level, Format::Text, &Scrubber::new(), speak).contains("connecting");
+        assert!(told("debug") && told("trace"));
+        assert!(!told("info") && !told("nabat=trace") && !told("debug,hyper_util=info"));
     }
 
     #[test]
@@ -173,6 +189,59 @@ mod tests {
         assert_eq!(line["chat"], "ops");
         assert_eq!(line["level"], "INFO");
         line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    }
+
+    /// An object whose keys are all different, as deep as it goes.
+    struct Distinct;
+
+    impl<'de> serde::Deserialize<'de> for Distinct {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(Distinct)
+        }
+    }
+
+    impl<'de> serde::de::Visitor<'de> for Distinct {
+        type Value = Self;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("JSON of a log line")
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+            while list.next_element::<Self>()?.is_some() {}
+            Ok(self)
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+            let mut keys = std::collections::BTreeSet::new();
+            while let Some((key, Self)) = map.next_entry::<String, Self>()? {
+                let repeated = || serde::de::Error::custom(format!("{key:?} is there twice"));
+                keys.insert(key.clone()).then_some(()).ok_or_else(repeated)?;
+            }
+            Ok(self)
+        }
+    }
+
+    #[test]
+    fn no_key_of_a_json_line_is_repeated_in_a_task_either() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let lines = logged("trace", Format::Json, &Scrubber::new(), || {
+            let tasks = crate::lifecycle::Tasks::default();
+            runtime.block_on(async { tasks.spawn("connection", async { speak() }).await }).unwrap();
+        });
+        assert!(lines.contains("connection"), "{lines}");
+        for line in lines.lines() {
+            serde_json::from_str::<Distinct>(line)
+                .unwrap_or_else(|error| panic!("{error}: {line}"));
+        }
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! Labels are chat aliases and fixed words, never alert labels or group keys; every series
 //! exists from the start.
 
+mod chats;
+
+use std::time::Duration;
+
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry,
@@ -286,17 +290,11 @@ impl Metrics {
         metrics
     }
 
-    /// Makes the series of one chat exist.
-    pub fn introduce_chat(&self, chat: &str) {
-        for state in ["waiting", "dead"] {
-            self.outbox_entries.with_label_values(&[chat, state]);
-        }
-        for reason in DEATHS {
-            self.dead_letters.with_label_values(&[chat, reason]);
-        }
-        self.outbox_oldest_entry_age.with_label_values(&[chat]);
-        self.telegram_rate_limited.with_label_values(&[chat]);
-        self.last_success.with_label_values(&[chat]);
+    /// Counts a request to Telegram that came back, and how long it took.
+    pub fn telegram_answered(&self, method: &str, outcome: &str, took: Duration) {
+        self.telegram_requests.with_label_values(&[method, outcome]).inc();
+        let duration = &self.telegram_request_duration;
+        duration.with_label_values(&[method]).observe(took.as_secs_f64());
     }
 
     /// Makes the series of one heartbeat exist.

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -78,6 +78,17 @@ impl Scrubber {
         }
     }
 
+    /// The same for an address, or what repeats a part of one: there a secret may be percent-encoded
+    /// in any way. Where one is, the whole text is decoded.
+    pub fn clean_address<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if text.contains('%')
+            && let Cow::Owned(cleaned) = self.clean(&percent_decoded(text))
+        {
+            return Cow::Owned(cleaned);
+        }
+        self.clean(text)
+    }
+
     /// A writer for logs that cleans what `inner` is about to write.
     pub fn wrap<M>(&self, inner: M) -> CleanWriter<M> {
         CleanWriter { inner, scrubber: self.clone() }
@@ -95,9 +106,9 @@ impl fmt::Debug for Scrubber {
 fn forms(secret: &str) -> impl Iterator<Item = String> {
     let once = json_escaped(secret);
     let twice = json_escaped(&once);
-    [secret.to_owned(), percent_encoded(secret), once, twice]
-        .into_iter()
-        .map(|form| regex::escape(&form))
+    let encoded = percent_encoded(secret, |byte| format!("%{byte:02X}"));
+    let lower = percent_encoded(secret, |byte| format!("%{byte:02x}"));
+    [secret.to_owned(), encoded, lower, once, twice].into_iter().map(|form| regex::escape(&form))
 }
 
 /// What stands between the quotes of a JSON string.
@@ -107,17 +118,30 @@ fn json_escaped(text: &str) -> String {
 }
 
 /// Everything but RFC 3986's unreserved characters encoded, as most programs do.
-fn percent_encoded(text: &str) -> String {
+fn percent_encoded(text: &str, encode: impl Fn(u8) -> String) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            // Writing into a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
+            encoded.push_str(&encode(byte));
         }
     }
     encoded
+}
+
+/// Undoes percent-encoding; what is no UTF-8 then is replaced.
+fn percent_decoded(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte =
+            digits.filter(|_| first == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        decoded.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 /// Writes what it is given, cleaned. One call must hold one whole log line, as
@@ -171,6 +195,21 @@ mod tests {
             r#"GET /bot123456:AAH-very_secret/getMe /bot123456%3AAAH-very_secret/ "with \"quotes\" and\nlines""#,
         );
         assert_eq!(cleaned, r#"GET /bot[secret]/getMe /bot[secret]/ "[secret]""#);
+    }
+
+    #[test]
+    fn in_an_address_a_secret_is_found_however_it_is_encoded() {
+        let scrubber = scrubber(&[TOKEN]);
+        for form in ["123456%3aAAH-very_secret", "%31%32%33456:AAH%2dvery_secret", TOKEN] {
+            let cleaned = scrubber.clean_address(form);
+            assert_eq!(cleaned, "[secret]", "{form}");
+        }
+        assert_eq!(
+            scrubber.clean_address("/bot%31%32%33456:AAH%2Dvery_secret%2"),
+            "/bot[secret]%2"
+        );
+        assert!(matches!(scrubber.clean_address("/a%20b%"), Cow::Borrowed("/a%20b%")));
+        assert_eq!(scrubber.clean("/123456%3aAAH-very_secret"), "/[secret]");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! JSON answers, all of one shape: `{"status":"ok",…}` or `{"status":"error","error":"…"}`.
 
+use axum::Json;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::ingest::Because;
+use crate::ingest::refused;
 use crate::outbox::StoreError;
 
 /// 200 with `status: ok` and the given fields.
@@ -19,9 +19,7 @@ pub(super) fn ok(fields: Value) -> Response {
 
 /// An error that a person reads.
 pub(super) fn error(status: StatusCode, error: impl Into<String>) -> Response {
-    let error = error.into();
-    let answer = serde_json::json!({"status": "error", "error": error});
-    (status, Extension(Because(error)), Json(answer)).into_response()
+    refused(status, error.into())
 }
 
 /// What the store's refusal is answered with.

@@ -1,6 +1,6 @@
 //! `GET /metrics`: what is counted, with the store's totals as of now.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -26,20 +26,9 @@ impl Doors {
         let metrics = &self.intake.metrics;
         let now = self.clock().now();
         metrics.outbox_bytes.set(i64::try_from(totals.bytes).unwrap_or(i64::MAX));
-        let mut exposed = self.exposed.lock().unwrap_or_else(PoisonError::into_inner);
-        // A chat that left both the configuration and the store leaves the exposition too.
-        exposed.retain(|chat| {
-            let stays = totals.chats.contains_key(chat);
-            if !stays {
-                for state in ["waiting", "dead"] {
-                    let _ = metrics.outbox_entries.remove_label_values(&[chat.as_str(), state]);
-                }
-                let _ = metrics.outbox_oldest_entry_age.remove_label_values(&[chat.as_str()]);
-            }
-            stays
-        });
+        metrics.keep_chats(|chat| totals.chats.keys().any(|known| known.as_str() == chat));
         for (chat, of_chat) in &totals.chats {
-            exposed.insert(chat.clone());
+            metrics.introduce_chat(chat.as_str());
             for (state, count) in [("waiting", of_chat.waiting), ("dead", of_chat.dead)] {
                 let gauge = metrics.outbox_entries.with_label_values(&[chat.as_str(), state]);
                 gauge.set(i64::try_from(count).unwrap_or(i64::MAX));

@@ -13,9 +13,8 @@ mod signposts;
 mod status;
 mod test_alert;
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,7 +25,6 @@ use crate::delivery::Insight;
 use crate::ingest::{Bodies, BodyLimits, Intake};
 use crate::lifecycle::Readiness;
 use crate::outbox::{Outbox, StoreError, Totals};
-use crate::routing::ChatAlias;
 
 pub use guard::{Guard, guard};
 pub use patience::Patience;
@@ -59,8 +57,6 @@ pub struct Doors {
     test_pace: test_alert::Pace,
     /// Reads the orders of test alerts.
     orders: Bodies,
-    /// The chats whose totals `/metrics` has shown.
-    exposed: Mutex<BTreeSet<ChatAlias>>,
 }
 
 impl Doors {
@@ -73,6 +69,7 @@ impl Doors {
         version: &'static str,
     ) -> Self {
         let started_at = intake.clock.now();
+        let orders = Bodies::new(ORDER_LIMITS, intake.tasks.clone());
         Self {
             intake,
             readiness,
@@ -81,8 +78,7 @@ impl Doors {
             version,
             started_at,
             test_pace: test_alert::Pace::default(),
-            orders: Bodies::new(ORDER_LIMITS),
-            exposed: Mutex::default(),
+            orders,
         }
     }
 
@@ -94,9 +90,11 @@ impl Doors {
         &self.intake.clock
     }
 
-    /// What the store holds, every configured chat included.
+    /// What the store holds, every configured chat included; another one only while it has
+    /// something there.
     async fn totals(&self) -> Result<Totals, StoreError> {
         let mut totals = self.outbox().totals().await?;
+        totals.chats.retain(|_, of_chat| of_chat.waiting + of_chat.dead > 0);
         for chat in self.intake.router.chats() {
             totals.chats.entry(chat).or_default();
         }

@@ -51,7 +51,16 @@ pub(super) async fn list(
 
 pub(super) async fn rejected(State(doors): State<Arc<Doors>>) -> Response {
     match doors.outbox().rejected().await {
-        Ok(rejected) => answer::ok(serde_json::json!({"rejected": rejected})),
+        Ok(mut rejected) => {
+            // What was kept before a secret was known.
+            let scrubber = &doors.intake.scrubber;
+            for one in &mut rejected {
+                for text in [&mut one.path, &mut one.reason, &mut one.head] {
+                    *text = scrubber.clean_address(text).into_owned();
+                }
+            }
+            answer::ok(serde_json::json!({"rejected": rejected}))
+        }
         Err(error) => answer::store_error(&error),
     }
 }

@@ -127,8 +127,9 @@ async fn accept_failed(error: &io::Error) {
 
 fn protocol(tasks: Tasks) -> auto::Builder<Spawner> {
     let mut http = auto::Builder::new(Spawner(tasks));
-    // The waits for heads are watched by `Patient`.
-    http.http1().timer(TokioTimer::new()).header_read_timeout(None);
+    // The waits for heads are watched by `Patient`. A sender that has said everything may close its
+    // half of the connection and still wait for the answer.
+    http.http1().timer(TokioTimer::new()).header_read_timeout(None).half_close(true);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(128)

@@ -1,5 +1,8 @@
 //! The webhook's door: what is accepted, what is refused with which answer, and what remains.
 
+mod secrets;
+mod senders;
+
 use nabat::ingest::{self, BodyLimits};
 use nabat::outbox::sqlite::SqliteOptions;
 use nabat::outbox::{EntryState, Outbox};
@@ -8,6 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::support::DEADLINE;
 use crate::support::house::{BODY, House, SHORT, Setup, answer, exchange};
+use crate::support::logs::Logs;
 
 #[tokio::test]
 async fn a_webhook_is_answered_200_when_it_is_stored_and_its_lane_is_woken() {
@@ -207,6 +211,24 @@ async fn a_full_store_is_503_and_what_it_holds_stays() {
     assert_eq!(house.store.list(None, 10).await.unwrap().len(), 1);
     let counted = house.metrics.webhooks_received.with_label_values(&["alertmanager", "503"]);
     assert_eq!(counted.get(), 1);
+}
+
+#[tokio::test]
+async fn of_the_webhooks_that_a_full_store_refuses_only_the_first_is_warned_of() {
+    let logs = Logs::capture();
+    let store = SqliteOptions { max_entries: 1, ..SqliteOptions::default() };
+    let house = House::open(Setup { store, ..Setup::default() }).await;
+    assert_eq!(house.webhook("/alertmanager", BODY).await.0, 200);
+    for name in ["Second", "Third", "Fourth"] {
+        let other = BODY.replace("DiskFull", name);
+        assert_eq!(house.webhook("/alertmanager", other).await.0, 503);
+    }
+    assert_eq!(house.webhook("/alertmanager", "{").await.0, 400);
+    let text = logs.text();
+    let at = |level: &str| {
+        text.lines().filter(|line| line.contains(level) && line.contains("webhook refused")).count()
+    };
+    assert_eq!((at(" WARN "), at(" DEBUG ")), (2, 2), "{text}");
 }
 
 #[tokio::test]

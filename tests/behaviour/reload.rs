@@ -1,7 +1,7 @@
 //! What a reload changes in the running program, and that a faulty one changes nothing.
 
 use nabat::lifecycle::Tasks;
-use nabat::sandbox::{ChatKind, Limits, Sandbox, SandboxOptions};
+use nabat::sandbox::{ChatKind, Fault, Limits, Sandbox, SandboxOptions, Trouble};
 use nabat::telegram::ChatId;
 use tempfile::TempDir;
 
@@ -170,5 +170,53 @@ async fn all_faults_of_a_reload_are_told_at_once() {
     assert_eq!(status, 500);
     for fault in ["chats.ops.id", "route.chat"] {
         assert!(said.contains(fault), "no {fault} in:\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_chat_that_is_configured_no_more_is_shown_only_while_it_has_something_left() {
+    let both = format!(
+        "chats: {{ops: {{id: {OPS}}}, db: {{id: {DB}}}}}\nroute: {{chats: [ops], updates: new}}\n"
+    );
+    let stage = Stage::set(&both).await;
+    let told = async || {
+        let (_, metrics) = stage.nabat.get("/metrics").await;
+        let (_, status) = stage.nabat.get("/api/v1/status").await;
+        let told = (metrics.contains("chat=\"db\""), status.contains("\"chat\":\"db\""));
+        assert_eq!(told.0, told.1, "{metrics}\n{status}");
+        told.0
+    };
+    assert_eq!(stage.post("/alertmanager/db", "Shown").await, 200);
+    stage.shown(DB, "Shown").await;
+    eventually("nothing waits", async || {
+        stage.metric("nabat_outbox_entries{chat=\"db\",state=\"waiting\"} 0").await
+    })
+    .await;
+    assert!(told().await);
+    assert_eq!(stage.reload(&ops()).await.0, 200);
+    assert!(!told().await, "nothing is left");
+
+    assert_eq!(stage.reload(&both).await.0, 200);
+    stage.sandbox.inject(Fault::new(Trouble::bad_gateway()).chat(DB).always());
+    assert_eq!(stage.post("/alertmanager/db", "Waits").await, 200);
+    assert_eq!(stage.reload(&ops()).await.0, 200);
+    let dead = "nabat_dead_letters_total{chat=\"db\",reason=\"no_such_chat\"} 1";
+    eventually("it has a dead letter", async || stage.metric(dead).await).await;
+    assert!(told().await);
+    let (_, listed) = stage.nabat.get("/api/v1/outbox?state=dead").await;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let entry = format!("{}/api/v1/outbox/{}", stage.nabat.url, listed["entries"][0]["id"]);
+    assert_eq!(client().delete(entry).send().await.unwrap().status().as_u16(), 200);
+    assert!(!told().await, "the dead letter is gone");
+}
+
+#[tokio::test]
+async fn the_question_whose_a_token_is_is_counted_and_timed() {
+    let stage = Stage::set(&ops()).await;
+    for line in [
+        "nabat_telegram_requests_total{method=\"getMe\",outcome=\"ok\"} 1",
+        "nabat_telegram_request_duration_seconds_count{method=\"getMe\"} 1",
+    ] {
+        eventually(line, async || stage.metric(line).await).await;
     }
 }

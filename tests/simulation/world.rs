@@ -22,7 +22,7 @@ use nabat::rendering::{Language, Renderer, TemplateSource};
 use nabat::routing::{ChatAlias, Destination, LaneId, Severities};
 use nabat::sandbox::{ChatKind, Sandbox, SandboxOptions, TOKEN};
 use nabat::telegram::{ChatId, Client, TopicId};
-use nabat::telemetry::Metrics;
+use nabat::telemetry::{Metrics, Scrubber};
 use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -182,6 +182,7 @@ impl World {
             heartbeats,
             clock: self.clock.clone(),
             metrics,
+            scrubber: Scrubber::new(),
             tasks: front.clone(),
         };
         delivery.start().await.unwrap();

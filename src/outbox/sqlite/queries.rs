@@ -214,6 +214,7 @@ impl Desk {
 
     pub fn probe(&mut self) -> Result<(), StoreError> {
         self.room_on_disk()?;
+        self.room_for_more(1)?;
         // Rewriting a header field is the smallest write that goes through the whole commit.
         let now: i32 = self
             .connection

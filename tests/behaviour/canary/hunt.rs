@@ -58,7 +58,7 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-fn all_encoded(secret: &str) -> String {
+pub fn all_encoded(secret: &str) -> String {
     secret.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
 

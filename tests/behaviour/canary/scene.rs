@@ -9,7 +9,7 @@ use nabat::telegram::ChatId;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::hunt::Hunt;
+use super::hunt::{Hunt, all_encoded};
 use crate::support::eventually;
 use crate::support::nabat::{Nabat, client};
 use crate::support::tiny::{Tiny, response};
@@ -162,6 +162,17 @@ impl Scene {
         }
         self.ask(nabat, "POST", "/alertmanager", "{broken").await;
         self.ask(nabat, "POST", "/alertmanager/nobody", &firing("Lost").to_string()).await;
+        // What was put where it does not belong is not repeated either.
+        for chat in [TOKEN.to_owned(), all_encoded(TOKEN)] {
+            let path = format!("/alertmanager/{chat}");
+            self.ask(nabat, "POST", &path, &firing("Lost").to_string()).await;
+        }
+        for body in [format!("{{{TOKEN}"), format!("{{\"alerts\": \"{TOKEN}\"}}")] {
+            self.ask(nabat, "POST", "/alertmanager", &body).await;
+        }
+        for path in [format!("/bot{TOKEN}/getMe"), format!("/api/v1/outbox/{TOKEN}")] {
+            self.ask(nabat, "GET", &path, "").await;
+        }
         self.ask(nabat, "POST", "/api/v1/test-alert?timeout=2", r#"{"chat":"c0"}"#).await;
     }
 

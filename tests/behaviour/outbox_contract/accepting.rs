@@ -34,6 +34,8 @@ for_every_store! {
     duplicates_are_told_lane_by_lane,
     a_window_of_zero_knows_no_duplicates,
     a_full_store_refuses_new_entries_and_evicts_nothing,
+    a_full_store_tells_a_probe_what_it_tells_a_new_group,
+    a_store_that_takes_too_many_bytes_tells_a_probe_too,
     a_full_store_still_merges,
     what_a_full_store_refused_is_no_duplicate_when_it_comes_again,
     a_store_too_full_for_all_lanes_accepts_in_none,
@@ -293,6 +295,24 @@ async fn a_full_store_refuses_new_entries_and_evicts_nothing(place: &impl Place)
     let refused = store.accept(submission("three", &[fires("a")])).await;
     assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
     assert_eq!(groups(&*store, EntryState::Waiting).await, ["one", "two"]);
+}
+
+async fn a_full_store_tells_a_probe_what_it_tells_a_new_group(place: &impl Place) {
+    let store = fill(place).await;
+    let refused = store.accept(submission("three", &[fires("a")])).await.unwrap_err();
+    let probed = store.probe().await.unwrap_err();
+    assert!(matches!(probed, StoreError::Full(_)), "{probed}");
+    assert_eq!(probed.to_string(), refused.to_string());
+    let leased = lease(&*store, &ops()).await;
+    show(&*store, &leased, 1).await;
+    store.probe().await.expect("there is room for one more");
+}
+
+async fn a_store_that_takes_too_many_bytes_tells_a_probe_too(place: &impl Place) {
+    let store = place.open_with(Settings { max_bytes: 1, ..Settings::default() }).await;
+    let refused = store.accept(submission("one", &[fires("a")])).await.unwrap_err();
+    assert!(refused.to_string().contains("delivery.max_bytes"), "{refused}");
+    assert_eq!(store.probe().await.unwrap_err().to_string(), refused.to_string());
 }
 
 async fn a_full_store_still_merges(place: &impl Place) {

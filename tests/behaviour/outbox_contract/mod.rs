@@ -31,11 +31,12 @@ use nabat::telegram::{ChatId, MessageId, TopicId};
 pub struct Settings {
     pub dedup_window: Duration,
     pub max_entries: u64,
+    pub max_bytes: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { dedup_window: Duration::from_mins(2), max_entries: 1000 }
+        Self { dedup_window: Duration::from_mins(2), max_entries: 1000, max_bytes: 1 << 30 }
     }
 }
 

@@ -128,7 +128,7 @@ struct Pair<P: Place> {
 }
 
 fn settings() -> Settings {
-    Settings { dedup_window: Duration::from_secs(WINDOW.unsigned_abs()), max_entries: 1000 }
+    Settings { dedup_window: Duration::from_secs(WINDOW.unsigned_abs()), ..Settings::default() }
 }
 
 impl<P: Place> Pair<P> {

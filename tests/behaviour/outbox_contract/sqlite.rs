@@ -46,6 +46,7 @@ fn try_open(directory: &Path, settings: Settings) -> Result<SqliteOutbox, OpenEr
     let options = SqliteOptions {
         dedup_window: settings.dedup_window,
         max_entries: settings.max_entries,
+        max_bytes: settings.max_bytes,
         ..SqliteOptions::default()
     };
     let commits = Histogram::with_opts(HistogramOpts::new("commits", "of the test")).unwrap();

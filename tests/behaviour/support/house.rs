@@ -16,7 +16,7 @@ use nabat::lifecycle::Tasks;
 use nabat::outbox::sqlite::{SqliteOptions, SqliteOutbox};
 use nabat::outbox::{Class, DeathReason, Outbox, Priority, Rejected, Settlement, Submission};
 use nabat::routing::{ChatAlias, Destination, LaneId, Updates};
-use nabat::telemetry::Metrics;
+use nabat::telemetry::{Metrics, Scrubber};
 use nabat::web::{self, Doors, Reload, Security, ServeOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -155,6 +155,7 @@ impl House {
             heartbeats,
             clock,
             metrics: metrics.clone(),
+            scrubber: Scrubber::new(),
             tasks: tasks.clone(),
         });
         let readiness = Readiness::default();
@@ -168,8 +169,10 @@ impl House {
             delivery.clone(),
             "0.0.0",
         );
-        let ingest =
-            ingest::router(Door { intake: intake.clone(), bodies: Bodies::new(setup.body) });
+        let ingest = ingest::router(Door {
+            intake: intake.clone(),
+            bodies: Bodies::new(setup.body, tasks.clone()),
+        });
         let mut site = web::site(ingest, web::router(doors));
         let mut tls = None;
         let security = setup.web_config.map(|path| Arc::new(Security::load(path).unwrap()));

@@ -58,6 +58,30 @@ async fn a_connection_that_says_nothing_and_one_that_rests_too_long_are_closed()
 }
 
 #[tokio::test]
+async fn a_peer_that_closes_its_half_while_it_asks_for_nothing_whole_is_let_go_at_once() {
+    let house = House::open(patience(LONG, LONG)).await;
+    for asked in [b"".as_slice(), HEALTHY, b"GET /-/he"] {
+        let mut stream = house.dial().await;
+        stream.write_all(asked).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let answer = read_to_end(&mut stream).await;
+        assert_eq!(answer.starts_with("HTTP/1.1 200"), asked == HEALTHY, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_goes_while_its_answer_is_made_leaves_its_place() {
+    let serve = ServeOptions { max_connections: 1, ..ServeOptions::default() };
+    let house = House::open(Setup { serve, ..Setup::default() }).await;
+    let mut stream = house.dial().await;
+    let request = b"POST /api/v1/test-alert?timeout=1 HTTP/1.1\r\nhost: n\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    house.woken().await;
+    drop(stream);
+    assert_eq!(house.get("/-/healthy").await.0, 200);
+}
+
+#[tokio::test]
 async fn a_second_request_may_not_dawdle_either() {
     let house = House::open(patience(SHORT, LONG)).await;
     let mut stream = house.dial().await;

@@ -1,3 +1,4 @@
+use nabat::outbox::sqlite::SqliteOptions;
 use nabat::outbox::{DeathReason, EntryState, Outbox, Settlement};
 use serde_json::json;
 
@@ -21,6 +22,26 @@ async fn it_is_not_ready_when_the_store_can_not_commit() {
     let (status, text) = house.get("/-/ready").await;
     assert_eq!(status, 503);
     assert!(text.contains("closed"), "{text}");
+}
+
+#[tokio::test]
+async fn it_is_not_ready_while_the_store_is_full_and_says_what_the_webhooks_are_told() {
+    let store = SqliteOptions { max_entries: 1, ..SqliteOptions::default() };
+    let house = House::open(Setup { store, ..Setup::default() }).await;
+    assert_eq!(house.webhook("/alertmanager", BODY).await.0, 200);
+    let (_, said) = house.webhook("/alertmanager", BODY.replace("DiskFull", "Other")).await;
+    let why = said["error"].as_str().unwrap();
+    let (status, text) = house.get("/-/ready").await;
+    assert_eq!((status, text), (503, format!("nabat is not ready: {why}\n")));
+    let (_, status) = house.ask("GET", "/api/v1/status").await;
+    assert_eq!((&status["ready"], &status["not_ready_because"]), (&json!(false), &json!(why)));
+}
+
+#[tokio::test]
+async fn an_order_that_is_too_large_is_not_told_of_alertmanagers_settings() {
+    let house = House::open(Setup::default()).await;
+    let (status, said) = house.webhook("/api/v1/test-alert", " ".repeat(100_000)).await;
+    assert_eq!((status, &said["error"]), (413, &json!("the body is larger than 65536 bytes")));
 }
 
 #[tokio::test]
