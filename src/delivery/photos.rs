@@ -119,10 +119,10 @@ impl Delivery {
                 return "dropped";
             }
             let slot = self.shared.paces.bot_slot().await;
+            let asked = Instant::now();
             let answer = with.client.load().call(token, &method).await;
             slot.answered(Instant::now());
-            let labels = [method.name(), answer.outcome()];
-            with.metrics.telegram_requests.with_label_values(&labels).inc();
+            with.metrics.telegram_answered(method.name(), answer.outcome(), asked.elapsed());
             match answer {
                 Answer::Done(_) => return "sent",
                 Answer::Refused(refusal) => match refusal.complaint() {

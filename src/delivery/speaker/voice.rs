@@ -155,11 +155,7 @@ impl<'a> Voice<'a> {
         slot.of_the_bot.answered(now);
         let metrics = &with.metrics;
         let name = method.name();
-        metrics.telegram_requests.with_label_values(&[name, answer.outcome()]).inc();
-        metrics
-            .telegram_request_duration
-            .with_label_values(&[name])
-            .observe(slot.taken_at.elapsed().as_secs_f64());
+        metrics.telegram_answered(name, answer.outcome(), slot.taken_at.elapsed());
         let verdict = judge(attempt, answer);
         tracing::debug!(lane = %self.lane, method = name, ?verdict, "Telegram answered");
         if matches!(verdict, Verdict::Delivered(_)) {
