@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::Options;
 use crate::clock::{self, Clock};
 use crate::config::{ChatIdSource, Config, UrlSource};
-use crate::delivery::{AskForToken, Chat, ChatNumber, WhyNoToken};
+use crate::delivery::{AskForToken, Chat, ChatNumber, Hindrance, WhyNoToken};
 use crate::heartbeats::PushAddress;
 use crate::lifecycle::Tasks;
 use crate::routing::ChatAlias;
@@ -98,7 +98,8 @@ impl Keeper {
         let source = self.source.clone();
         Arc::new(move || {
             let source = source.lock().unwrap_or_else(PoisonError::into_inner);
-            source.as_ref()?.secrets.trouble(BOT_TOKEN)
+            let trouble = source.as_ref()?.secrets.trouble(BOT_TOKEN)?;
+            Some(Hindrance { why: trouble.why, lasts: trouble.refused })
         })
     }
 

@@ -13,15 +13,18 @@ use super::Hindrance;
 /// people do repair a bot without giving it a new token.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+/// So soon behind a refusal nobody has put anything right.
+const TOO_SOON: Duration = Duration::from_secs(5);
 
 /// What a refused token means for what waits.
-pub const REFUSED: &str = "Telegram refuses the bot token (401 Unauthorized)";
+pub const REFUSED: &str =
+    "Telegram refuses the bot token (401), or there is no Bot API at telegram.api_url (404)";
 
 /// Asked to read the token again, at once.
 pub type AskForToken = Arc<dyn Fn() + Send + Sync>;
 
 /// Says why there is no token yet, once that is known.
-pub type WhyNoToken = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+pub type WhyNoToken = Arc<dyn Fn() -> Option<Hindrance> + Send + Sync>;
 
 /// The token as delivery uses it.
 pub struct Bot {
@@ -35,8 +38,12 @@ pub struct Bot {
 
 struct RefusedToken {
     token: Arc<SecretString>,
+    /// When that was.
+    at: Instant,
     pause: Duration,
     until: Instant,
+    /// The next try is a person's: it makes the pauses no longer.
+    by_hand: bool,
 }
 
 impl std::fmt::Debug for Bot {
@@ -59,6 +66,10 @@ impl Bot {
     pub async fn usable(&self) -> Arc<SecretString> {
         let mut watched = self.token.clone();
         loop {
+            let again = self.again.notified();
+            tokio::pin!(again);
+            // Whoever calls from here on is heard.
+            again.as_mut().enable();
             let token = watched.borrow_and_update().clone();
             let retry_at = match &token {
                 None => None,
@@ -73,10 +84,6 @@ impl Bot {
                     None => std::future::pending().await,
                 }
             };
-            let again = self.again.notified();
-            tokio::pin!(again);
-            // Whoever calls from here on is heard.
-            again.as_mut().enable();
             tokio::select! {
                 biased;
                 () = again => {}
@@ -92,19 +99,22 @@ impl Bot {
     /// Lets a refused token be tried before its pause is over: it may have been put right.
     pub fn try_again(&self) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(refused) = &mut *refused {
-            refused.until = Instant::now();
+        let now = Instant::now();
+        if let Some(refused) = &mut *refused
+            && now - refused.at >= TOO_SOON
+        {
+            (refused.until, refused.by_hand) = (now, true);
+            self.again.notify_waiters();
         }
-        drop(refused);
-        self.again.notify_waiters();
     }
 
     /// What keeps the bot from speaking at all.
     pub fn hindrance(&self) -> Option<Hindrance> {
         let Some(token) = self.token.borrow().clone() else {
-            let why = (self.why_none)();
-            let lasts = why.is_some();
-            let why = why.unwrap_or_else(|| "it has not been read yet".to_owned());
+            let (why, lasts) = match (self.why_none)() {
+                Some(Hindrance { why, lasts }) => (why, lasts),
+                None => ("it has not been read yet".to_owned(), false),
+            };
             return Some(Hindrance { why: format!("no bot token: {why}"), lasts });
         };
         self.paused_until(&token).map(|_| Hindrance { why: REFUSED.to_owned(), lasts: true })
@@ -132,11 +142,13 @@ impl Bot {
                 if now < before.until {
                     return;
                 }
-                (before.pause * 2).min(LONGEST_PAUSE)
+                if before.by_hand { before.pause } else { (before.pause * 2).min(LONGEST_PAUSE) }
             }
             _ => FIRST_PAUSE,
         };
-        *refused = Some(RefusedToken { token: Arc::clone(token), pause, until: now + pause });
+        let until = now + pause;
+        let token = Arc::clone(token);
+        *refused = Some(RefusedToken { token, at: now, pause, until, by_hand: false });
         drop(refused);
         tracing::error!(
             pause_seconds = pause.as_secs(),
@@ -225,11 +237,15 @@ mod tests {
         let (waited, ()) = tokio::join!(wait(&bot), async {
             tokio::time::sleep(Duration::from_secs(3)).await;
             bot.try_again();
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            bot.try_again();
         });
-        assert_eq!(waited, Some(Duration::from_secs(3)));
+        assert_eq!(waited, Some(Duration::from_secs(6)), "the first was too soon");
         assert_eq!(bot.hindrance(), None);
         bot.was_refused(&first);
-        assert_eq!(wait(&bot).await, Some(FIRST_PAUSE * 2), "it is no fresh one for that");
+        assert_eq!(wait(&bot).await, Some(FIRST_PAUSE), "no longer for that");
+        bot.was_refused(&first);
+        assert_eq!(wait(&bot).await, Some(FIRST_PAUSE * 2), "and no fresh one");
     }
 
     #[tokio::test(start_paused = true)]

@@ -157,7 +157,6 @@ impl Worker {
         let Some(number) = chat.number.get() else {
             // A secret that has not arrived; the source wakes all lanes when it does.
             self.held_up.trouble = Some(with.clock.now());
-            self.hindered("the chat's id has not been read yet", false);
             return Next::Pause(STORE_PAUSE);
         };
         let number = with.chats.follow(number);

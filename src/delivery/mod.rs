@@ -238,10 +238,22 @@ impl Insight for Delivery {
     }
 
     fn hindrance(&self, lane: &LaneId) -> Option<Hindrance> {
-        self.shared.with.bot.hindrance().or_else(|| {
-            let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            let bell = lanes.get(lane)?;
-            bell.hindrance.lock().unwrap_or_else(PoisonError::into_inner).clone()
-        })
+        let Shared { with, paces, lanes, .. } = &*self.shared;
+        if let Some(hindrance) = with.bot.hindrance() {
+            return Some(hindrance);
+        }
+        let passing = |why: String| Some(Hindrance { why, lasts: false });
+        let Some(number) = with.chats.get(&lane.chat)?.number.get() else {
+            return passing("the chat's id has not been read yet".to_owned());
+        };
+        let now = Instant::now();
+        let asked = paces.chat(with.chats.follow(number)).blocked_until(now);
+        if let Some(until) = asked.max(paces.silent_until(now)) {
+            let seconds = (until - now).as_secs() + 1;
+            return passing(format!("429: Telegram asked to wait, for {seconds} s from now"));
+        }
+        let lanes = lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let bell = lanes.get(lane)?;
+        bell.hindrance.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

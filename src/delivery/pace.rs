@@ -270,6 +270,12 @@ impl ChatPace {
         waiting.values().sum()
     }
 
+    /// Until when Telegram asked to wait, if it did.
+    pub fn blocked_until(&self, now: Instant) -> Option<Instant> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.blocked_until.filter(|until| now < *until)
+    }
+
     /// How many times slower than allowed the chat is spoken to; 1 without recent 429s.
     pub fn slowness(&self) -> f64 {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).slowness

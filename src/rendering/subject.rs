@@ -310,9 +310,9 @@ fn shared<'a>(mut maps: impl Iterator<Item = &'a Labels>) -> Labels {
     common
 }
 
-/// Go's zero time and the like are no times.
+/// Go's zero time and the like are no times, and no more is the end of all.
 pub(super) fn plausible(time: Timestamp) -> Option<Timestamp> {
-    (time > Timestamp::UNIX_EPOCH).then_some(time)
+    (Timestamp::UNIX_EPOCH < time && time < Timestamp::MAX).then_some(time)
 }
 
 /// Whether a label says where something is.

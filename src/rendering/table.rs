@@ -11,7 +11,7 @@ use handlebars::Handlebars;
 use super::catalogue::write;
 use super::excerpt::{cut, line};
 use super::rest::{add_unlisted, shares};
-use super::subject::Subject;
+use super::subject::{Subject, plausible};
 use super::view::View;
 use super::visible::safe;
 use super::{Kind, words};
@@ -122,7 +122,9 @@ fn row(html: &mut String, subject: &Subject<'_>, alert: &Alert, columns: &[&str]
         let value = alert.labels.get(*name).map_or("", String::as_str);
         let _ = write!(html, "<td>{}</td>", safe(&line(value, MOST_OF_A_CELL)));
     }
-    let until = alert.ends_at.unwrap_or(subject.scene.now);
-    let seconds = until.duration_since(alert.starts_at).as_secs();
-    let _ = write!(html, "<td>{}</td></tr>", words::duration(seconds, subject.scene.language));
+    let until = alert.ends_at.and_then(plausible).unwrap_or(subject.scene.now);
+    let lasted = plausible(alert.starts_at).map(|start| {
+        words::duration(until.duration_since(start).as_secs(), subject.scene.language)
+    });
+    let _ = write!(html, "<td>{}</td></tr>", lasted.unwrap_or_default());
 }

@@ -87,7 +87,7 @@ struct AlertView<'a> {
     status: &'static str,
     labels: BTreeMap<&'a str, String>,
     annotations: BTreeMap<&'a str, String>,
-    starts_at: Timestamp,
+    starts_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
     #[serde(rename = "generatorURL")]
     generator_url: &'a str,
@@ -234,7 +234,7 @@ impl<'a> AlertView<'a> {
             status: alert.status.as_str(),
             labels: map(&alert.labels),
             annotations: map(&alert.annotations),
-            starts_at: alert.starts_at,
+            starts_at: plausible(alert.starts_at),
             ends_at: alert.ends_at,
             generator_url: &alert.generator_url,
             fingerprint: &alert.fingerprint,

@@ -24,7 +24,7 @@ pub use backoff::Pace;
 pub use check::{Check, Checker};
 pub use error::SecretError;
 pub(crate) use local::trimmed;
-pub use report::Ages;
+pub use report::{Ages, SecretTrouble};
 pub use service::{Secrets, SecretsOptions, Wanted};
 pub use sources::Sources;
 pub use vault::VaultError;

@@ -11,15 +11,23 @@ use crate::telemetry::Metrics;
 
 /// What was said last about a trouble that goes on; shared with whoever asks.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Trouble(Arc<Mutex<Option<String>>>);
+pub(super) struct Trouble(Arc<Mutex<Option<SecretTrouble>>>);
+
+/// What keeps a secret from being read or used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretTrouble {
+    pub why: String,
+    /// What the source holds does not work; otherwise it was not read, which may pass by itself.
+    pub refused: bool,
+}
 
 impl Trouble {
-    pub fn get(&self) -> Option<String> {
+    pub fn get(&self) -> Option<SecretTrouble> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns what it was before.
-    fn set(&self, trouble: Option<String>) -> Option<String> {
+    fn set(&self, trouble: Option<SecretTrouble>) -> Option<SecretTrouble> {
         std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), trouble)
     }
 }
@@ -84,7 +92,7 @@ impl Report {
     pub(super) fn failed(&mut self, error: &SecretError, have_one: bool) {
         self.count_failure();
         let consequence = consequence(have_one);
-        if self.is_news(error.to_string()) {
+        if self.is_news(error.to_string(), false) {
             tracing::warn!(secret = self.name, %error, "cannot read the secret; {consequence}");
         }
     }
@@ -93,7 +101,7 @@ impl Report {
     pub(super) fn refused(&mut self, reason: &str, have_one: bool) {
         self.count_failure();
         let consequence = consequence(have_one);
-        if self.is_news(reason.to_owned()) {
+        if self.is_news(reason.to_owned(), true) {
             tracing::error!(
                 secret = self.name,
                 reason,
@@ -104,7 +112,7 @@ impl Report {
 
     /// Nobody could say whether the changed value works.
     pub(super) fn undecided(&mut self) {
-        if self.is_news("unchecked".to_owned()) {
+        if self.is_news("unchecked".to_owned(), false) {
             tracing::warn!(
                 secret = self.name,
                 "the secret has changed but cannot be checked now; the last good value stays in use"
@@ -128,7 +136,8 @@ impl Report {
         self.metrics.secret_refresh_failures.with_label_values(&[&self.name]).inc();
     }
 
-    fn is_news(&mut self, trouble: String) -> bool {
+    fn is_news(&mut self, why: String, refused: bool) -> bool {
+        let trouble = SecretTrouble { why, refused };
         self.trouble.set(Some(trouble.clone())) != Some(trouble)
     }
 }

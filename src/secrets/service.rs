@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::keeper::Keeper;
-use super::report::{Ages, Report, Trouble};
+use super::report::{Ages, Report, SecretTrouble, Trouble};
 use super::{Checker, Pace, SecretRef, SecretWatch, Sources};
 use crate::clock::Clock;
 use crate::config;
@@ -156,7 +156,7 @@ impl Secrets {
     }
 
     /// What keeps the secret of this name from being read, or its newest value from being used.
-    pub fn trouble(&self, name: &str) -> Option<String> {
+    pub fn trouble(&self, name: &str) -> Option<SecretTrouble> {
         self.kept().get(name)?.trouble.get()
     }
 

@@ -42,7 +42,9 @@ pub(super) async fn list(
     }
     match doors.outbox().list(filter.state, limit).await {
         Ok(mut entries) => {
-            entries.iter_mut().for_each(|entry| doors.explain(entry));
+            for entry in &mut entries {
+                doors.explain(entry);
+            }
             answer::ok(serde_json::json!({"entries": entries}))
         }
         Err(error) => answer::store_error(&error),
@@ -128,6 +130,10 @@ impl Doors {
         if entry.state == EntryState::Waiting && entry.last_error.is_none() {
             let lane = LaneId { chat: entry.chat.clone(), topic: entry.topic.clone() };
             entry.last_error = self.delivery.hindrance(&lane).map(|hindrance| hindrance.why);
+        }
+        // Telegram's and Vault's own words may hold anything.
+        if let Some(why) = &mut entry.last_error {
+            *why = self.intake.scrubber.clean(why).into_owned();
         }
     }
 }

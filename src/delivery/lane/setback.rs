@@ -37,7 +37,6 @@ impl Worker {
             }
             Interruption::RateLimited => {
                 let why = "429: Telegram asked to wait";
-                self.hindered(why, false);
                 self.report_waiting(group, why, false);
                 let shared = &self.delivery.shared;
                 let (pace, clock) = (shared.paces.chat(number), shared.with.clock.now());

@@ -160,7 +160,8 @@ impl Desk {
     }
 
     /// Whether an event that was followed by others is a late copy, of an Alertmanager that lags behind:
-    /// each of its alerts has fired anew since. Otherwise the group is back in a state that it had.
+    /// some of its alerts have fired anew since, and none is newer. Otherwise the group is back in a
+    /// state that it had.
     fn is_outdated(
         &self,
         parcel: &Parcel,
@@ -175,11 +176,16 @@ impl Desk {
             .flat_map(|state| &state.alerts)
             .map(|alert| (alert.fingerprint.as_str(), alert.starts_at))
             .collect();
-        let newer = |alert: &Alert| {
-            starts.get(alert.fingerprint.as_str()).is_some_and(|start| *start > alert.starts_at)
-        };
         let event: Notification = pack::unpack(&parcel.body)?;
-        Ok(!event.alerts.is_empty() && event.alerts.iter().all(newer))
+        let known_since = |alert: &Alert| starts.get(alert.fingerprint.as_str()).copied();
+        let mut fired_anew = false;
+        for alert in &event.alerts {
+            match known_since(alert) {
+                Some(start) if start < alert.starts_at => return Ok(false),
+                start => fired_anew |= start.is_some_and(|start| start > alert.starts_at),
+            }
+        }
+        Ok(fired_anew)
     }
 
     /// Remembers an entry's events apart from it, so that their repetition is a duplicate when the

@@ -139,10 +139,10 @@ impl Desk {
                     params![class as i64, lease.entry.0],
                 )?;
             }
-            Settlement::Released { attempt } => self.release(lease.entry, attempt)?,
+            Settlement::Released { attempt } => self.release(lease.entry, attempt.as_deref())?,
             // What came meanwhile was never tried.
             Settlement::Dead { detail, .. } if out.news_at.is_some() => {
-                self.release(lease.entry, Some(detail))?;
+                self.release(lease.entry, Some(&detail))?;
             }
             Settlement::Dead { reason, detail } => self.die(lease.entry, &chat, reason, &detail)?,
         }
@@ -195,7 +195,7 @@ impl Desk {
     }
 
     /// The entry waits as before; `attempt` is what a try came back with.
-    fn release(&self, id: EntryId, attempt: Option<String>) -> Result<(), StoreError> {
+    fn release(&self, id: EntryId, attempt: Option<&str>) -> Result<(), StoreError> {
         self.change(
             "UPDATE entries SET leased = 0, attempts = attempts + ?, \
              last_error = coalesce(?, last_error) WHERE id = ?",

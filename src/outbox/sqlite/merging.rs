@@ -65,11 +65,9 @@ impl Desk {
             ],
         )?;
         let class = waiting.class.min(parcel.priority.class as i64);
-        let severity = match parcel.left_out {
-            // What it leaves out may be the worst.
-            true => waiting.severity.min(parcel.priority.severity),
-            false => parcel.priority.severity,
-        };
+        let severity = parcel.priority.severity;
+        // What it leaves out may be the worst.
+        let severity = if parcel.left_out { waiting.severity.min(severity) } else { severity };
         // The index over these two is left alone as long as they stay.
         if (severity, class) != (waiting.severity, waiting.class) {
             self.change(

@@ -26,6 +26,7 @@ for_every_store! {
     a_refire_or_another_status_is_another_event,
     a_group_that_is_back_in_an_earlier_state_is_no_duplicate,
     an_end_of_an_earlier_firing_is_a_late_copy_when_the_new_one_is_shown,
+    one_alert_that_fired_anew_makes_a_late_copy_of_its_groups_earlier_state,
     what_leaves_alerts_out_makes_its_group_no_less_urgent,
     the_same_event_after_the_window_is_news,
     an_event_shown_already_is_a_duplicate_too,
@@ -210,6 +211,17 @@ async fn an_end_of_an_earlier_firing_is_a_late_copy_when_the_new_one_is_shown(pl
     accept(&*store, submission("disk", &[refire])).await;
     show(&*store, &lease(&*store, &ops()).await, 1).await;
     assert_eq!(accept(&*store, submission("disk", &[ended("a")])).await, Fate::Duplicate);
+}
+
+async fn one_alert_that_fired_anew_makes_a_late_copy_of_its_groups_earlier_state(
+    place: &impl Place,
+) {
+    let store = place.open().await;
+    let early = submission("disk", &[fires("a"), fires("b")]);
+    accept(&*store, early.clone()).await;
+    let refire = nabat::alert::Alert { starts_at: at(5), ..fires("a") };
+    accept(&*store, submission("disk", &[refire, fires("b")])).await;
+    assert_eq!(accept(&*store, early).await, Fate::Duplicate);
 }
 
 async fn what_leaves_alerts_out_makes_its_group_no_less_urgent(place: &impl Place) {

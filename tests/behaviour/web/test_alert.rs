@@ -85,8 +85,7 @@ async fn what_waits_in_vain_until_somebody_acts_is_answered_at_once() {
 #[tokio::test]
 async fn what_stops_an_older_alert_of_the_lane_is_the_reason_for_the_test_alert_too() {
     let house = House::open(Setup::default()).await;
-    let older = house.webhook("/alertmanager/db", BODY).await;
-    assert_eq!(older.0, 200);
+    assert_eq!(house.webhook("/alertmanager/db", BODY).await.0, 200);
     let order = order(&house, "?timeout=5m", json!({"chat": "db"}));
     let ((status, said), ()) = tokio::join!(order, async {
         // Delivery speaks of the older one first.

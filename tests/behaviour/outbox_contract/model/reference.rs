@@ -112,11 +112,14 @@ impl Model {
         let seen = recent.iter().any(|(known, _)| *known == event);
         // The cards here show no alerts.
         let waits = self.waiting.get(&spot).map(|entry| &entry.alerts);
-        let fired_anew = |(name, (_, since)): (&usize, &(bool, i64))| {
-            let known = waits.and_then(|alerts| alerts.get(name));
-            known.is_some_and(|(_, later, _)| later > since)
-        };
-        if newest || (seen && said.alerts.iter().all(fired_anew)) {
+        let starts = said.alerts.iter().filter_map(|(name, (_, since))| {
+            let (_, known, _) = waits?.get(name)?;
+            Some(known.cmp(since))
+        });
+        let mut starts = starts.collect::<Vec<_>>();
+        starts.sort_unstable();
+        let outdated = starts.last().is_some_and(|most| most.is_gt()) && starts[0].is_ge();
+        if newest || (seen && outdated) {
             return Fate::Duplicate;
         }
         recent.push((event, now));
@@ -128,10 +131,8 @@ impl Model {
         entry.truncated = said.truncated;
         entry.put_on_top_of(&older);
         entry.merged += 1;
-        entry.severity = match said.truncated {
-            true => entry.severity.min(said.severity),
-            false => said.severity,
-        };
+        let before = if said.truncated { entry.severity } else { u8::MAX };
+        entry.severity = said.severity.min(before);
         entry.class = entry.class.min(said.class);
         if entry.leased.is_some() {
             entry.news_at.get_or_insert(now);
