@@ -49,12 +49,12 @@ pub struct Glance {
     pub severity: String,
     /// How many alerts fire, as far as they were listed.
     pub firing: u32,
-    /// Whether the group is over, as far as its sender told everything.
+    /// Whether nothing of the group is known to fire. What is unlisted may.
     pub ended: bool,
     /// How many are over.
     #[serde(default)]
     pub resolved: u32,
-    /// How many nobody reports any more; they did not end either.
+    /// How many nobody reports any more, or their sender left out; they did not end either.
     pub unlisted: u32,
     /// A later digest tells of it: what stood here is not true any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -71,27 +71,31 @@ impl Glance {
         let subject = Subject::new(scene, severities);
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let place = places::place(&subject);
+        // What its sender left out of a group that it calls resolved is as unknown as what nobody reports.
+        let unknown = subject.may_still_fire();
+        let left_out = if unknown { scene.state.truncated_alerts } else { 0 };
+        let left_out = usize::try_from(left_out).unwrap_or(usize::MAX);
         Self {
             name: line(&subject.name, MAX_NAME),
             also: places::also(&subject, &place),
             place,
             severity: subject.severity.to_owned(),
             firing: count(subject.firing_total),
-            ended: subject.firing_total == 0 && scene.state.is_complete(),
+            ended: subject.firing_total == 0 && (scene.state.is_complete() || unknown),
             resolved: count(subject.resolved_total),
-            unlisted: count(subject.unlisted_total),
+            unlisted: count(subject.unlisted_total.saturating_add(left_out)),
             moved: false,
         }
     }
 
-    /// How many alerts of what kind it has, where its sign does not say that: `(3)`, `(1, ✅ 2)`.
+    /// How many alerts of what kind it has, where its sign does not say that: `(3)`, `(1 · ✅ 2)`.
     fn counts(&self) -> String {
         let some = |sign: &str, number: u32| (number > 0).then(|| format!("{sign} {number}"));
         let others = [some("✅", self.resolved), some("❔", self.unlisted)].into_iter().flatten();
         let others: Vec<String> = others.filter(|_| self.firing > 0 && !self.moved).collect();
         if self.firing > 1 || !others.is_empty() {
             let firing = std::iter::once(self.firing.to_string());
-            format!("({})", firing.chain(others).collect::<Vec<_>>().join(", "))
+            format!("({})", firing.chain(others).collect::<Vec<_>>().join(" · "))
         } else {
             String::new()
         }

@@ -277,7 +277,8 @@ async fn alertmanager(http: &reqwest::Client, base: &Url) -> Outcome {
     };
     let status = answer.status();
     if status == reqwest::StatusCode::UNAUTHORIZED {
-        let remedy = "keep the URL with both in it elsewhere: url: {env: NAME} or {file: PATH}";
+        let remedy = "put the right ones into the URL, which then is kept elsewhere: \
+                      url: {env: NAME}, {file: PATH} or {vault: …}";
         return Outcome::bad(format!("{place} wants another user and password"), remedy);
     }
     match answer.json::<Status>().await {

@@ -59,7 +59,10 @@ fn write_summary(out: &mut String, config: &Config, source: &str, paint: Paint) 
         writeln!(out, "\n{}", paint.title("alertmanagers"))?;
         for (name, alertmanager) in &config.alertmanagers {
             match &alertmanager.url {
-                UrlSource::Known(url) => writeln!(out, "  {name}  {url}")?,
+                // A path or a query may hold a key.
+                UrlSource::Known(url) => {
+                    writeln!(out, "  {name}  {}", &url[..url::Position::BeforePath])?;
+                }
                 UrlSource::Secret(secret) => writeln!(out, "  {name}  URL from {}", place(secret))?,
             }
         }
@@ -193,7 +196,7 @@ routes
   └─ "my label"!="x" → me  template default, updates edit
 
 alertmanagers
-  main  http://alertmanager:9093/
+  main  http://alertmanager:9093
 "#;
         assert_eq!(shown(Paint { colours: false }), expected);
     }

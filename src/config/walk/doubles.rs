@@ -1,5 +1,7 @@
 //! Keys that are given twice in one map.
 
+use std::collections::HashMap;
+
 use super::{At, Walk, is_plain_name};
 use crate::config::yaml::{Entry, Value};
 
@@ -11,10 +13,12 @@ impl Walk<'_> {
         entries: &[Entry],
         may_show: impl Fn(&str) -> bool,
     ) {
-        for (index, entry) in entries.iter().enumerate() {
-            let Some(first) = entries[..index].iter().find(|first| first.key == entry.key) else {
+        let mut firsts = HashMap::with_capacity(entries.len());
+        for entry in entries {
+            let first = *firsts.entry(entry.key.as_str()).or_insert(entry);
+            if std::ptr::eq(first, entry) {
                 continue;
-            };
+            }
             let place = at.place.under(&entry.key, entry.line);
             let remedy = format!("keep one of them; the first is in line {}", first.line);
             if may_show(&entry.key) {

@@ -7,10 +7,6 @@ use serde_saphyr::budget::BudgetBreach;
 pub(super) fn told(error: &Error) -> String {
     let words = match error.without_snippet() {
         Error::AliasError { error, .. } => return told(error),
-        Error::DuplicateMappingKey { key: Some(key), .. } => {
-            return format!("{key} is given twice");
-        }
-        Error::DuplicateMappingKey { key: None, .. } => "a key is given twice",
         Error::Eof { .. } => "it ends too soon",
         Error::MultipleDocuments { .. } => "a second document begins (---), and only one is read",
         Error::UnknownAnchor { .. } => "an alias (*name) has no anchor (&name) before it",
@@ -22,7 +18,9 @@ pub(super) fn told(error: &Error) -> String {
             "a value is not what its tag (!!int, !!bool) says"
         }
         Error::NullIntoString { .. } | Error::Unexpected { .. } => "a key is no text",
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => "it is nested too deeply",
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            "it is nested too deeply, more than 40 levels"
+        }
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
@@ -41,7 +39,7 @@ fn shortened(text: &str) -> String {
     let text = text.split(" at line ").next().unwrap_or(text);
     let text = text.split("; ").next().unwrap_or(text);
     match text.trim_end_matches('.') {
-        "recursion limit exceeded" => "it is nested too deeply".to_owned(),
+        "recursion limit exceeded" => "it is nested too deeply, more than 40 levels".to_owned(),
         text => text.to_owned(),
     }
 }
@@ -69,8 +67,8 @@ mod tests {
             ("? [x]\n: y", "a key is no text"),
             ("~: 1", "a key is no text"),
             ("a: {b: 1", "unclosed bracket '{'"),
-            (&"[".repeat(3000), "it is nested too deeply"),
-            (&deep, "it is nested too deeply"),
+            (&"[".repeat(3000), "it is nested too deeply, more than 40 levels"),
+            (&deep, "it is nested too deeply, more than 40 levels"),
             (
                 &format!("a: &a [x, x]\n{laughs}"),
                 "it is far too large, with its aliases (*name) written out",

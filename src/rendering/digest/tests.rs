@@ -80,8 +80,8 @@ fn a_line_of_a_group_that_fires_counts_what_is_over_and_what_nobody_reports() {
     for (glance, line) in [
         (partly(1, 0, 0), "🟡 Down · a, b"),
         (partly(3, 0, 0), "🟡 Down · a, b (3)"),
-        (partly(1, 2, 0), "🟡 Down · a, b (1, ✅ 2)"),
-        (partly(3, 3001, 18), "🟡 Down · a, b (3, ✅ 3001, ❔ 18)"),
+        (partly(1, 2, 0), "🟡 Down · a, b (1 · ✅ 2)"),
+        (partly(3, 3001, 18), "🟡 Down · a, b (3 · ✅ 3001 · ❔ 18)"),
         (partly(0, 4, 0), "✅ Down · a, b"),
         (Glance { moved: true, ..partly(3, 1, 0) }, "↪ Down · a, b (3)"),
     ] {

@@ -1,6 +1,7 @@
 //! What is ordered, counted and named instead of listed.
 
 use super::*;
+use crate::rendering::Head;
 
 fn unlisted(instance: &str) -> Alert {
     Alert { unlisted: true, ..alert(instance, "critical") }
@@ -34,6 +35,10 @@ fn a_truncated_group_that_says_resolved_is_not_headed_as_that() {
     assert!(table.starts_with("<h3>❔ <b>HighCPU · "), "{table}");
     let minimal = Renderer::default().minimal(&scene(&state)).plain;
     assert_eq!(minimal, "❔ 7 alerts left out by the sender, may still fire · HighCPU");
+    let glance = Renderer::default().glance(&scene(&state));
+    assert!(!glance.fires() && glance.unlisted == 7, "{glance:?}");
+    let (line, _) = Renderer::default().digest(Head::Standing, &[glance], Language::EN);
+    assert!(line.plain.contains("\n❔ HighCPU · web-1"), "{}", line.plain);
 
     state.reason = Reason::AllAlertsResolved;
     assert!(text(&scene(&state)).starts_with("✅ RESOLVED · "), "the sender says so of all");

@@ -3,7 +3,8 @@
 //! Alertmanager compiles matchers with Go's `regexp`, whose syntax is RE2's. The crate's is close
 //! to it but not the same: `{` is a literal where it begins no repetition, `\Q…\E` quotes, `\d`,
 //! `\s`, `\w` and `\b` know ASCII only, and classes know neither nesting nor `&&`, `--` and `~~`.
-//! What Go takes is taken here and means the same; what it refuses is mostly refused, too. Every
+//! Nearly all that Go takes is taken here and means the same (not: flags given twice or none, what
+//! repeats nothing, surrogates); what it refuses is mostly refused, too. Every
 //! character that is not alphanumeric is written as its number, so that none gets a meaning in
 //! the crate that it has not in Go.
 

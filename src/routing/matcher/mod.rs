@@ -14,7 +14,7 @@ mod utf8;
 
 use std::fmt;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 /// How a matcher compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -139,14 +139,21 @@ fn escape(text: &str) -> String {
     text.replace('\\', r"\\").replace('\n', r"\n").replace('"', r#"\""#)
 }
 
+/// Bytes of an expression once compiled: letters of all scripts, repeated hundreds of times, fit.
+const MOST_COMPILED: usize = 64 << 20;
+
 fn compile(pattern: &str) -> Result<Regex, MatcherError> {
     let invalid = |reason: &str| MatcherError::Regex {
         pattern: pattern.to_owned(),
         reason: reason.to_owned(),
     };
     let ours = expression::translated(pattern).map_err(|reason| invalid(&reason))?;
+    let compiled = |text: &str| RegexBuilder::new(text).size_limit(MOST_COMPILED).build();
     // Alone first: anchoring must not make `a)(b` valid.
-    Regex::new(&ours).and_then(|_| Regex::new(&format!("^(?:{ours})$"))).map_err(|error| {
+    compiled(&ours).and_then(|_| compiled(&format!("^(?:{ours})$"))).map_err(|error| {
+        if matches!(error, regex::Error::CompiledTooBig(_)) {
+            return invalid("it becomes too large; let it repeat less often");
+        }
         // The first lines of a syntax error draw the pattern; the last one says what is wrong.
         let text = error.to_string();
         let reason = text.lines().last().unwrap_or_default().trim();

@@ -80,6 +80,7 @@ impl Suite {
                 strict_booleans: true,
                 // The walker reports them.
                 duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
+                non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
             },
         )
         .unwrap_or_default();
