@@ -98,7 +98,7 @@ async fn what_is_no_fitting_picture_is_left_out_and_the_text_stands() {
         _ => image("<svg>a script in disguise</svg>"),
     })
     .await;
-    let options = format!("images: {{allow: ['{}'], max_bytes: 1000}}", server.address);
+    let options = format!("images: {{allow: ['{}'], max_bytes: 1KiB}}", server.address);
     let stage = Stage::open(&options).await;
     let of = |path: &str| format!("http://{}{path}", server.address);
     stage.post("ops", &grafana(&[&of("/large"), &of("/page"), &of("/svg")])).await;

@@ -86,6 +86,7 @@ async fn what_waits_in_vain_until_somebody_acts_is_answered_at_once() {
 async fn what_stops_an_older_alert_of_the_lane_is_the_reason_for_the_test_alert_too() {
     let house = House::open(Setup::default()).await;
     assert_eq!(house.webhook("/alertmanager/db", BODY).await.0, 200);
+    house.woken().await;
     let order = order(&house, "?timeout=5m", json!({"chat": "db"}));
     let ((status, said), ()) = tokio::join!(order, async {
         // Delivery speaks of the older one first.
