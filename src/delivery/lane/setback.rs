@@ -32,7 +32,8 @@ impl Worker {
         match interruption {
             Interruption::Stopping | Interruption::NotStored => (quietly, Next::Again),
             Interruption::TokenRefused => {
-                self.report_waiting(group, REFUSED, true);
+                // A fresh one may be on its way.
+                self.report_waiting(group, REFUSED, false);
                 (quietly, Next::Again)
             }
             Interruption::RateLimited => {

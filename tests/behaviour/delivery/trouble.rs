@@ -261,24 +261,34 @@ async fn while_the_token_is_refused_nothing_is_lost_and_telegram_is_not_hammered
 }
 
 /// Orders a test alert, and returns what it says of the first chat.
-async fn test_alert(stage: &Stage, chat: &str) -> String {
+async fn test_alert(stage: &Stage, chat: &str, timeout: &str) -> String {
     let order = client()
-        .post(format!("{}/api/v1/test-alert?timeout=20s", stage.nabat.url))
+        .post(format!("{}/api/v1/test-alert?timeout={timeout}", stage.nabat.url))
         .json(&json!({"chat": chat}));
     let said: Value = order.send().await.unwrap().json().await.unwrap();
     said["results"][0]["error"].as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test]
+async fn a_test_alert_that_meets_a_rotated_token_waits_for_the_fresh_one() {
+    let (stage, file) = with_token_file().await;
+    std::fs::write(&file, FRESH).unwrap();
+    stage.sandbox.set_token(FRESH);
+    assert_eq!(test_alert(&stage, "boss", "20s").await, "", "it is shown");
+    assert_eq!(stage.sandbox.messages(BOSS).len(), 1);
+    assert_eq!(unauthorized(&stage).await, 1);
+}
+
+#[tokio::test]
 async fn a_test_alert_says_why_nothing_can_be_sent() {
     let (mut stage, file) = with_token_file().await;
     stage.sandbox.kick(OPS);
-    assert!(test_alert(&stage, "ops").await.contains("kicked"));
+    assert!(test_alert(&stage, "ops", "20s").await.contains("kicked"));
     stage.sandbox.set_token(FRESH);
-    let said = test_alert(&stage, "boss").await;
+    let said = test_alert(&stage, "boss", "2s").await;
     assert!(said.contains("401"), "{said}");
     let refused = unauthorized(&stage).await;
-    assert!(test_alert(&stage, "boss").await.contains("401"));
+    assert!(test_alert(&stage, "boss", "2s").await.contains("401"));
     assert_eq!(unauthorized(&stage).await, refused, "so soon nobody has put it right");
 
     assert_eq!(stage.stop().await, Some(0));
@@ -290,7 +300,7 @@ async fn a_test_alert_says_why_nothing_can_be_sent() {
     };
     let known = "no bot token: Telegram refuses it";
     eventually("the list says why", async || why().await.contains(known)).await;
-    assert!(test_alert(&stage, "boss").await.contains(known));
+    assert!(test_alert(&stage, "boss", "2s").await.contains(known));
     std::fs::write(&file, FRESH).unwrap();
     stage.nabat.process.signal("HUP");
     stage.shows_text(BOSS, "NabatTestAlert").await;
