@@ -7,10 +7,10 @@ use nabat::outbox::{EntryState, Outbox};
 use nabat::routing::Updates;
 use nabat::telegram::MessageId;
 
-use crate::ledger::Spot;
+use crate::ledger::{Named, Spot};
 use crate::model::Known;
 use crate::network::PLANTED;
-use crate::reading::Stands;
+use crate::reading::{Kind, Stands};
 use crate::run::Run;
 use crate::world::Process;
 
@@ -113,10 +113,23 @@ fn hidden(
 ) -> Vec<String> {
     let mut faults = Vec::new();
     let named = run.ledger.groups.get(spot);
+    let updates = run.world.setting.updates(&spot.0, spot.1);
     // Where each notification is a message of its own, that says what it lists and no more.
-    let each_alone = run.world.setting.updates(&spot.0, spot.1) == Updates::New;
+    let each_alone = updates == Updates::New;
+    // A card in the minimal form is not edited where it would say the same word for word.
+    let says_the_same = |named: &Named| named.by == Kind::Other && updates == Updates::Edit;
+    // What a dead letter of the newest state does not list, it would tell as not reported any more.
+    let newest = dead.is_some_and(|dead| {
+        dead.iter().all(|(alert, number)| {
+            known.alerts.get(alert).is_some_and(|last| last.number == *number)
+        })
+    });
     for (alert, last) in &known.alerts {
-        if dead.and_then(|dead| dead.get(alert)).is_some_and(|number| *number >= last.number) {
+        let died = match dead.and_then(|dead| dead.get(alert)) {
+            Some(number) => *number >= last.number,
+            None => newest && last.unlisted,
+        };
+        if died {
             continue;
         }
         let told = run.ledger.alerts.get(&(spot.clone(), *alert));
@@ -125,15 +138,16 @@ fn hidden(
         let said = told.is_some_and(|heard| {
             heard.what.number == last.number
                 && (known.was_truncated || heard.what.unlisted == last.unlisted)
+                // A dead letter that is older than all that is known.
+                || heard.what.unlisted && run.ledger.retried.contains(spot)
         });
         let in_digest =
             named.and_then(|named| named.true_at).is_some_and(|true_at| true_at >= last.at);
         // A line says how many of a group's alerts fire and not which. What fired and was over
         // before anybody was told changes nothing there, as long as others fire.
         let fires = last.number % 2 == 1 && !last.unlisted;
-        let unseen = !fires
-            && known.stands() == Stands::Fires
-            && named.is_some_and(|named| named.is_true(known));
+        let unseen = known.stands() == Stands::Fires
+            && named.is_some_and(|named| named.is_true(known) && (!fires || says_the_same(named)));
         let left_out = each_alone && last.unlisted;
         if !said && !in_digest && !unseen && !left_out {
             let told = told.map(|heard| (heard.what, heard.at));

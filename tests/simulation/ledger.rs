@@ -28,6 +28,8 @@ pub struct Heard {
 /// What was said of a group without its alerts, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Named {
+    /// What kind of message named it.
+    pub by: Kind,
     stands: Stands,
     /// How many fire.
     count: Option<usize>,
@@ -107,7 +109,8 @@ impl Ledger {
                 let spot = (chat.to_owned(), *group);
                 self.told.insert(spot.clone(), now);
                 let before = self.groups.get(&spot).and_then(|named| named.true_at);
-                let named = Named { stands: *stands, count: *count, at: now, true_at: before };
+                let (by, stands, count) = (said.kind, *stands, *count);
+                let named = Named { by, stands, count, at: now, true_at: before };
                 let is_true = model.known.get(&spot).is_some_and(|known| named.is_true(known));
                 let true_at = if is_true { Some(now) } else { before };
                 self.groups.insert(spot, Named { true_at, ..named });
@@ -178,7 +181,8 @@ impl Ledger {
         let merged = head.merged as usize;
         let counted = merged <= most && merged >= least.max(1);
         let age = now.saturating_sub(first);
-        let jumped = self.jumped >= first;
+        // It may count from the beginning.
+        let jumped = known.entry.first().is_some_and(|first| self.jumped >= *first);
         let timed = jumped
             || (head.late && oldest >= LATE_AFTER)
             || (!head.late && age <= LATE_AFTER + IN_FLIGHT);

@@ -153,10 +153,14 @@ fn named(text: &str, is_list: bool) -> Vec<(usize, Stands, Option<usize>)> {
         for (at, _) in line.match_indices("Grp") {
             if let Some(group) = line.get(at + 3..at + 7).and_then(|digits| digits.parse().ok()) {
                 let count = if is_list {
-                    // `Grp0012 (2)`; nothing behind one that has one alert.
+                    // `Grp0012 (2)`, or `Grp0012 (2 · ✅ 1)` where one of its alerts is over;
+                    // nothing behind one that has one alert.
                     let rest = line[at + 7..].trim_start_matches([' ', '·']);
-                    let count = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-                    Some(count.and_then(|(count, _)| count.parse().ok()).unwrap_or(1))
+                    let count =
+                        rest.strip_prefix('(').and_then(|rest| rest.split([' ', ')']).next());
+                    Some(
+                        count.map_or(1, |count| count.parse().unwrap_or_else(|_| panic!("{line}"))),
+                    )
                 } else {
                     // `FIRING 2 · Grp0012`
                     let before = line[..at].trim_end_matches([' ', '·']);

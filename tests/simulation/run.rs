@@ -21,8 +21,8 @@ use crate::model::Model;
 use crate::setting::Setting;
 use crate::world::World;
 
-/// Events that a failure shows.
-const KEPT: usize = 250;
+/// Events that a failure shows: the last ones, played again with its seed it shows all.
+const KEPT: usize = 60;
 /// When the trouble is over, everything must be said within this time: the longest parking is
 /// half an hour and a fifth, and a storm's messages follow it at the slowest pace.
 const DRAINED: Duration = Duration::from_hours(3);
