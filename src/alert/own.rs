@@ -4,13 +4,14 @@ use jiff::Timestamp;
 
 use super::{Alert, GroupId, Labels, Notification, Reason, Source, Status};
 
-/// A group of one alert that nabat fires. The severity is critical: it is always about alerts
-/// that may not arrive.
+/// A group of one alert that nabat fires.
 #[derive(Debug, Clone)]
 pub struct Own<'a> {
     /// Tells the group from nabat's others, and stays the same over restarts.
     pub key: String,
     pub alertname: &'a str,
+    /// Critical when it is about alerts that may not arrive.
+    pub severity: &'a str,
     /// What it is about: one label more, by name and value.
     pub about: (&'a str, &'a str),
     /// Annotations by name and text.
@@ -28,7 +29,8 @@ impl Own<'_> {
         let words = |pairs: &[(&str, &str)]| -> Labels {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
-        let labels = words(&[("alertname", self.alertname), self.about, ("severity", "critical")]);
+        let labels =
+            words(&[("alertname", self.alertname), self.about, ("severity", self.severity)]);
         let annotations = words(self.says);
         Notification {
             group: Self::group(&self.key),

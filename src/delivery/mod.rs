@@ -51,7 +51,7 @@ pub struct DeliveryOptions {
     pub new_card_after: Duration,
     /// The severities that the installation knows, worst first.
     pub severities: Severities,
-    /// Where nabat tells that a chat can't be reached.
+    /// Where nabat tells that a chat can't be reached, or goes by another number.
     pub fallback: Option<LaneId>,
     /// Fetches the pictures of alerts; without it none are shown.
     pub images: Option<Arc<Images>>,
@@ -96,6 +96,8 @@ struct Shared {
     /// One for each lane that has a digest's groups unpacked, before it tells of them and behind it.
     gathering: Semaphore,
     settling: Semaphore,
+    /// Whoever tells of moved chats.
+    moves: tokio::sync::Mutex<()>,
     tables: tables::Tables,
     /// Chats in which nabat may not pin, as far as it was told.
     unpinnable: Mutex<HashSet<ChatId>>,
@@ -161,6 +163,7 @@ impl Delivery {
             lanes: Mutex::default(),
             gathering: Semaphore::new(lane::GATHER_AT_ONCE),
             settling: Semaphore::new(lane::SETTLE_AT_ONCE),
+            moves: tokio::sync::Mutex::default(),
             tables: tables::Tables::default(),
             photos: Arc::new(Semaphore::new(photos::MOST_AT_ONCE)),
             unpinnable: Mutex::default(),
@@ -178,7 +181,15 @@ impl Delivery {
         for lane in self.shared.with.outbox.lanes().await? {
             self.wake(&lane);
         }
+        self.look_at_moves();
         Ok(())
+    }
+
+    /// Tells soon of chats that moved, and of those whose configuration knows it by now.
+    pub fn look_at_moves(&self) {
+        let delivery = self.clone();
+        let tell = async move { delivery.tell_of_moves().await };
+        drop(self.shared.with.tasks.spawn("moves", tell));
     }
 
     /// Something waits in the lane.

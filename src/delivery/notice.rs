@@ -2,36 +2,118 @@
 
 use std::sync::Arc;
 
-use crate::alert::{Notification, Own, Status};
+use jiff::Timestamp;
+
+use crate::alert::{Own, Status};
 use crate::outbox::{Class, Priority, Submission};
 use crate::rendering::Language;
-use crate::routing::{Destination, LaneId, Updates};
+use crate::routing::{ChatAlias, Destination, LaneId, Updates};
+use crate::telegram::ChatId;
 
 use super::Delivery;
+
+/// What the fallback chat is told about a lane that can't be reached is one group.
+fn unreachable_key(lane: &LaneId) -> String {
+    format!("unreachable/{lane}")
+}
+
+/// What it is told about a chat whose configured number is an old one is another.
+fn moved_key(chat: &ChatAlias) -> String {
+    format!("moved/{chat}")
+}
 
 impl Delivery {
     /// Tells the fallback chat that a lane can't be reached, or can again. False when that
     /// could not be stored; nothing to tell counts as told.
-    pub(super) async fn tell_fallback(&self, lane: &LaneId, why: &str, status: Status) -> bool {
-        let with = &self.shared.with;
-        let Some(fallback) = with.options.load().fallback.clone() else { return true };
+    pub(super) async fn tell_unreachable(&self, lane: &LaneId, why: &str, status: Status) -> bool {
+        let Some((fallback, language)) = self.fallback() else { return true };
         if fallback == *lane {
             return true;
         }
+        let name = lane.to_string();
+        let own = Own {
+            key: unreachable_key(lane),
+            alertname: "NabatChatUnreachable",
+            severity: "critical",
+            about: ("chat", &name),
+            says: &[
+                ("summary", &language.say("chat_unreachable", &[&name])),
+                ("description", why),
+                ("action", &language.say("chat_unreachable_action", &[])),
+            ],
+        };
+        self.tell(&fallback, &own, status).await
+    }
+
+    /// Whether the fallback chat believes that a lane can't be reached; a former process may have
+    /// told it.
+    pub(super) async fn is_told(&self, lane: &LaneId) -> bool {
+        let Some((fallback, _)) = self.fallback() else { return false };
+        self.told_since(&fallback, &unreachable_key(lane)).await.is_some()
+    }
+
+    /// Tells the fallback chat of chats that go by another number than their configuration says,
+    /// and of those that no longer do, as far as it does not know.
+    pub(super) async fn tell_of_moves(&self) {
+        let _one_at_a_time = self.shared.moves.lock().await;
+        let with = &self.shared.with;
+        for alias in with.chats.aliases() {
+            // A number that is a secret may not be known yet.
+            let Some(from) = with.chats.get(&alias).and_then(|chat| chat.number.get()) else {
+                continue;
+            };
+            let to = with.chats.follow(from);
+            if from != to {
+                tracing::warn!(
+                    chat = %alias, %from, %to,
+                    "the group became a supergroup; nabat goes on there. Set chats.{alias}.id to {to}"
+                );
+            }
+            self.tell_of_move(&alias, from, to).await;
+        }
+    }
+
+    async fn tell_of_move(&self, alias: &ChatAlias, from: ChatId, to: ChatId) {
+        let Some((fallback, language)) = self.fallback() else { return };
+        let believes = self.told_since(&fallback, &moved_key(alias)).await.is_some();
+        let status = match (from != to, believes) {
+            (true, false) => Status::Firing,
+            (false, true) => Status::Resolved,
+            _ => return,
+        };
+        let [name, from, to] = [alias.to_string(), from.to_string(), to.to_string()];
+        let own = Own {
+            key: moved_key(alias),
+            alertname: "NabatChatMoved",
+            severity: "warning",
+            about: ("chat", &name),
+            says: &[
+                ("summary", &language.say("chat_moved", &[&name])),
+                ("description", &language.say("chat_moved_why", &[&from, &to])),
+                ("action", &language.say("chat_moved_action", &[&name, &to])),
+            ],
+        };
+        self.tell(&fallback, &own, status).await;
+    }
+
+    /// Where nabat tells of itself, and in which language.
+    fn fallback(&self) -> Option<(LaneId, Language)> {
+        let with = &self.shared.with;
+        let fallback = with.options.load().fallback.clone()?;
+        let language = with.chats.get(&fallback.chat).map(|chat| chat.language).unwrap_or_default();
+        Some((fallback, language))
+    }
+
+    /// False when it could not be stored.
+    async fn tell(&self, fallback: &LaneId, own: &Own<'_>, status: Status) -> bool {
+        let with = &self.shared.with;
         let now = with.clock.now();
         let since = match status {
             Status::Firing => None,
-            Status::Resolved => self.told_since(&fallback, lane).await,
+            Status::Resolved => self.told_since(fallback, &own.key).await,
         };
-        let language = with.chats.get(&fallback.chat).map(|chat| chat.language).unwrap_or_default();
         let submission = Submission {
-            notification: Arc::new(unreachable(
-                lane,
-                why,
-                status,
-                (since.unwrap_or(now), now),
-                language,
-            )),
+            notification: Arc::new(own.notification(status, since.unwrap_or(now), now)),
             destinations: vec![Destination {
                 lane: fallback.clone(),
                 by_label: false,
@@ -39,12 +121,15 @@ impl Delivery {
                 updates: Updates::Thread,
                 buttons: None,
             }],
-            priority: Priority { severity: 0, class: Class::News },
+            priority: Priority {
+                severity: with.options.load().severities.rank_of(own.severity),
+                class: Class::News,
+            },
             at: now,
         };
         match with.outbox.accept(submission).await {
             Ok(_) => {
-                self.wake(&fallback);
+                self.wake(fallback);
                 true
             }
             Err(error) => {
@@ -53,50 +138,15 @@ impl Delivery {
             }
         }
     }
-}
 
-impl Delivery {
-    /// Whether the fallback chat believes that a lane can't be reached; a former process may have
-    /// told it.
-    pub(super) async fn is_told(&self, lane: &LaneId) -> bool {
-        let Some(fallback) = self.shared.with.options.load().fallback.clone() else { return false };
-        self.told_since(&fallback, lane).await.is_some()
-    }
-
-    /// Since when the fallback chat believes that a lane can't be reached, if it does.
-    async fn told_since(&self, fallback: &LaneId, lane: &LaneId) -> Option<jiff::Timestamp> {
-        match self.shared.with.outbox.latest(fallback, &Own::group(&key(lane))).await {
+    /// Since when the fallback chat believes what it was told under a key, if it does.
+    async fn told_since(&self, fallback: &LaneId, key: &str) -> Option<Timestamp> {
+        match self.shared.with.outbox.latest(fallback, &Own::group(key)).await {
             Ok(latest) => latest?.firing().next().map(|alert| alert.starts_at),
             Err(error) => {
-                tracing::warn!(%lane, %error, "it is not known what the fallback chat was told");
+                tracing::warn!(%key, %error, "it is not known what the fallback chat was told");
                 None
             }
         }
     }
-}
-
-/// What the fallback chat is told about a lane is one group.
-fn key(lane: &LaneId) -> String {
-    format!("unreachable/{lane}")
-}
-
-fn unreachable(
-    lane: &LaneId,
-    why: &str,
-    status: Status,
-    (since, now): (jiff::Timestamp, jiff::Timestamp),
-    language: Language,
-) -> Notification {
-    let name = lane.to_string();
-    let own = Own {
-        key: key(lane),
-        alertname: "NabatChatUnreachable",
-        about: ("chat", &name),
-        says: &[
-            ("summary", &language.say("chat_unreachable", &[&name])),
-            ("description", why),
-            ("action", &language.say("chat_unreachable_action", &[])),
-        ],
-    };
-    own.notification(status, since, now)
 }

@@ -285,6 +285,7 @@ impl Heartbeats {
             let own = Own {
                 key: key(name),
                 alertname: "NabatHeartbeatMissing",
+                severity: "critical",
                 about: ("heartbeat", name),
                 says: &[
                     ("summary", &language.say("heartbeat_missing", &[name])),

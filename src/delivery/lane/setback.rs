@@ -88,7 +88,8 @@ impl Worker {
         }
         let since = *self.trouble.parked_since.get_or_insert(now);
         if !self.trouble.told {
-            self.trouble.told = self.delivery.tell_fallback(&self.lane, why, Status::Firing).await;
+            self.trouble.told =
+                self.delivery.tell_unreachable(&self.lane, why, Status::Firing).await;
         }
         // An entry may be old because something else was wrong before.
         if now - since < dead_after {
@@ -147,15 +148,11 @@ impl Worker {
 
     pub(super) async fn chat_moved(&self, from: ChatId, to: ChatId) {
         let with = &self.delivery.shared.with;
-        tracing::warn!(
-            lane = %self.lane, %from, %to,
-            "the group became a supergroup; nabat goes on there. Set chats.{}.id to {to}",
-            self.lane.chat
-        );
         with.chats.moved(from, to);
         if let Err(error) = with.outbox.remember_migration(from, to).await {
             tracing::warn!(%error, "the chat's new id could not be kept");
         }
+        self.delivery.tell_of_moves().await;
     }
 
     pub(super) fn fail(&mut self, why: &str, first: Duration, longest: Duration) {
@@ -183,7 +180,7 @@ impl Worker {
         let first = !std::mem::replace(&mut self.reached, true);
         if before.told || (first && self.delivery.is_told(&self.lane).await) {
             let why = "it can be written to again";
-            self.delivery.tell_fallback(&self.lane, why, Status::Resolved).await;
+            self.delivery.tell_unreachable(&self.lane, why, Status::Resolved).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Chats that move, close, shut the bot out, or are configured no more.
 
-use nabat::sandbox::{Access, ChatKind, Fault, Limits, Trouble};
+use nabat::sandbox::{Access, ChatKind, Fault, Limits, Sandbox, Trouble};
 use nabat::telegram::{ChatId, TopicId};
 
 use crate::support::eventually;
@@ -24,6 +24,37 @@ async fn a_group_that_became_a_supergroup_is_followed_also_after_a_restart() {
     stage.post("ops", &webhook("NetDown", &["sw1"])).await;
     stage.shows_text(OPS, "NetDown").await;
     assert_eq!(stage.requests(OLD).len(), 1, "the old id is not asked again");
+}
+
+#[tokio::test]
+async fn the_fallback_chat_hears_of_a_move_until_the_configuration_knows_it() {
+    const OLD: ChatId = ChatId(-4242);
+    let sandbox = sandbox(Limits::Real);
+    sandbox.add_chat(OLD, ChatKind::Group, "ops");
+    sandbox.migrate_chat(OLD, OPS);
+    let configured = |sandbox: &Sandbox, ops: ChatId| {
+        let chats = format!("  ops: {{id: {ops}}}\n  boss: {{id: {BOSS}}}");
+        configuration(sandbox, &chats, "fallback_chat: boss")
+    };
+    let text = configured(&sandbox, OLD);
+    let mut stage = Stage::with(sandbox, text).await;
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    let told = stage.shows_text(BOSS, "NabatChatMoved").await.remove(0);
+    assert!(told.text.contains(&format!("set chats.ops.id to {OPS}")), "{}", told.text);
+
+    // Neither another alert nor another process tells it again.
+    stage.drained().await;
+    assert_eq!(stage.stop().await, Some(0));
+    stage.restart().await;
+    stage.post("ops", &webhook("NetDown", &["sw1"])).await;
+    stage.shows_text(OPS, "NetDown").await;
+    stage.drained().await;
+    assert_eq!(stage.sandbox.messages(BOSS).len(), 1);
+
+    let text = configured(&stage.sandbox, OPS);
+    stage.rewrite(text);
+    stage.go_on_at_once().await;
+    stage.shows(BOSS, |shown| shown[0].text.contains("RESOLVED")).await;
 }
 
 #[tokio::test]
