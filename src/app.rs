@@ -130,7 +130,7 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let token = token::Keeper::new(&options, &metrics, client.clone(), &back);
     let kept = token.keep(&config);
     let chats = Arc::new(Chats::new(kept.chats, outbox.migrations().await?));
-    let topics = Arc::new(TopicBook::new(outbox.topics().await?));
+    let topics = Arc::new(TopicBook::new(chats.clone(), outbox.topics().await?));
     let present = Arc::new(Present::new(config.clone(), topics.clone()));
     let delivery = Delivery::new(Surroundings {
         outbox: outbox.clone(),

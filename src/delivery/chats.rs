@@ -76,6 +76,12 @@ impl Chats {
         self.book.load().get(alias).cloned()
     }
 
+    /// The number that a chat goes by now, when it is known.
+    pub fn number(&self, alias: &ChatAlias) -> Option<ChatId> {
+        let configured = self.book.load().get(alias)?.number.get()?;
+        Some(self.follow(configured))
+    }
+
     /// The configured aliases, sorted.
     pub fn aliases(&self) -> Vec<ChatAlias> {
         let mut aliases: Vec<_> = self.book.load().keys().cloned().collect();

@@ -1,11 +1,12 @@
 //! The topics that nabat makes by itself: which there are, and how many there may be.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Chats;
 use crate::routing::{ChatAlias, TopicName};
 use crate::telegram::{ChatId, TopicId};
 
@@ -18,8 +19,9 @@ pub const REFUSAL: Duration = Duration::from_hours(1);
 const MISSES: u32 = 3;
 
 /// What is known of them; the store remembers the numbers beside.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TopicBook {
+    chats: Arc<Chats>,
     pages: Mutex<Pages>,
 }
 
@@ -39,9 +41,9 @@ struct Made {
 }
 
 impl TopicBook {
-    /// Starts with what the store remembers.
-    pub fn new(remembered: Vec<(ChatId, TopicName, TopicId)>) -> Self {
-        let book = Self::default();
+    /// Starts with what the store remembers. `chats` know the numbers of chats.
+    pub fn new(chats: Arc<Chats>, remembered: Vec<(ChatId, TopicName, TopicId)>) -> Self {
+        let book = Self { chats, pages: Mutex::default() };
         for (chat, name, number) in remembered {
             book.made(chat, &name, number);
         }
@@ -51,12 +53,18 @@ impl TopicBook {
     /// Whether notifications may be sent to a topic of this name: it is there already, or there
     /// may be one more. The answer for a name stays the same until the program ends.
     pub fn admits(&self, alias: &ChatAlias, name: &TopicName) -> bool {
+        let chat = self.chats.number(alias);
         let mut pages = self.pages();
-        if pages.made.keys().any(|(_, made)| made == name) {
+        let Pages { made, admitted, .. } = &mut *pages;
+        let admitted = admitted.entry(alias.clone()).or_default();
+        let is_made =
+            |name: &TopicName| chat.is_some_and(|chat| made.contains_key(&(chat, name.clone())));
+        if admitted.contains(name) || is_made(name) {
             return true;
         }
-        let admitted = pages.admitted.entry(alias.clone()).or_default();
-        admitted.contains(name) || (admitted.len() < MOST && admitted.insert(name.clone()))
+        let there = made.keys().filter(|(known, _)| Some(*known) == chat).count();
+        let more = admitted.iter().filter(|name| !is_made(name)).count();
+        there + more < MOST && admitted.insert(name.clone())
     }
 
     /// The number of a topic that was made.
@@ -115,9 +123,29 @@ impl TopicBook {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
+    use crate::delivery::{Chat, ChatNumber, Sound};
+    use crate::rendering::Language;
 
     const CHAT: ChatId = ChatId(-1_001);
+
+    /// One chat, `ops`.
+    fn chats() -> Arc<Chats> {
+        let ops = Chat {
+            number: ChatNumber::Known(CHAT),
+            language: Language::default(),
+            timezone: TimeZone::UTC,
+            tg_time: false,
+            buttons: Vec::new(),
+            rich: false,
+            sound: Sound::default(),
+            pin: Vec::new(),
+            storm_threshold: Duration::from_secs(30),
+        };
+        Arc::new(Chats::new([(ChatAlias("ops".into()), ops)].into(), Vec::new()))
+    }
 
     fn name(text: &str) -> TopicName {
         TopicName::new(text).unwrap()
@@ -125,20 +153,32 @@ mod tests {
 
     #[test]
     fn a_label_without_end_gets_fifty_topics_and_those_that_are_there_stay() {
-        let book = TopicBook::new(vec![(CHAT, name("db"), TopicId(7))]);
+        let book = TopicBook::new(chats(), vec![(CHAT, name("db"), TopicId(7))]);
         let ops = ChatAlias("ops".into());
         let admitted =
             (0..1000).filter(|value| book.admits(&ops, &name(&value.to_string()))).count();
-        assert_eq!(admitted, MOST);
+        assert_eq!(admitted, MOST - 1, "one is there");
         assert!(book.admits(&ops, &name("0")), "the same answer as before");
         assert!(book.admits(&ops, &name("db")), "it is remembered");
         assert!(!book.admits(&ops, &name("web")));
         assert!(book.admits(&ChatAlias("web".into()), &name("web")), "another chat's room");
+        // When it is made at last, it is counted once.
+        book.made(CHAT, &name("0"), TopicId(8));
+        assert!(!book.admits(&ops, &name("web")));
+    }
+
+    #[test]
+    fn a_restart_makes_no_room_for_more_topics() {
+        let made = (0..50).map(|number| (CHAT, name(&number.to_string()), TopicId(number + 2)));
+        let book = TopicBook::new(chats(), made.collect());
+        let ops = ChatAlias("ops".into());
+        assert!(book.admits(&ops, &name("49")));
+        assert!(!book.admits(&ops, &name("50")));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_chat_gets_no_more_topics_than_it_may_and_a_refusal_is_respected_for_an_hour() {
-        let book = TopicBook::default();
+        let book = TopicBook::new(chats(), Vec::new());
         for number in 0..50 {
             assert!(book.may_make(CHAT, Instant::now()), "{number}");
             book.made(CHAT, &name(&format!("topic {number}")), TopicId(number + 2));
@@ -157,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_topic_is_forgotten_when_it_is_missed_three_times_in_a_row() {
-        let book = TopicBook::new(vec![(CHAT, name("db"), TopicId(7))]);
+        let book = TopicBook::new(chats(), vec![(CHAT, name("db"), TopicId(7))]);
         let send = |times: u32| -> Vec<bool> {
             (0..times).map(|_| book.missed(CHAT, &name("db"))).collect()
         };

@@ -105,7 +105,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let knock = is_webhook(&request).then(|| Knock::new(&request, &self.books));
+        let knock = Knock::of(&request, &self.books);
         let books = Arc::clone(&self.books);
         let answering = self.site.call(request);
         Box::pin(async move {
@@ -118,12 +118,9 @@ where
     }
 }
 
-/// Whether somebody meant to send a webhook, or looks at where it would go.
-fn is_webhook<B>(request: &Request<B>) -> bool {
-    let path = request.uri().path();
-    path == "/alertmanager"
-        || path.starts_with("/alertmanager/")
-        || (path == "/" && request.method() == Method::POST)
+/// Whether nabat has doors of other kinds at such paths.
+fn is_nabats(path: &str) -> bool {
+    ["/-/", "/api/v1/"].iter().any(|doors| path.starts_with(doors))
 }
 
 /// A webhook that is not answered yet. When it is dropped, it never will be.
@@ -134,10 +131,18 @@ struct Knock {
 }
 
 impl Knock {
-    fn new<B>(request: &Request<B>, books: &Arc<Books>) -> Self {
+    /// Nothing when the request is none. What is posted to a path that there is not was meant to be
+    /// one: who mistyped the URL must find it here.
+    fn of<B>(request: &Request<B>, books: &Arc<Books>) -> Option<Self> {
+        let path = request.uri().path();
+        let is_webhook = path == "/alertmanager" || path.starts_with("/alertmanager/");
+        let is_lost = || request.method() == Method::POST && !is_nabats(path);
+        if !is_webhook && !is_lost() {
+            return None;
+        }
         let peer = request.extensions().get().map(|ConnectInfo(peer)| *peer);
-        let path = books.intake.scrubber.clean_address(request.uri().path()).into_owned();
-        Self { books: Some(Arc::clone(books)), peer, path }
+        let path = books.intake.scrubber.clean_address(path).into_owned();
+        Some(Self { books: Some(Arc::clone(books)), peer, path })
     }
 
     /// The peer's address, or nothing where the server knows none.

@@ -114,6 +114,7 @@ pub fn router(doors: Doors) -> axum::Router {
         .route("/api/v1/outbox", get(outbox::list))
         .route("/api/v1/outbox/rejected", get(outbox::rejected))
         .route("/api/v1/outbox/{id}", get(outbox::show).delete(outbox::drop_entry))
+        .route("/api/v1/outbox/retry", post(outbox::try_now))
         .route("/api/v1/outbox/{id}/retry", post(outbox::retry))
         .route("/api/v1/test-alert", post(test_alert::test_alert))
         .with_state(Arc::new(doors))

@@ -107,6 +107,24 @@ pub(super) async fn retry(State(doors): State<Arc<Doors>>, Path(id): Path<String
     }
 }
 
+/// Has everything that waits tried now, whatever pause its failures have earned it.
+pub(super) async fn try_now(State(doors): State<Arc<Doors>>) -> Response {
+    match doors.outbox().lanes().await {
+        Ok(lanes) => {
+            for lane in &lanes {
+                doors.intake.wake.urge(lane);
+            }
+            let lanes: Vec<_> = lanes
+                .iter()
+                .map(|lane| serde_json::json!({"chat": lane.chat, "topic": lane.topic}))
+                .collect();
+            tracing::info!(lanes = lanes.len(), "what waits is tried now, as a person asked");
+            answer::ok(serde_json::json!({"lanes": lanes}))
+        }
+        Err(error) => answer::store_error(&error),
+    }
+}
+
 pub(super) async fn drop_entry(
     State(doors): State<Arc<Doors>>,
     Path(id): Path<String>,

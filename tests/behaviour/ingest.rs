@@ -266,21 +266,26 @@ async fn a_look_at_the_webhook_with_a_browser_explains_how_to_set_it_up() {
 #[tokio::test]
 async fn what_knocks_at_the_wrong_door_is_counted_and_kept_too() {
     let house = House::open(Setup::default()).await;
+    house.webhook("/webhook", BODY).await;
     house.webhook("/", BODY).await;
     house.ask("PUT", "/alertmanager").await;
+    // Doors of another kind, and a look at what there is not.
+    house.ask("POST", "/api/v1/outbox/77/retry").await;
+    house.ask("GET", "/webhook").await;
     let (status, said) = house.webhook("/alertmanager/%FF", BODY).await;
     assert_eq!((status, &said["status"]), (400, &json!("error")));
     let foreign =
         house.http.post(house.url("/alertmanager")).header("sec-fetch-site", "cross-site");
     assert_eq!(answer(foreign).await.0, 403);
-    let kept = house.rejected(4).await;
+    let kept = house.rejected(5).await;
     let mut codes: Vec<u16> = kept.iter().map(|one| one.code).collect();
     codes.sort_unstable();
-    assert_eq!(codes, [400, 403, 404, 405]);
+    assert_eq!(codes, [400, 403, 404, 404, 405]);
     assert!(kept.iter().any(|one| one.reason.contains("webhook's path is /alertmanager")));
-    for code in ["400", "403", "404", "405"] {
+    assert!(kept.iter().any(|one| one.reason.contains("nothing at /webhook")));
+    for (code, times) in [("400", 1), ("403", 1), ("404", 2), ("405", 1)] {
         let counted = house.metrics.webhooks_received.with_label_values(&["unknown", code]).get();
-        assert_eq!(counted, 1, "{code}");
+        assert_eq!(counted, times, "{code}");
     }
 }
 

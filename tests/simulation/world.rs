@@ -151,7 +151,7 @@ impl World {
         // A lane sends one message at a time, and the lanes of a chat one after the other.
         self.cut += outbox.cut_sends().values().sum::<u64>().min(self.setting.chats.len() as u64);
         let dynamic: Arc<dyn Outbox> = outbox.clone();
-        let chats = Chats::new(self.book(), outbox.migrations().await.unwrap());
+        let chats = Arc::new(Chats::new(self.book(), outbox.migrations().await.unwrap()));
         let delivery = Delivery::new(Surroundings {
             outbox: dynamic.clone(),
             client: Arc::new(ArcSwap::from_pointee(Client::in_process(
@@ -159,8 +159,8 @@ impl World {
                 TIMEOUT,
             ))),
             bot: Bot::new(self.token.subscribe(), Arc::new(|| {}), Arc::new(|| None)),
-            chats: Arc::new(chats),
-            topics: Arc::new(TopicBook::new(outbox.topics().await.unwrap())),
+            chats: chats.clone(),
+            topics: Arc::new(TopicBook::new(chats, outbox.topics().await.unwrap())),
             renderer: RENDERER.clone(),
             metrics: metrics.clone(),
             clock: self.clock.clone(),

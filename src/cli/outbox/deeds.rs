@@ -84,7 +84,7 @@ pub async fn each(deed: Deed, ids: &[i64], nabat: &Nabat) -> anyhow::Result<bool
 }
 
 /// Retries page after page, until there are no dead letters but those that died once more and those
-/// that nabat does not retry. Returns whether it retried all.
+/// that nabat does not retry; then has tried what waits anyhow. Returns whether it retried all.
 pub async fn retry_all(nabat: &Nabat) -> anyhow::Result<bool> {
     let mut tried = BTreeSet::new();
     let mut left: BTreeMap<String, usize> = BTreeMap::new();
@@ -106,6 +106,7 @@ pub async fn retry_all(nabat: &Nabat) -> anyhow::Result<bool> {
     if tried.is_empty() {
         say("there are no dead letters")?;
     }
+    try_what_waits(nabat).await?;
     for (why, count) in &left {
         let letters = if *count == 1 { "letter is" } else { "letters are" };
         complain(format_args!("nabat: {count} dead {letters} left: {why}"));
@@ -114,6 +115,22 @@ pub async fn retry_all(nabat: &Nabat) -> anyhow::Result<bool> {
         complain("nabat: these are the oldest; those behind them were not tried");
     }
     Ok(left.is_empty() && !more_behind)
+}
+
+/// Has everything that waits tried now, and says in which chats that is.
+async fn try_what_waits(nabat: &Nabat) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Lane {
+        chat: String,
+    }
+    let mut answer = nabat.get(Method::POST, "/api/v1/outbox/retry").await?;
+    let lanes: Vec<Lane> = read(answer["lanes"].take())?;
+    let chats: BTreeSet<String> = lanes.into_iter().map(|lane| lane.chat).collect();
+    if !chats.is_empty() {
+        let chats = chats.into_iter().collect::<Vec<_>>().join(", ");
+        say(&format!("what waits is tried now: {chats}"))?;
+    }
+    Ok(())
 }
 
 /// The oldest dead letters.

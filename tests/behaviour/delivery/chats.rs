@@ -143,7 +143,7 @@ async fn what_is_too_old_for_an_unreachable_chat_dies_visibly_and_can_be_revived
 /// A parked chat waits for half a minute and more; a person who has mended it does not.
 #[tokio::test]
 async fn a_retry_and_a_reload_by_a_person_end_the_pause_of_a_parked_chat() {
-    for by in ["retry", "reload"] {
+    for by in ["retry", "retry of all", "reload"] {
         let stage = Stage::open("").await;
         stage.sandbox.kick(OPS);
         stage.post("ops", &webhook("DiskFull", &["db1"])).await;
@@ -156,6 +156,7 @@ async fn a_retry_and_a_reload_by_a_person_end_the_pause_of_a_parked_chat() {
         let id = stage.entries("waiting").await[0]["id"].clone();
         let path = match by {
             "retry" => format!("/api/v1/outbox/{id}/retry"),
+            "retry of all" => "/api/v1/outbox/retry".to_owned(),
             _ => "/-/reload".to_owned(),
         };
         let url = format!("{}{path}", stage.nabat.url);

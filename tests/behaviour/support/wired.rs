@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use nabat::clock::Clock;
 use nabat::delivery::{
     AskForToken, Bot, Chat, ChatNumber, Chats, Delivery, DeliveryOptions, Sound, Surroundings,
+    TopicBook,
 };
 use nabat::lifecycle::Tasks;
 use nabat::outbox::sqlite::{SqliteOptions, SqliteOutbox};
@@ -66,6 +67,7 @@ impl Wired {
             storm_threshold: Duration::from_secs(30),
         };
         let book = HashMap::from([(ChatAlias("ops".into()), chat)]);
+        let chats = Arc::new(Chats::new(book, Vec::new()));
         let options =
             ClientOptions { timeout, ..ClientOptions::new(api_url.parse().unwrap(), None) };
         let tasks = Tasks::default();
@@ -73,8 +75,8 @@ impl Wired {
             outbox: outbox.clone(),
             client: Arc::new(ArcSwap::from_pointee(Client::new(&options).unwrap())),
             bot: Bot::new(token, ask, Arc::new(|| None)),
-            topics: Arc::default(),
-            chats: Arc::new(Chats::new(book, Vec::new())),
+            topics: Arc::new(TopicBook::new(chats.clone(), Vec::new())),
+            chats,
             renderer: Arc::new(ArcSwap::from_pointee(Renderer::new(Vec::new()).unwrap())),
             metrics: metrics.clone(),
             clock: Arc::new(Clock::system()),

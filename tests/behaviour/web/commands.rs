@@ -55,6 +55,17 @@ async fn the_outbox_is_listed_shown_retried_and_dropped() {
 }
 
 #[tokio::test]
+async fn a_retry_of_all_tries_what_waits_too() {
+    let house = House::open(Setup::default()).await;
+    let nothing = house.told(&["outbox", "retry", "--all"]).await;
+    assert_eq!((nothing.code, nothing.out.as_str()), (0, "there are no dead letters\n"));
+    house.webhook("/alertmanager", BODY).await;
+    let tried = house.told(&["outbox", "retry", "--all"]).await;
+    let said = "there are no dead letters\nwhat waits is tried now: ops\n";
+    assert_eq!((tried.code, tried.out.as_str()), (0, said), "{}", tried.err);
+}
+
+#[tokio::test]
 async fn an_empty_list_says_what_there_is_none_of() {
     let house = House::open(Setup::default()).await;
     house.webhook("/alertmanager", BODY).await;
@@ -124,7 +135,8 @@ async fn what_would_die_again_at_once_is_left_and_counted() {
     assert_eq!((one.code, one.out.as_str()), (1, ""));
     assert_eq!(one.err, format!("nabat: can't retry entry {lost}: {why}\n"));
     let all = house.told(&["outbox", "retry", "--all"]).await;
-    assert_eq!((all.code, all.out), (1, format!("entry {mended} waits again\n")));
+    let tried = format!("entry {mended} waits again\nwhat waits is tried now: ops\n");
+    assert_eq!((all.code, all.out), (1, tried));
     assert_eq!(all.err, format!("nabat: 2 dead letters are left: {why}\n"));
     let dead = house.store.list(Some(EntryState::Dead), 5).await.unwrap();
     let dead: Vec<String> = dead.iter().map(|entry| entry.id.to_string()).collect();
