@@ -1,5 +1,5 @@
 //! A connection to Vault as nabat wants it: verified, with a timeout, nothing from the
-//! environment.
+//! environment but its proxy (`HTTPS_PROXY` and the like).
 
 use serde::Deserialize;
 use vaultrs::client::{VaultClient, VaultClientSettingsBuilder};
