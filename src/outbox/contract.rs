@@ -456,7 +456,8 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     async fn show(&self, id: EntryId) -> Result<EntryView, StoreError>;
 
     /// Lets a dead letter wait again, as news; merged beneath what waits for its group by now,
-    /// which keeps its age, or else beneath what people were told of it since. Returns its lane. An entry that waits already only loses its count of attempts.
+    /// which keeps its age unless people were told of it, or else beneath what people were told of
+    /// it since. Returns its lane. An entry that waits already only loses its count of attempts.
     async fn retry(&self, id: EntryId) -> Result<LaneId, StoreError>;
 
     /// Forgets an entry for good.

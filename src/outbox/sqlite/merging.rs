@@ -75,13 +75,8 @@ impl Desk {
                 params![severity, class, id.0],
             )?;
         }
-        // People were told what it held; what comes now neither waits since then nor counts with it.
         if waiting.told {
-            self.change(
-                "UPDATE entries SET first_at = ?, merged = 1, told = 0 WHERE id = ?",
-                params![now, id.0],
-            )?;
-            self.leases.covers_none(id);
+            self.nothing_is_told(id, 1, now)?;
         }
         self.count_forgotten(id, forgotten)?;
         self.leases.news(id, now);
@@ -91,15 +86,16 @@ impl Desk {
     /// Merges a dead letter beneath the entry that waits in its place by now, and removes it.
     pub fn merge_beneath(
         &mut self,
-        waiting: EntryId,
+        waiting: &Waiting,
         place: &Place,
         dead: &EntryView,
         older: Notification,
     ) -> Result<(), StoreError> {
+        let id = waiting.id;
         // Which of its ends were listed last is not known.
         let fires = |alert: &Alert| alert.fires() && !alert.unlisted;
-        let states = (older, self.body(waiting)?);
-        let (merged, forgotten) = self.bounded(states, fires, waiting, place)?;
+        let states = (older, self.body(id)?);
+        let (merged, forgotten) = self.bounded(states, fires, id, place)?;
         self.change(
             "UPDATE entries SET alerts = ?, body = ?, version = version + 1, \
              merged = merged + ?, class = ?, severity = min(severity, ?) WHERE id = ?",
@@ -109,13 +105,33 @@ impl Desk {
                 dead.merged,
                 Class::News as i64,
                 dead.severity,
-                waiting.0
+                id.0
             ],
         )?;
-        self.count_forgotten(waiting, forgotten)?;
-        self.count_forgotten(waiting, dead.forgotten)?;
-        self.leases.news(waiting, millis(dead.first_accepted_at));
+        let first_at = millis(dead.first_accepted_at);
+        if waiting.told {
+            self.nothing_is_told(id, dead.merged, first_at)?;
+        }
+        self.count_forgotten(id, forgotten)?;
+        self.count_forgotten(id, dead.forgotten)?;
+        self.leases.news(id, first_at);
         self.change("DELETE FROM entries WHERE id = ?", [dead.id.0]).map(drop)
+    }
+
+    /// People were told what the entry held: what it has to say now, so many notifications since
+    /// `first_at`, neither waits since then nor counts with it.
+    fn nothing_is_told(
+        &mut self,
+        id: EntryId,
+        merged: u32,
+        first_at: i64,
+    ) -> Result<(), StoreError> {
+        self.change(
+            "UPDATE entries SET first_at = ?, merged = ?, told = 0 WHERE id = ?",
+            params![first_at, merged, id.0],
+        )?;
+        self.leases.covers_none(id);
+        Ok(())
     }
 
     /// The state of the group of entry `id` with the second on top of the first, within bounds; and what

@@ -63,8 +63,8 @@ impl Desk {
         let older = self.body(id)?;
         let place = place(&lane, &older.group);
         let waiting = self.waiting(&place).map_err(|error| self.judge(&error))?;
-        if let Some(newer) = waiting.map(|waiting| waiting.id) {
-            self.merge_beneath(newer, &place, &view, older)?;
+        if let Some(newer) = waiting {
+            self.merge_beneath(&newer, &place, &view, older)?;
         } else {
             // What waits is newer than what people were told, whatever their clocks said.
             let since = self.card(&place)?.filter(|card| card.told.is_some_and(|at| at.0 > id));

@@ -1,5 +1,6 @@
 //! Dead letters, and what people do about entries; moved chats, refused bodies, totals.
 
+use jiff::Timestamp;
 use nabat::alert::Status;
 use nabat::outbox::{
     Card, Class, DeathReason, EntryId, EntryState, EntryView, Fate, Outbox, Rejected, Settlement,
@@ -19,6 +20,8 @@ for_every_store! {
     a_dead_letter_retried_is_merged_beneath_what_waits,
     a_dead_letter_retried_is_merged_beneath_what_was_told_since,
     a_dead_letter_retried_during_a_lease_is_not_lost,
+    a_dead_letter_merged_beneath_what_people_were_told_keeps_its_age_and_its_count,
+    a_dead_letter_retried_during_a_lease_of_what_people_were_told_keeps_its_age_and_its_count,
     a_waiting_entry_retried_loses_its_attempts,
     burying_takes_what_is_older_in_that_lane_alone,
     a_leased_entry_is_not_buried,
@@ -132,6 +135,55 @@ async fn a_dead_letter_retried_during_a_lease_is_not_lost(place: &impl Place) {
     let rest = lease(&*store, &ops()).await;
     let state = [("b", Status::Resolved, false), ("c", Status::Firing, false)];
     assert_eq!(alerts(&rest.entry.state), state);
+}
+
+/// A dead letter of two notifications, the first at second 0, and what people were told of its group
+/// since: a card is left to be brought up to date.
+async fn bury_and_tell(store: &dyn Outbox) -> EntryId {
+    accept(store, submission("disk", &[fires("a")])).await;
+    let more = Submission { at: at(1), ..submission("disk", &[fires("a"), fires("b")]) };
+    assert_eq!(accept(store, more).await, Fate::Merged);
+    let dead = bury_next(store).await;
+    accept(store, Submission { at: at(5), ..submission("disk", &[fires("c")]) }).await;
+    let leased = lease(store, &ops()).await;
+    let told = Some((leased.lease.entry, leased.lease.version));
+    let shown = Card { told, ..card(1, &leased.entry.state) };
+    store.settle(leased.lease, Settlement::Partly(shown, Class::Edit)).await.unwrap();
+    assert_eq!(oldest_waiting(store).await, None);
+    dead
+}
+
+async fn oldest_waiting(store: &dyn Outbox) -> Option<Timestamp> {
+    store.totals().await.unwrap().chats[&ops().chat].oldest_waiting
+}
+
+async fn a_dead_letter_merged_beneath_what_people_were_told_keeps_its_age_and_its_count(
+    place: &impl Place,
+) {
+    let store = place.open().await;
+    let dead = bury_and_tell(&*store).await;
+    store.retry(dead).await.unwrap();
+    assert_eq!(oldest_waiting(&*store).await, Some(at(0)));
+    let listed = store.list(None, 10).await.unwrap().remove(0);
+    assert_eq!((listed.class, listed.merged), (Class::News, 2), "only it is news");
+    accept(&*store, Submission { at: at(9), ..submission("disk", &[fires("d")]) }).await;
+    assert_eq!(oldest_waiting(&*store).await, Some(at(0)));
+    let leased = lease(&*store, &ops()).await;
+    assert_eq!((leased.entry.merged, leased.entry.first_accepted_at), (3, at(0)));
+}
+
+async fn a_dead_letter_retried_during_a_lease_of_what_people_were_told_keeps_its_age_and_its_count(
+    place: &impl Place,
+) {
+    let store = place.open().await;
+    let dead = bury_and_tell(&*store).await;
+    let leased = lease(&*store, &ops()).await;
+    store.retry(dead).await.unwrap();
+    accept(&*store, Submission { at: at(9), ..submission("disk", &[fires("d")]) }).await;
+    show(&*store, &leased, 1).await;
+    assert_eq!(oldest_waiting(&*store).await, Some(at(0)));
+    let rest = lease(&*store, &ops()).await;
+    assert_eq!((rest.entry.merged, rest.entry.first_accepted_at), (3, at(0)));
 }
 
 async fn a_waiting_entry_retried_loses_its_attempts(place: &impl Place) {

@@ -46,7 +46,7 @@ pub struct Said {
 #[derive(Debug, Clone, Copy)]
 enum End {
     Shown,
-    Partly(Class),
+    Partly { class: Class, told: bool },
     Released { failed: bool },
     Dead,
 }
@@ -74,7 +74,7 @@ fn step() -> impl Strategy<Value = Step> {
     let chats = proptest::sample::subsequence(vec![0, 1], 1..=2);
     let end = prop_oneof![
         3 => Just(End::Shown),
-        1 => class().prop_map(End::Partly),
+        1 => (class(), any::<bool>()).prop_map(|(class, told)| End::Partly { class, told }),
         1 => any::<bool>().prop_map(|failed| End::Released { failed }),
         1 => Just(End::Dead),
     ];
@@ -193,16 +193,19 @@ impl<P: Place> Pair<P> {
         assert_eq!(entry.first_accepted_at, at(expected.first));
         let spot = (chat, expected.group);
         let message = leased.card.map(|card: Card| card.parts[0].id.0);
-        assert_eq!(message, self.model.cards.get(&spot).copied(), "the card");
+        assert_eq!(message, self.model.cards.get(&spot).map(|card| card.message), "the card");
         self.out.push((leased.lease, spot));
     }
 
     async fn settle(&mut self, lease: Lease, spot: (usize, usize), end: End) {
         self.messages += 1;
-        let shown = card(self.messages, &super::notification("shown", &[]));
+        let mut shown = card(self.messages, &super::notification(&spot.1.to_string(), &[]));
+        if matches!(end, End::Partly { told: true, .. }) {
+            shown.told = Some((lease.entry, lease.version));
+        }
         let settlement = match end {
             End::Shown => Settlement::Shown(shown),
-            End::Partly(class) => Settlement::Partly(shown, class),
+            End::Partly { class, .. } => Settlement::Partly(shown, class),
             End::Released { failed } => {
                 Settlement::Released { attempt: failed.then(|| "failed".to_owned()) }
             }
@@ -211,7 +214,7 @@ impl<P: Place> Pair<P> {
         self.store().settle(lease, settlement).await.unwrap();
         match end {
             End::Shown => self.model.shown(spot, self.messages),
-            End::Partly(class) => self.model.partly(spot, self.messages, class),
+            End::Partly { class, told } => self.model.partly(spot, self.messages, class, told),
             End::Released { failed } => self.model.released(spot, failed),
             End::Dead => self.model.refused(spot),
         }
@@ -269,6 +272,8 @@ impl<P: Place> Pair<P> {
                 self.model.held(state).iter().filter(|entry| entry.chat == index).count() as u64
             });
             assert_eq!([of.waiting, of.dead], counts, "totals of {chat}");
+            let oldest = self.model.oldest_waiting(index).map(at);
+            assert_eq!(of.oldest_waiting, oldest, "since when {chat} waits");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a store is meant to do, said as plainly as it can be.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Known;
 
 use nabat::alert::{Notification, Status};
 use nabat::outbox::{Class, EntryId, EntryState, Fate};
@@ -36,6 +37,8 @@ pub struct Entry {
     pub severity: u8,
     pub class: Class,
     pub attempts: u32,
+    /// Whether people were told what it holds.
+    told: bool,
     /// How many notifications the lease that is out covers.
     leased: Option<u32>,
     /// When the first came that it does not cover.
@@ -55,18 +58,47 @@ impl Entry {
             severity: said.severity,
             class: said.class,
             attempts: 0,
+            told: false,
             leased: None,
             news_at: None,
         }
     }
 
-    /// What `older` knew stays beneath.
+    /// What `older` knew stays beneath; of an alert that is only remembered here, its end says more.
     fn put_on_top_of(&mut self, older: &Alerts) {
         for (name, (fires, since, unlisted)) in older {
-            let unlisted = *unlisted || (*fires && !self.truncated);
-            self.alerts.entry(*name).or_insert((*fires, *since, unlisted));
+            match self.alerts.entry(*name) {
+                Known::Vacant(place) => {
+                    let unlisted = *unlisted || (*fires && !self.truncated);
+                    place.insert((*fires, *since, unlisted));
+                }
+                Known::Occupied(mut known) => {
+                    if !fires && known.get().2 && known.get().1 == *since {
+                        known.insert((false, *since, *unlisted));
+                    }
+                }
+            }
         }
     }
+
+    /// What people were told neither waits nor counts with what is to be said now.
+    fn nothing_is_told(&mut self, merged: u32, first: i64) {
+        if std::mem::take(&mut self.told) {
+            self.merged = merged;
+            self.first = first;
+            self.leased = self.leased.map(|_| 0);
+        } else {
+            self.merged += merged;
+        }
+    }
+}
+
+/// The message that shows a group.
+#[derive(Debug)]
+pub struct Card {
+    pub message: i32,
+    /// The entry that people were told of by it.
+    told: Option<EntryId>,
 }
 
 impl Said {
@@ -87,7 +119,7 @@ pub struct Model {
     pub waiting: BTreeMap<Spot, Entry>,
     pub dead: Vec<Entry>,
     /// The message that shows each group.
-    pub cards: BTreeMap<Spot, i32>,
+    pub cards: BTreeMap<Spot, Card>,
     /// The events of each group, and when they came.
     recent: BTreeMap<Spot, Vec<(Event, i64)>>,
 }
@@ -130,7 +162,7 @@ impl Model {
         let older = std::mem::replace(&mut entry.alerts, said.listed());
         entry.truncated = said.truncated;
         entry.put_on_top_of(&older);
-        entry.merged += 1;
+        entry.nothing_is_told(1, now);
         let before = if said.truncated { entry.severity } else { u8::MAX };
         entry.severity = said.severity.min(before);
         entry.class = entry.class.min(said.class);
@@ -152,7 +184,7 @@ impl Model {
     }
 
     pub fn shown(&mut self, spot: Spot, message: i32) {
-        self.cards.insert(spot, message);
+        self.cards.insert(spot, Card { message, told: None });
         let entry = self.waiting.get_mut(&spot).unwrap();
         match (entry.leased.take(), entry.news_at.take()) {
             (Some(covered), Some(news_at)) => {
@@ -164,11 +196,17 @@ impl Model {
         }
     }
 
-    pub fn partly(&mut self, spot: Spot, message: i32, class: Class) {
-        self.cards.insert(spot, message);
+    pub fn partly(&mut self, spot: Spot, message: i32, class: Class, told: bool) {
         let entry = self.waiting.get_mut(&spot).unwrap();
+        self.cards.insert(spot, Card { message, told: entry.id.filter(|_| told) });
         entry.class = if entry.news_at.is_some() { Class::News } else { class };
-        entry.leased = None;
+        match (entry.leased.take(), entry.news_at) {
+            (Some(covered), Some(news_at)) if told => {
+                entry.merged = entry.merged.saturating_sub(covered).max(1);
+                entry.first = news_at;
+            }
+            _ => entry.told |= told,
+        }
         entry.attempts = 0;
     }
 
@@ -214,11 +252,18 @@ impl Model {
         let older = self.dead.remove(index);
         let spot = (older.chat, older.group);
         let Some(entry) = self.waiting.get_mut(&spot) else {
-            self.waiting.insert(spot, Entry { class: Class::News, attempts: 0, ..older });
+            let mut entry = Entry { class: Class::News, attempts: 0, told: false, ..older };
+            // The cards here show no alerts, and say so of the whole group.
+            if self.cards.get(&spot).is_some_and(|card| card.told > entry.id) {
+                entry.truncated = false;
+                let older = std::mem::take(&mut entry.alerts);
+                entry.put_on_top_of(&older);
+            }
+            self.waiting.insert(spot, entry);
             return;
         };
         entry.put_on_top_of(&older.alerts);
-        entry.merged += older.merged;
+        entry.nothing_is_told(older.merged, older.first);
         entry.class = Class::News;
         entry.severity = entry.severity.min(older.severity);
         if entry.leased.is_some() {
@@ -235,6 +280,12 @@ impl Model {
         for entry in self.waiting.values_mut() {
             entry.leased = None;
         }
+    }
+
+    /// Since when people wait for what a chat has to say.
+    pub fn oldest_waiting(&self, chat: usize) -> Option<i64> {
+        let waiting = self.waiting.values().filter(|entry| entry.chat == chat && !entry.told);
+        waiting.map(|entry| entry.first).min()
     }
 
     pub fn ids(&self) -> Vec<EntryId> {
