@@ -119,8 +119,8 @@ pub async fn start(options: Options) -> Result<App, StartError> {
     let store = SqliteOutbox::open(&options.storage_path, rooms::store_options(&config), commits)?;
     let store = Arc::new(store);
     let dead_letters = metrics.dead_letters.clone();
-    store.on_death(move |chat, reason| {
-        dead_letters.with_label_values(&[chat.as_str(), reason.as_str()]).inc();
+    store.on_deaths(move |chat, reason, deaths| {
+        dead_letters.with_label_values(&[chat.as_str(), reason.as_str()]).inc_by(deaths);
     });
     let fatal = store.fatal();
     let outbox: Arc<dyn Outbox> = store.clone();

@@ -99,15 +99,9 @@ impl Worker {
         let Some(cutoff) = self.cutoff(dead_after) else {
             return (Settlement::Released { attempt: Some(why.into()) }, Next::Again);
         };
-        let buried = self
-            .delivery
-            .shared
-            .with
-            .outbox
-            .bury(&self.lane, cutoff, DeathReason::Unreachable, why)
-            .await
-            .unwrap_or_default();
-        self.count_death(DeathReason::Unreachable, buried);
+        // What is not buried now is at the next failure.
+        let outbox = &self.delivery.shared.with.outbox;
+        let _ = outbox.bury(&self.lane, cutoff, DeathReason::Unreachable, why).await;
         if accepted_at < cutoff {
             self.report(group, Outcome::Dead { why: why.into() });
             let settlement =
@@ -136,7 +130,6 @@ impl Worker {
                     "the chat is not configured any more: dead letters; \
                      configure it again, then: nabat outbox retry"
                 );
-                self.count_death(DeathReason::NoSuchChat, buried);
                 Next::Deaf
             }
             Err(error) => {
@@ -234,15 +227,5 @@ impl Worker {
     pub(super) fn report(&self, group: &GroupId, outcome: Outcome) {
         let report = Report { lane: self.lane.clone(), group: group.clone(), outcome };
         let _ = self.delivery.shared.reports.send(report);
-    }
-
-    pub(super) fn count_death(&self, reason: DeathReason, deaths: u64) {
-        self.delivery
-            .shared
-            .with
-            .metrics
-            .dead_letters
-            .with_label_values(&[self.lane.chat.as_str(), reason.as_str()])
-            .inc_by(deaths);
     }
 }

@@ -1,11 +1,11 @@
-//! Entries that die one by one, told to whoever counts them once that is on disk.
+//! Entries that die, told to whoever counts them once that is on disk.
 
 use std::sync::{Arc, OnceLock};
 
 use crate::outbox::contract::DeathReason;
 use crate::routing::ChatAlias;
 
-type Listener = Box<dyn Fn(&ChatAlias, DeathReason) + Send + Sync>;
+type Listener = Box<dyn Fn(&ChatAlias, DeathReason, u64) + Send + Sync>;
 
 /// Who is told.
 #[derive(Clone, Default)]
@@ -27,7 +27,7 @@ impl DeathListener {
 /// The deaths of the open transaction.
 #[derive(Debug, Default)]
 pub(super) struct Deaths {
-    uncommitted: Vec<(ChatAlias, DeathReason)>,
+    uncommitted: Vec<(ChatAlias, DeathReason, u64)>,
     death_listener: DeathListener,
 }
 
@@ -37,15 +37,18 @@ impl Deaths {
         self.death_listener.clone()
     }
 
-    pub fn note(&mut self, chat: &str, reason: DeathReason) {
-        self.uncommitted.push((ChatAlias(chat.to_owned()), reason));
+    /// So many entries of a chat die in it.
+    pub fn note(&mut self, chat: &str, reason: DeathReason, deaths: u64) {
+        if deaths > 0 {
+            self.uncommitted.push((ChatAlias(chat.to_owned()), reason, deaths));
+        }
     }
 
     /// The transaction ended: its deaths are told, or did not happen.
     pub fn ended(&mut self, committed: bool) {
-        for (chat, reason) in self.uncommitted.drain(..).filter(|_| committed) {
+        for (chat, reason, deaths) in self.uncommitted.drain(..).filter(|_| committed) {
             if let Some(listener) = self.death_listener.0.get() {
-                listener(&chat, reason);
+                listener(&chat, reason, deaths);
             }
         }
     }

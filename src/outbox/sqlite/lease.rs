@@ -92,7 +92,7 @@ impl Desk {
         let count = self.count(chat);
         count.waiting -= 1;
         count.dead += 1;
-        self.deaths.note(chat, reason);
+        self.deaths.note(chat, reason, 1);
         Ok(())
     }
 
@@ -157,31 +157,23 @@ impl Desk {
         reason: DeathReason,
         detail: &str,
     ) -> Result<u64, StoreError> {
-        let cutoff = millis(before);
-        let lane_columns = (lane.chat.as_str(), topic_column(lane));
+        let (cutoff, chat, topic) = (millis(before), lane.chat.as_str(), topic_column(lane));
         self.change(
             "INSERT INTO recent (place, last_at, events) SELECT place, last_at, events FROM entries \
              WHERE state = 0 AND chat = ? AND topic = ? AND leased = 0 AND first_at < ? \
              AND events IS NOT NULL \
              ON CONFLICT (place) DO UPDATE SET last_at = excluded.last_at, events = excluded.events",
-            params![lane_columns.0, lane_columns.1, cutoff],
+            params![chat, topic, cutoff],
         )?;
         let buried = self.change(
             "UPDATE entries SET state = ?, reason = ?, last_error = ? \
              WHERE state = ? AND chat = ? AND topic = ? AND leased = 0 AND first_at < ?",
-            params![
-                DEAD,
-                reason.as_str(),
-                detail,
-                WAITING,
-                lane.chat.as_str(),
-                topic_column(lane),
-                millis(before)
-            ],
+            params![DEAD, reason.as_str(), detail, WAITING, chat, topic, cutoff],
         )? as u64;
-        let count = self.count(lane.chat.as_str());
+        let count = self.count(chat);
         count.waiting -= buried;
         count.dead += buried;
+        self.deaths.note(chat, reason, buried);
         Ok(buried)
     }
 

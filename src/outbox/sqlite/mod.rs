@@ -187,9 +187,13 @@ impl SqliteOutbox {
         self.options.store(Arc::new(options));
     }
 
-    /// Has `listener` told of every entry that the store itself makes a dead letter, because it does
-    /// not read; whoever settles or buries knows of the others. Only the first listener is told.
-    pub fn on_death(&self, listener: impl Fn(&ChatAlias, DeathReason) + Send + Sync + 'static) {
+    /// Has `listener` told of all entries that become dead letters, whatever made them so: whose, why,
+    /// and how many. It is told once that is committed and before whoever asked for it has an answer,
+    /// on the store's thread, which must not be held up. Only the first listener is told.
+    pub fn on_deaths(
+        &self,
+        listener: impl Fn(&ChatAlias, DeathReason, u64) + Send + Sync + 'static,
+    ) {
         self.death_listener.listen(Box::new(listener));
     }
 

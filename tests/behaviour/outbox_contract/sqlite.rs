@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nabat::outbox::sqlite::{OpenError, SqliteOptions, SqliteOutbox};
-use nabat::outbox::{EntryState, Outbox, Settlement, StoreError, Submission};
+use nabat::outbox::{DeathReason, EntryState, Outbox, Settlement, StoreError, Submission};
 use nabat::telegram::{ChatId, TopicId};
 use prometheus::{Histogram, HistogramOpts};
 use rusqlite::Connection;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::leasing::waits;
-use super::{Place, Settings, accept, fires, lane, lease, ops, submission, to, topic_name};
+use super::{Place, Settings, accept, at, fires, lane, lease, ops, submission, to, topic_name};
 
 /// A directory that holds an embedded store.
 #[derive(Debug)]
@@ -244,6 +244,37 @@ async fn a_row_that_does_not_read_becomes_a_dead_letter_and_the_lane_goes_on() {
     // Whoever asks for it is told, and nobody else's work is taken back.
     let tried = store.retry(dead[0].id).await;
     assert!(matches!(tried, Err(StoreError::Unreadable(_))), "{tried:?}");
+}
+
+#[tokio::test]
+async fn every_death_is_told_once_whatever_brought_it() {
+    let directory = Directory::fresh();
+    let store = directory.open().await;
+    for group in ["torn", "refused", "old", "older"] {
+        accept(&*store, submission(group, &[fires("a")])).await;
+    }
+    store.close().await;
+    let connection = Connection::open(directory.file()).unwrap();
+    connection.execute("UPDATE entries SET body = x'7b' WHERE id = 1", []).unwrap();
+    drop(connection);
+
+    let store = try_open(directory.0.path(), Settings::default()).unwrap();
+    let (told, deaths) = std::sync::mpsc::channel();
+    store.on_deaths(move |chat, reason, number| {
+        told.send((chat.clone(), reason, number)).unwrap();
+    });
+    let told = || deaths.try_iter().collect::<Vec<_>>();
+    let ops = ops();
+    let leased = lease(&store, &ops).await;
+    assert_eq!(told(), [(ops.chat.clone(), DeathReason::Poisonous, 1)]);
+    let death = Settlement::Dead { reason: DeathReason::Refused, detail: "400".into() };
+    store.settle(leased.lease, death).await.unwrap();
+    assert_eq!(told(), [(ops.chat.clone(), DeathReason::Refused, 1)]);
+    for buried in [2, 0] {
+        let bury = store.bury(&ops, at(10), DeathReason::Unreachable, "403").await;
+        assert_eq!(bury.unwrap(), buried);
+    }
+    assert_eq!(told(), [(ops.chat.clone(), DeathReason::Unreachable, 2)]);
 }
 
 #[tokio::test]

@@ -51,8 +51,8 @@ impl Wired {
         let store =
             SqliteOutbox::open(directory.path(), SqliteOptions::default(), commits).unwrap();
         let deaths = metrics.dead_letters.clone();
-        store.on_death(move |chat, reason| {
-            deaths.with_label_values(&[chat.as_str(), reason.as_str()]).inc();
+        store.on_deaths(move |chat, reason, number| {
+            deaths.with_label_values(&[chat.as_str(), reason.as_str()]).inc_by(number);
         });
         let outbox: Arc<dyn Outbox> = Arc::new(store);
         let chat = Chat {
