@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 
 use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
@@ -16,6 +17,8 @@ use super::contract::StoreError;
 
 /// How much room a thread keeps for packing, in bytes: enough for a group of some fifty alerts.
 const KEPT: usize = 64 << 10;
+/// A value that has more bytes before squeezing takes half a millisecond or more to pack.
+const SMALL: usize = 256 << 10;
 /// Stands first. The first schema's JSON begins with a brace and is still read.
 const PACKED: u8 = 1;
 const JSON: u8 = b'{';
@@ -29,7 +32,19 @@ const LONGEST: usize = 1 << 30;
 /// # Errors
 /// When the value can't be written, which none of ours is known to do.
 pub(in crate::outbox) fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
-    SCRATCH.with_borrow_mut(|scratch| scratch.pack(value))
+    let packed = SCRATCH.with_borrow_mut(|scratch| scratch.pack_within(LONGEST - 1, value))?;
+    packed.ok_or_else(|| StoreError::Commit("a value is too long for the store".to_owned()))
+}
+
+/// The same, of a value that does not take long; `None` of one that does, given up as soon as that
+/// shows: for threads that must not be held up.
+///
+/// # Errors
+/// When the value can't be written, which none of ours is known to do.
+pub(in crate::outbox) fn pack_small<T: Serialize>(
+    value: &T,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    SCRATCH.with_borrow_mut(|scratch| scratch.pack_within(SMALL, value))
 }
 
 /// A value that is not looked at for a while, and takes less room than it would ready to use.
@@ -62,6 +77,28 @@ impl<T> fmt::Debug for Packed<T> {
     }
 }
 
+/// Takes so many bytes and no more.
+struct Bounded<'a> {
+    taken: &'a mut Vec<u8>,
+    most: usize,
+    is_full: bool,
+}
+
+impl io::Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > self.most - self.taken.len() {
+            self.is_full = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.taken.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Room to work in, kept by each thread that packs: making it costs more than the work.
 struct Scratch {
     plain: Vec<u8>,
@@ -78,14 +115,32 @@ thread_local! {
 }
 
 impl Scratch {
-    fn pack<T: Serialize>(&mut self, value: &T) -> Result<Vec<u8>, StoreError> {
-        let commit = |error: &dyn fmt::Display| StoreError::Commit(error.to_string());
+    /// Packs a value unless it has more than `most` bytes.
+    fn pack_within<T: Serialize>(
+        &mut self,
+        most: usize,
+        value: &T,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         self.plain.clear();
-        rmp_serde::encode::write_named(&mut self.plain, value).map_err(|error| commit(&error))?;
-        let length = u32::try_from(self.plain.len())
-            .ok()
-            .filter(|length| (*length as usize) < LONGEST)
-            .ok_or_else(|| commit(&"a value is too long for the store"))?;
+        let mut plain = Bounded { taken: &mut self.plain, most, is_full: false };
+        let written = rmp_serde::encode::write_named(&mut plain, value);
+        let packed = match written {
+            Err(_) if plain.is_full => Ok(None),
+            Err(error) => Err(StoreError::Commit(error.to_string())),
+            Ok(()) => self.squeeze().map(Some),
+        };
+        // One large value must not take memory for ever.
+        self.plain.truncate(KEPT);
+        self.plain.shrink_to(KEPT);
+        self.squeezed.truncate(KEPT);
+        self.squeezed.shrink_to(KEPT);
+        packed
+    }
+
+    /// What is written in `plain`, as a column.
+    fn squeeze(&mut self) -> Result<Vec<u8>, StoreError> {
+        let commit = |error: &dyn fmt::Display| StoreError::Commit(error.to_string());
+        let length = u32::try_from(self.plain.len()).map_err(|error| commit(&error))?;
         let most = get_maximum_output_size(self.plain.len());
         if self.squeezed.len() < most {
             self.squeezed.resize(most, 0);
@@ -96,10 +151,6 @@ impl Scratch {
         packed.push(PACKED);
         packed.extend_from_slice(&length.to_le_bytes());
         packed.extend_from_slice(&self.squeezed[..squeezed]);
-        // One large value must not take memory for ever.
-        self.plain.shrink_to(KEPT);
-        self.squeezed.truncate(KEPT);
-        self.squeezed.shrink_to(KEPT);
         Ok(packed)
     }
 }
@@ -139,6 +190,20 @@ mod tests {
         let packed = pack(&labels).unwrap();
         assert_eq!(unpack::<Vec<String>>(&packed).unwrap(), labels);
         assert!(packed.len() < labels.concat().len(), "{} bytes", packed.len());
+    }
+
+    #[test]
+    fn a_large_value_is_given_up_where_time_is_short_and_a_small_one_packed_alike() {
+        let small = vec!["alertname=DiskFull"; 20];
+        assert_eq!(pack_small(&small).unwrap(), Some(pack(&small).unwrap()));
+        let one_text = "x".repeat(SMALL);
+        assert_eq!(pack_small(&one_text).unwrap(), None);
+        let many_texts = vec!["alertname=DiskFull"; SMALL / 10];
+        assert_eq!(pack_small(&many_texts).unwrap(), None);
+        assert_eq!(unpack::<Vec<String>>(&pack(&many_texts).unwrap()).unwrap(), many_texts);
+        SCRATCH.with_borrow(|scratch| {
+            assert!(scratch.plain.capacity() <= KEPT && scratch.squeezed.capacity() <= KEPT);
+        });
     }
 
     #[test]

@@ -36,6 +36,12 @@ pub(super) struct Parcel {
 
 impl Parcel {
     pub fn pack(submission: Submission) -> Result<Self, StoreError> {
+        let body = pack::pack(&*submission.notification)?;
+        Ok(Self::new(submission, body))
+    }
+
+    /// Of a submission whose notification is packed as `body`.
+    pub fn new(submission: Submission, body: Vec<u8>) -> Self {
         let Submission { notification, destinations, priority, at } = submission;
         let notification = &*notification;
         let places = destinations
@@ -43,17 +49,17 @@ impl Parcel {
             .map(|destination| place(&destination.lane, &notification.group))
             .collect();
         let by_label = destinations.iter().any(|destination| destination.by_label);
-        Ok(Self {
+        Self {
             places,
             group: by_label.then(|| notification.group.clone()),
             event: event(notification),
             alerts: alert_hashes(notification),
-            body: pack::pack(notification)?,
+            body,
             left_out: !notification.is_complete(),
             destinations,
             priority,
             at: millis(at),
-        })
+        }
     }
 }
 

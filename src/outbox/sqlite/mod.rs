@@ -49,6 +49,7 @@ use super::contract::{
     Accepted, Backlog, Card, DeathReason, Digest, EntryId, EntryState, EntryView, Footprint, Lease,
     Leased, Outbox, Priority, Rejected, Settlement, StoreError, Storm, Submission, Totals,
 };
+use super::pack::pack_small;
 use crate::alert::{GroupId, Notification};
 use crate::lifecycle::{Tasks, aside};
 use crate::routing::{ChatAlias, LaneId, TopicName};
@@ -63,7 +64,7 @@ const LINGER: Duration = Duration::from_micros(300);
 /// How many pieces of work may wait before callers wait to hand in theirs.
 const BACKLOG: usize = 1024;
 
-/// More alerts than this take a millisecond or more to pack: not on an async thread.
+/// More alerts than this take a millisecond or more to look through: not on an async thread.
 const MANY: usize = 1000;
 
 /// What the store needs to know.
@@ -316,10 +317,11 @@ fn gather(jobs: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>) {
 #[async_trait]
 impl Outbox for SqliteOutbox {
     async fn accept(&self, submission: Submission) -> Result<Accepted, StoreError> {
-        let parcel = if submission.notification.alerts.len() > MANY {
-            aside(move || Parcel::pack(submission)).await.ok_or(StoreError::Closed)??
-        } else {
-            Parcel::pack(submission)?
+        let is_small = submission.notification.alerts.len() <= MANY;
+        let small = if is_small { pack_small(&*submission.notification)? } else { None };
+        let parcel = match small {
+            Some(body) => Parcel::new(submission, body),
+            None => aside(move || Parcel::pack(submission)).await.ok_or(StoreError::Closed)??,
         };
         self.ask(true, move |desk| desk.accept(&parcel)).await
     }
