@@ -28,11 +28,10 @@ use tokio::time::Instant;
 
 pub use self::bot::{AskForToken, Bot, WhyNoToken};
 pub use self::chats::{Chat, ChatNumber, Chats};
-pub use self::pace::{ChatPace, Limit, Paces};
+use self::pace::Paces;
 pub use self::report::{Hindrance, Insight, Outcome, Report};
 pub use self::sound::{QuietHours, Sound};
 pub use self::topics::TopicBook;
-pub use self::verdict::{Attempt, Form, Verdict, judge};
 use crate::clock::Clock;
 use crate::images::Images;
 use crate::lifecycle::Tasks;

@@ -28,8 +28,6 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -43,7 +41,6 @@ pub(crate) use helpers::exists as has_helper;
 pub use language::Language;
 pub use load::{TemplateError, TemplateSource};
 pub use renderer::Renderer;
-pub use words::severity_emoji;
 
 /// What a message is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,6 +118,3 @@ impl Limits {
     /// What Telegram takes.
     pub const TELEGRAM: Self = Self { characters: 4096, entities: 100 };
 }
-
-/// Shared by all lanes; swapped as a whole at a reload.
-pub type SharedRenderer = Arc<arc_swap::ArcSwap<Renderer>>;
