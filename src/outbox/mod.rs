@@ -1,7 +1,8 @@
-//! The outbox: what was accepted and is not yet shown. One contract, several stores.
+//! The outbox: what was accepted and is not yet shown. One contract, which any store can keep; the
+//! embedded one in [`sqlite`] does.
 //!
-//! What every store guarantees (the contract suite in `tests/behaviour/outbox_contract.rs` holds
-//! each to it):
+//! What every store guarantees (the contract suite in `tests/behaviour/outbox_contract` holds each
+//! to it):
 //!
 //! - [`Outbox::accept`] returns only when the notification is durable in all its lanes: all or
 //!   none of them.

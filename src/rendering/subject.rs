@@ -230,7 +230,8 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// Where it is wrong: the first `most` places, and the number of the others.
+    /// Where it is wrong: the first two places, and the number of the others. Without a place, what the
+    /// group is by.
     pub fn places(&self) -> String {
         let Some(place) = self.place else {
             let values = self.grouped_by().map(|(_, value)| line(value, MAX_IN_HEAD));

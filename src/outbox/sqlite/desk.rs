@@ -160,9 +160,6 @@ impl Desk {
 
     /// The counts of a chat, to change.
     pub fn count(&mut self, chat: &str) -> &mut Count {
-        if !self.counts.contains_key(chat) {
-            self.counts.insert(chat.to_owned(), Count::default());
-        }
         self.counts.entry(chat.to_owned()).or_default()
     }
 
@@ -326,7 +323,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Notes how many bytes the store takes: pages in use and the write-ahead log.
+    /// Notes how many bytes the store takes: the pages in use. The write-ahead log, which comes and goes,
+    /// does not count.
     pub fn measure(&self) {
         let pragma =
             |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
