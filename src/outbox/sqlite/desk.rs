@@ -80,7 +80,8 @@ pub(super) struct Desk {
     bytes: Arc<AtomicU64>,
     next_token: u64,
     commits: Histogram,
-    pub failed: CancellationToken,
+    /// Cancelled when nothing can be stored any more.
+    pub fatal: CancellationToken,
     pub latest: i64,
     /// Whether a commit waits for the disk, when that is known.
     flushes: Option<bool>,
@@ -131,7 +132,7 @@ impl Desk {
             bytes,
             next_token: 0,
             commits,
-            failed: fatal,
+            fatal,
             latest: 0,
             flushes: None,
             since_upkeep: 0,
@@ -141,11 +142,6 @@ impl Desk {
         desk.count_anew()?;
         desk.measure();
         Ok(desk)
-    }
-
-    /// Cancelled when nothing can be stored any more.
-    pub fn fatal(&self) -> CancellationToken {
-        self.failed.clone()
     }
 
     /// Notes the time of a submission: the tidying's idea of the present.
@@ -184,7 +180,7 @@ impl Desk {
     /// Runs a batch in one transaction, commits, and answers everyone.
     pub fn work_off(&mut self, batch: &mut Vec<Job>) {
         let durable = batch.iter().any(|job| job.durable);
-        if self.failed.is_cancelled() {
+        if self.fatal.is_cancelled() {
             let why = "the disk failed before; restart nabat";
             Self::refuse(batch, &StoreError::Commit(why.into()));
             return;
@@ -227,7 +223,7 @@ impl Desk {
         for reply in replies {
             reply(failure.clone().map_or(Ok(()), Err));
         }
-        if self.failed.is_cancelled() {
+        if self.fatal.is_cancelled() {
             return;
         }
         self.release_returned();

@@ -62,7 +62,7 @@ impl Desk {
         let damaged = matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase));
         if fsync.contains(&extended) || damaged {
             tracing::error!(%error, path = %self.path.display(), "the outbox's disk can't be trusted; stopping");
-            self.failed.cancel();
+            self.fatal.cancel();
             // A flush of what the disk has dropped meanwhile would succeed and mean nothing; closing
             // would make one and then remove the log.
             let stay = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;

@@ -282,7 +282,7 @@ fn keep(
     finished: CancellationToken,
 ) {
     let finished = finished.drop_guard();
-    let _fatal = FatalPanic(desk.fatal());
+    let _fatal = FatalPanic(desk.fatal.clone());
     let mut batch = Vec::with_capacity(BATCH);
     let mut before = 0;
     while let Some(first) = jobs.blocking_recv() {
