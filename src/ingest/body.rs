@@ -58,9 +58,11 @@ pub struct Bodies {
     tasks: Tasks,
 }
 
-/// A body that was read whole; its room is free again when it is dropped.
+/// A body that was read whole; its room is free again when it is dropped. The head that was handed out
+/// with it shares its bytes: whoever keeps that for longer has to copy it.
 #[derive(Debug)]
 pub struct Held {
+    /// All of it, as it came.
     pub bytes: Bytes,
     _room: Room,
 }
@@ -101,7 +103,8 @@ impl Bodies {
         self.turn.clone().acquire_owned().await.ok().map(Turn)
     }
 
-    /// Reads one body. The first value is its head, at most 6 KiB, whatever became of the rest.
+    /// Reads one body. The first value is its head, at most 6 KiB, whatever became of the rest: a
+    /// part of what was read, or where that is refused a copy, behind which nothing stays.
     ///
     /// Room is taken as the bytes come, not as they are announced: a sender that only promises a
     /// large body keeps nobody out.
@@ -114,6 +117,9 @@ impl Bodies {
         let timeout = self.limits.timeout;
         let read = tokio::time::timeout(timeout, self.collect(body, headers, &mut gathered)).await;
         let read = read.unwrap_or(Err(BodyTrouble::TooSlow(timeout)));
+        if read.is_err() {
+            gathered.keep_head();
+        }
         let bytes = gathered.whole();
         let head = bytes.slice(..bytes.len().min(HEAD));
         (head, read.map(|room| Held { bytes, _room: room }))
@@ -279,6 +285,7 @@ mod tests {
     use futures_util::StreamExt;
 
     use super::*;
+    use crate::ingest::refusal::Refusal;
 
     fn held(length: usize) -> Held {
         Held { bytes: vec![b' '; length].into(), _room: Room::default() }
@@ -333,6 +340,31 @@ mod tests {
         assert_eq!(bodies.room.available_permits(), taken);
         drop(held);
         assert_eq!(bodies.room.available_permits(), all);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_body_that_is_refused_the_head_alone_stays() {
+        let bodies = Bodies::new(BodyLimits::default(), Tasks::default());
+        let kept: Arc<[u8]> = vec![b' '; 1 << 20].into();
+        let whole = || Bytes::from_owner(kept.clone());
+        let broken = futures_util::stream::iter([Ok(whole()), Err(std::io::Error::other("gone"))]);
+        let slow = futures_util::stream::iter([Ok::<_, std::io::Error>(whole())]);
+        let slow = Body::from_stream(slow.chain(futures_util::stream::pending()));
+        let mut heads = Vec::new();
+        for body in [Body::from_stream(broken), slow] {
+            let (head, read) = bodies.read(body, &HeaderMap::new()).await;
+            assert!(read.is_err());
+            assert_eq!(head.len(), HEAD);
+            heads.push(head);
+        }
+        assert_eq!(Arc::strong_count(&kept), 1, "no head keeps it");
+
+        let (head, read) = bodies.read(Body::from(whole()), &HeaderMap::new()).await;
+        drop(read.expect("room"));
+        let answer = Refusal::Stopping.answer("unknown", &head);
+        drop(head);
+        assert_eq!(Arc::strong_count(&kept), 1, "no answer keeps it");
+        drop(answer);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json};
-use bytes::Bytes;
 use serde::Serialize;
 
 use crate::clock;
@@ -46,7 +45,7 @@ async fn to_chat(
 ) -> Response {
     match chat {
         Ok(Path(chat)) => door.receive(request, Some(ChatAlias(chat))).await,
-        Err(_) => Refusal::Path.answer(UNKNOWN, Bytes::new()),
+        Err(_) => Refusal::Path.answer(UNKNOWN, &[]),
     }
 }
 
@@ -78,7 +77,7 @@ impl Door {
         };
         let response = match answer {
             Ok(response) => response,
-            Err(refusal) => refusal.answer(source, head),
+            Err(refusal) => refusal.answer(source, &head),
         };
         self.intake.metrics.webhook_duration.observe(began.elapsed().as_secs_f64());
         response

@@ -87,9 +87,10 @@ impl Refusal {
         matches!(self, Self::Intake(IntakeError::Store(Full(_) | Commit(_))))
     }
 
-    /// The answer to `sender`, whose body began with `head`.
-    pub(super) fn answer(&self, sender: &'static str, head: Bytes) -> Response {
-        let notes = (Extension(Sender(sender)), Extension(Head(head)));
+    /// The answer to `sender`, whose body began with `head`. It keeps a copy of that: the rest of the
+    /// body need not stay until the answer is gone.
+    pub(super) fn answer(&self, sender: &'static str, head: &[u8]) -> Response {
+        let notes = (Extension(Sender(sender)), Extension(Head(Bytes::copy_from_slice(head))));
         let response = (notes, refused(self.status(), self.to_string())).into_response();
         if self.lasts() { (Extension(Lasting), response).into_response() } else { response }
     }
