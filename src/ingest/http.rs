@@ -21,7 +21,9 @@ use super::{Bodies, Held, Intake, parse, require_json};
 /// What the webhook's handlers work with.
 #[derive(Debug)]
 pub struct Door {
+    /// Where what was read is taken, and whose metrics and clock the webhooks' handlers use.
     pub intake: Arc<Intake>,
+    /// What reads the webhooks' bodies, and the limits that all of them share.
     pub bodies: Bodies,
 }
 

@@ -42,6 +42,8 @@ pub(crate) fn nearest<'a>(candidates: impl Iterator<Item = &'a str>, word: &str)
 
 /// Tells delivery that something waits in a lane.
 pub trait Wake: fmt::Debug + Send + Sync + 'static {
+    /// Something waits in the lane, or may: a call too many does no harm. Returns at once, and can't
+    /// fail: a lane that can't be spoken to is delivery's business.
     fn wake(&self, lane: &LaneId);
 
     /// A person wants the lane to be tried at once, however often it failed.

@@ -109,6 +109,11 @@ impl SqliteOutbox {
     /// Opens or creates the store in `directory` and starts its thread.
     ///
     /// `commits` observes the time of every durable commit, in seconds.
+    ///
+    /// # Errors
+    /// When the directory can't be used, another nabat works on it, or what is there is damaged, of a
+    /// newer nabat or of somebody else: the error says what to do, and the file stays as it was. Or
+    /// when SQLite fails.
     pub fn open(
         directory: &Path,
         options: SqliteOptions,
@@ -128,6 +133,9 @@ impl SqliteOutbox {
     /// Opens the store that is in `memory`, and works it off as one of `tasks` in place of a
     /// thread: on a runtime of one thread nothing but the order of tasks decides what happens when.
     /// For simulations.
+    ///
+    /// # Errors
+    /// When SQLite fails, or what is in `memory` is none of nabat's.
     pub fn open_in(
         memory: &Memory,
         options: SqliteOptions,
