@@ -523,9 +523,10 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     /// [`StoreError::NoSuchEntry`].
     async fn show(&self, id: EntryId) -> Result<EntryView, StoreError>;
 
-    /// Lets a dead letter wait again, as news; merged beneath what waits for its group by now,
-    /// which keeps its age unless people were told of it, or else beneath what people were told of
-    /// it since. Returns its lane. An entry that waits already only loses its count of attempts.
+    /// Lets the dead letters of a group in a lane wait again as one, as news: this one and the others,
+    /// the newest on top, under whose number they wait. Merged beneath what waits for the group by now,
+    /// which keeps its age unless people were told of it, or else beneath what people were told of it
+    /// since. Returns their lane. An entry that waits already only loses its count of attempts.
     ///
     /// # Errors
     /// [`StoreError::NoSuchEntry`], and [`StoreError::Unreadable`] of a dead letter that does not read, or

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::alert::{Notification, Status};
+use jiff::Timestamp;
+
+use crate::alert::{Alert, Notification, Status};
 
 /// The state of a group after `newer` came on top of `older`.
 ///
@@ -46,6 +48,20 @@ pub fn merge(older: Notification, newer: Notification) -> Notification {
         merged.status = Status::Firing;
     }
     merged
+}
+
+/// As [`merge`], for an `older` state that comes back when `newer` is known already and remembers,
+/// perhaps, what was before both: an alert that started when the one `newer` remembers had ended is
+/// the later one.
+pub fn merge_beneath(older: Notification, mut newer: Notification) -> Notification {
+    let starts: HashMap<&str, Timestamp> =
+        older.alerts.iter().map(|alert| (alert.fingerprint.as_str(), alert.starts_at)).collect();
+    let is_before = |alert: &Alert| {
+        let anew = starts.get(alert.fingerprint.as_str());
+        alert.ends_at.zip(anew).is_some_and(|(ended, anew)| ended <= *anew)
+    };
+    newer.alerts.retain(|alert| alert.fires() || !is_before(alert));
+    merge(older, newer)
 }
 
 #[cfg(test)]

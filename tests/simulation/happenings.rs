@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use nabat::outbox::{EntryState, Outbox};
+use nabat::outbox::{EntryState, Outbox, StoreError};
 use nabat::sandbox::{Access, ChatKind, TOKEN};
 use nabat::telegram::ChatId;
 use rand::Rng;
@@ -308,8 +308,12 @@ impl Run {
         for view in outbox.list(Some(EntryState::Dead), 100_000).await.unwrap() {
             if self.random.random_bool(0.7) {
                 self.say(format!("{} of {} is tried again", view.group.key, view.chat));
-                let lane = outbox.retry(view.id).await.unwrap();
-                delivery.urge(&lane);
+                match outbox.retry(view.id).await {
+                    Ok(lane) => delivery.urge(&lane),
+                    // It waits already, with another of its group.
+                    Err(StoreError::NoSuchEntry(_)) => {}
+                    Err(error) => panic!("{error}"),
+                }
                 if let Some(group) = view.group.key.strip_prefix("Grp") {
                     self.ledger.retried.insert((view.chat.0, group.parse().unwrap()));
                 }

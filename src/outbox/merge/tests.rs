@@ -55,6 +55,30 @@ fn the_newer_state_of_each_alert_wins_and_comes_first() {
 }
 
 #[test]
+fn what_comes_back_is_later_than_an_end_that_is_only_remembered() {
+    let end = |name, since, ended| Alert {
+        ends_at: Some(Timestamp::from_second(ended).unwrap()),
+        ..alert(name, Resolved, since)
+    };
+    // 1 fired anew behind the remembered end, 2 is the same occurrence, 3 ended a second time.
+    let comes_back = state(vec![alert(1, Firing, 20), alert(2, Firing, 5), end(3, 20, 30)], 0);
+    let known = state(vec![alert(4, Firing, 40), end(1, 0, 10), end(2, 5, 10), end(3, 0, 10)], 0);
+    let merged = merge_beneath(comes_back, known);
+    let said: BTreeMap<&str, (bool, i64, bool)> = merged
+        .alerts
+        .iter()
+        .map(|a| (&*a.fingerprint, (a.fires(), a.starts_at.as_second(), a.unlisted)))
+        .collect();
+    let wanted = [
+        ("1", (true, 20, true)),
+        ("2", (false, 5, false)),
+        ("3", (false, 20, false)),
+        ("4", (true, 40, false)),
+    ];
+    assert_eq!(said, BTreeMap::from(wanted));
+}
+
+#[test]
 fn an_end_that_is_not_listed_any_more_stays_an_end() {
     let older = state(vec![alert(1, Resolved, 0)], 0);
     let merged = overlaid(&older, &state(vec![alert(2, Firing, 5)], 0));

@@ -1,12 +1,12 @@
-//! Merging into what waits: what is new above it, or a dead letter beneath it.
+//! Merging what is new into what waits.
 
 use rusqlite::params;
 
 use super::accept::{Parcel, Waiting};
 use super::columns::{Place, alert_hashes, buttons_words, covers, updates_word};
-use super::desk::{Desk, millis};
+use super::desk::Desk;
 use crate::alert::{Alert, Forgotten, Notification};
-use crate::outbox::contract::{Class, EntryId, EntryView, Fate, StoreError};
+use crate::outbox::contract::{EntryId, Fate, StoreError};
 use crate::outbox::forget::{forget, may_be_too_much};
 use crate::outbox::merge;
 use crate::outbox::pack::{pack, unpack};
@@ -83,44 +83,9 @@ impl Desk {
         Ok(Fate::Merged)
     }
 
-    /// Merges a dead letter beneath the entry that waits in its place by now, and removes it.
-    pub fn merge_beneath(
-        &mut self,
-        waiting: &Waiting,
-        place: &Place,
-        dead: &EntryView,
-        older: Notification,
-    ) -> Result<(), StoreError> {
-        let id = waiting.id;
-        // Which of its ends were listed last is not known.
-        let fires = |alert: &Alert| alert.fires() && !alert.unlisted;
-        let states = (older, self.body(id)?);
-        let (merged, forgotten) = self.bounded(states, fires, id, place)?;
-        self.change(
-            "UPDATE entries SET alerts = ?, body = ?, version = version + 1, \
-             merged = merged + ?, class = ?, severity = min(severity, ?) WHERE id = ?",
-            params![
-                alert_hashes(&merged),
-                pack(&merged)?,
-                dead.merged,
-                Class::News as i64,
-                dead.severity,
-                id.0
-            ],
-        )?;
-        let first_at = millis(dead.first_accepted_at);
-        if waiting.told {
-            self.nothing_is_told(id, dead.merged, first_at)?;
-        }
-        self.count_forgotten(id, forgotten)?;
-        self.count_forgotten(id, dead.forgotten)?;
-        self.leases.news(id, first_at);
-        self.change("DELETE FROM entries WHERE id = ?", [dead.id.0]).map(drop)
-    }
-
     /// People were told what the entry held: what it has to say now, so many notifications since
     /// `first_at`, neither waits since then nor counts with it.
-    fn nothing_is_told(
+    pub fn nothing_is_told(
         &mut self,
         id: EntryId,
         merged: u32,
@@ -144,8 +109,23 @@ impl Desk {
         place: &Place,
     ) -> Result<(Notification, Forgotten), StoreError> {
         let listed = newer.alerts.len();
-        let mut merged = merge(older, newer);
-        let stays = |index, alert: &Alert| index < listed && stays(alert);
+        self.within_bounds(
+            merge(older, newer),
+            |index, alert| index < listed && stays(alert),
+            id,
+            place,
+        )
+    }
+
+    /// What the group of entry `id` comes to, without what is too much and `stays` does not keep, and what
+    /// had to go for that.
+    pub fn within_bounds(
+        &self,
+        mut merged: Notification,
+        stays: impl Fn(usize, &Alert) -> bool,
+        id: EntryId,
+        place: &Place,
+    ) -> Result<(Notification, Forgotten), StoreError> {
         let others =
             merged.alerts.iter().enumerate().filter(|(index, alert)| !stays(*index, alert));
         let may_be = may_be_too_much(others.map(|(_, alert)| alert));
@@ -158,7 +138,7 @@ impl Desk {
         Ok((merged, forgotten))
     }
 
-    fn count_forgotten(&self, id: EntryId, forgotten: Forgotten) -> Result<(), StoreError> {
+    pub fn count_forgotten(&self, id: EntryId, forgotten: Forgotten) -> Result<(), StoreError> {
         if forgotten.is_none() {
             return Ok(());
         }

@@ -18,6 +18,7 @@ mod memory;
 mod merging;
 mod queries;
 mod reserve;
+mod reviving;
 mod schema;
 mod storm;
 mod upkeep;

@@ -4,13 +4,12 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Deserialize;
 
-use super::columns::{NAMED, alert_hashes, place};
+use super::columns::{NAMED, place};
 use super::desk::{DEAD, Desk, WAITING, timestamp};
 use crate::alert::{Forgotten, GroupId, Labels, Notification, Reason, Source, Status};
 use crate::outbox::contract::{
     ChatTotals, Class, EntryId, EntryState, EntryView, Footprint, Rejected, StoreError, Totals,
 };
-use crate::outbox::merge;
 use crate::outbox::pack::{pack, unpack};
 use crate::routing::{ChatAlias, LaneId, Topic, TopicName};
 use crate::telegram::{ChatId, TopicId};
@@ -51,37 +50,6 @@ impl Desk {
             view(row, notification.group.clone(), Some(notification))
         };
         self.rows(&sql, [id.0], read)?.pop().ok_or(StoreError::NoSuchEntry(id))
-    }
-
-    pub fn retry(&mut self, id: EntryId) -> Result<LaneId, StoreError> {
-        let view = self.show(id)?;
-        let lane = LaneId { chat: view.chat.clone(), topic: view.topic.clone() };
-        if view.state == EntryState::Waiting {
-            self.change("UPDATE entries SET attempts = 0 WHERE id = ?", [id.0])?;
-            return Ok(lane);
-        }
-        let older = self.body(id)?;
-        let place = place(&lane, &older.group);
-        let waiting = self.waiting(&place).map_err(|error| self.judge(&error))?;
-        if let Some(newer) = waiting {
-            self.merge_beneath(&newer, &place, &view, older)?;
-        } else {
-            // What waits is newer than what people were told, whatever their clocks said.
-            let since = self.card(&place)?.filter(|card| card.told.is_some_and(|at| at.0 > id));
-            let state = match since {
-                Some(card) => merge(older, card.state),
-                None => older,
-            };
-            self.change(
-                "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ?, events = NULL, \
-                 told = 0, alerts = ?, body = ? WHERE id = ?",
-                params![WAITING, Class::News as i64, alert_hashes(&state), pack(&state)?, id.0],
-            )?;
-            self.count(lane.chat.as_str()).waiting += 1;
-            self.waiters.touch(&lane);
-        }
-        self.count(lane.chat.as_str()).dead -= 1;
-        Ok(lane)
     }
 
     pub fn drop_entry(&mut self, id: EntryId) -> Result<(), StoreError> {

@@ -20,6 +20,7 @@ for_every_store! {
     a_dead_letter_retried_is_merged_beneath_what_waits,
     a_dead_letter_retried_is_merged_beneath_what_was_told_since,
     a_dead_letter_retried_during_a_lease_is_not_lost,
+    dead_letters_of_a_group_wait_again_as_one_whichever_is_retried,
     a_dead_letter_merged_beneath_what_people_were_told_keeps_its_age_and_its_count,
     a_dead_letter_retried_during_a_lease_of_what_people_were_told_keeps_its_age_and_its_count,
     a_waiting_entry_retried_loses_its_attempts,
@@ -135,6 +136,32 @@ async fn a_dead_letter_retried_during_a_lease_is_not_lost(place: &impl Place) {
     let rest = lease(&*store, &ops()).await;
     let state = [("b", Status::Resolved, false), ("c", Status::Firing, false)];
     assert_eq!(alerts(&rest.entry.state), state);
+}
+
+async fn dead_letters_of_a_group_wait_again_as_one_whichever_is_retried(place: &impl Place) {
+    let store = place.open().await;
+    for (group, newest_first) in [("disk", false), ("net", true)] {
+        accept(&*store, submission(group, &[fires("a"), fires("b")])).await;
+        let older = bury_next(&*store).await;
+        let more = submission(group, &[ended("a"), fires("c")]);
+        accept(&*store, Submission { at: at(5), ..more }).await;
+        let newer = bury_next(&*store).await;
+        store.retry(if newest_first { newer } else { older }).await.unwrap();
+        assert_eq!(groups(&*store, EntryState::Dead).await, [""; 0]);
+        // Who goes on with the list finds that it waits.
+        assert_eq!(store.retry(newer).await.unwrap(), ops());
+        let leased = lease(&*store, &ops()).await;
+        let state = [
+            ("a", Status::Resolved, false),
+            ("b", Status::Firing, true),
+            ("c", Status::Firing, false),
+        ];
+        assert_eq!(alerts(&leased.entry.state), state, "{group}");
+        let entry = &leased.entry;
+        assert_eq!((entry.id, entry.merged, entry.first_accepted_at), (newer, 2, at(0)));
+        show(&*store, &leased, 1).await;
+    }
+    assert_eq!(store.totals().await.unwrap().chats[&ops().chat].dead, 0);
 }
 
 /// A dead letter of two notifications, the first at second 0, and what people were told of its group

@@ -81,6 +81,15 @@ impl Entry {
         }
     }
 
+    /// With an older dead letter of its group beneath it.
+    fn over(mut self, older: &Self) -> Self {
+        self.put_on_top_of(&older.alerts);
+        self.merged += older.merged;
+        self.first = self.first.min(older.first);
+        self.severity = self.severity.min(older.severity);
+        self
+    }
+
     /// What people were told neither waits nor counts with what is to be said now.
     fn nothing_is_told(&mut self, merged: u32, first: i64) {
         if std::mem::take(&mut self.told) {
@@ -244,13 +253,16 @@ impl Model {
     }
 
     pub fn retry(&mut self, id: EntryId) {
-        let Some(index) = self.dead.iter().position(|entry| entry.id == Some(id)) else {
+        let Some(dead) = self.dead.iter().find(|entry| entry.id == Some(id)) else {
             let waits = self.waiting.values_mut().find(|entry| entry.id == Some(id));
             waits.unwrap().attempts = 0;
             return;
         };
-        let older = self.dead.remove(index);
-        let spot = (older.chat, older.group);
+        let spot = (dead.chat, dead.group);
+        let of_it = |entry: &mut Entry| (entry.chat, entry.group) == spot;
+        let mut letters: Vec<Entry> = self.dead.extract_if(.., of_it).collect();
+        letters.sort_by_key(|entry| entry.id);
+        let older = letters.into_iter().reduce(|older, newer| newer.over(&older)).unwrap();
         let Some(entry) = self.waiting.get_mut(&spot) else {
             let mut entry = Entry { class: Class::News, attempts: 0, told: false, ..older };
             // The cards here show no alerts, and say so of the whole group.
