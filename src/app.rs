@@ -191,14 +191,15 @@ pub async fn start(options: Options) -> Result<App, StartError> {
         site = security.protect(site);
     }
     let site = ingest::keep_books(web::guard(site), intake.clone());
+    // Before the doors open: an alert must not be sent before it is known what was sent lately.
+    delivery.start().await?;
+    // Their workers wait at the store before the first alert comes.
+    rooms::lanes(&config).for_each(|lane| delivery.wake(&lane));
     let close = CancellationToken::new();
     let serve = ServeOptions { grace: options.grace, ..ServeOptions::default() };
     let server =
         front.spawn("web", web::serve(listener, site, serve, tls, front.clone(), close.clone()));
 
-    delivery.start().await?;
-    // Their workers wait at the store before the first alert comes.
-    rooms::lanes(&config).for_each(|lane| delivery.wake(&lane));
     drop(starting);
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "nabat is ready");
     let stop = StopOrder { readiness, close, server, front, back, outbox, grace: options.grace };

@@ -39,7 +39,7 @@ enum Action {
         /// The entries' numbers
         #[arg(required_unless_present = "all")]
         ids: Vec<i64>,
-        /// Every dead letter
+        /// Every dead letter; what waits is tried now, too
         #[arg(long, conflicts_with = "ids")]
         all: bool,
     },

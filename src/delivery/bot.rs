@@ -152,8 +152,8 @@ impl Bot {
         drop(refused);
         tracing::error!(
             pause_seconds = pause.as_secs(),
-            "Telegram refuses the bot token (401): nothing is sent until it is replaced; \
-             everything accepted is kept. Check telegram.bot_token, or ask @BotFather"
+            "{REFUSED}: nothing is sent until that is put right; everything accepted is kept. \
+             Check telegram.bot_token, or ask @BotFather"
         );
         (self.ask)();
     }

@@ -19,7 +19,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 pub(super) use self::told::{GATHER_AT_ONCE, SETTLE_AT_ONCE};
-use self::trouble::Trouble;
+use self::trouble::{Tried, Trouble};
 use self::weather::{Outlook, Weather};
 use super::pace::ChatPace;
 use super::plan::{Step, plan};
@@ -160,10 +160,10 @@ impl Worker {
             return Next::Pause(STORE_PAUSE);
         };
         let number = with.chats.follow(number);
-        let usable = with.bot.is_usable();
-        let Some(token) = self.wait(in_hand, with.bot.usable()).await else { return Next::Again };
-        if !usable {
+        if !with.bot.is_usable() {
+            self.wait(in_hand, with.bot.usable()).await;
             self.held_up.trouble = Some(with.clock.now());
+            return Next::Again;
         }
         let pace = shared.paces.chat(number);
         if shared.was_cut(&self.lane.chat) {
@@ -171,6 +171,12 @@ impl Worker {
         }
         // What is said is chosen when it can be said, not before.
         let Some(_turn) = self.my_turn(&pace, in_hand).await else { return Next::Again };
+        // Meanwhile the chat may have got another number or other wishes, and the bot a new token.
+        let Some(chat) = with.chats.get(&self.lane.chat) else { return Next::Again };
+        if chat.number.get().map(|number| with.chats.follow(number)) != Some(number) {
+            return Next::Again;
+        }
+        let Some(token) = with.bot.usable().now_or_never() else { return Next::Again };
         let (delivery, lane) = (self.delivery.clone(), self.lane.clone());
         let threshold = chat.storm_threshold;
         let mut voice = Voice::new(&delivery, &lane, chat, number, &pace, token);
@@ -226,11 +232,14 @@ impl Worker {
         let mut speaker = Speaker::new(voice, leased).no_richer_than(form);
         let (settlement, next) = match speaker.speak().await {
             Ok(settlement) => {
+                self.weather.one_was_tried(true);
                 self.recovered().await;
                 (settlement, Next::Again)
             }
             Err(interruption) => {
-                self.interrupted(interruption, lease.entry, &group, number, accepted_at).await
+                self.weather.one_was_tried(false);
+                self.note_failure(Tried::Entry(lease.entry), &interruption);
+                self.interrupted(interruption, &group, number, accepted_at).await
             }
         };
         self.settle(lease, settlement).await;

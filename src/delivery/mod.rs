@@ -97,12 +97,28 @@ struct Shared {
     settling: Semaphore,
     /// Whoever tells of moved chats.
     moves: tokio::sync::Mutex<()>,
+    /// When Telegram last did what a lane asked for.
+    heard: Heard,
     tables: tables::Tables,
     /// Chats in which nabat may not pin, as far as it was told.
     unpinnable: Mutex<HashSet<ChatId>>,
     began_at: jiff::Timestamp,
     /// Chats that an earlier process was sending to when it died, until their pace knows.
     cut: Mutex<HashSet<ChatAlias>>,
+}
+
+/// A time that many write.
+#[derive(Debug, Default)]
+struct Heard(Mutex<Option<Instant>>);
+
+impl Heard {
+    fn store(&self, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    fn load(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Shared {
@@ -163,6 +179,7 @@ impl Delivery {
             gathering: Semaphore::new(lane::GATHER_AT_ONCE),
             settling: Semaphore::new(lane::SETTLE_AT_ONCE),
             moves: tokio::sync::Mutex::default(),
+            heard: Heard::default(),
             tables: tables::Tables::default(),
             photos: Arc::new(Semaphore::new(photos::MOST_AT_ONCE)),
             unpinnable: Mutex::default(),
@@ -214,6 +231,17 @@ impl Delivery {
         if let Some(bell) = lanes.get(lane) {
             bell.hindered(None);
             bell.urge.notify_one();
+        }
+    }
+
+    /// Has the store keep how the limits of a chat and of the bot are used up, e.g. behind a 429: a
+    /// restart must not send into it.
+    async fn keep_paces(&self, chat: ChatId) {
+        let Shared { with, paces, .. } = &*self.shared;
+        let (now, clock) = (Instant::now(), with.clock.now());
+        with.outbox.keep_footprint(paces.chat(chat).footprint(chat, now, clock)).await;
+        if let Some(footprint) = paces.footprint(now, clock) {
+            with.outbox.keep_footprint(footprint).await;
         }
     }
 

@@ -108,10 +108,11 @@ impl Delivery {
     async fn tell(&self, fallback: &LaneId, own: &Own<'_>, status: Status) -> bool {
         let with = &self.shared.with;
         let now = with.clock.now();
-        let since = match status {
-            Status::Firing => None,
-            Status::Resolved => self.told_since(fallback, &own.key).await,
-        };
+        let since = self.told_since(fallback, &own.key).await;
+        if status == Status::Firing && since.is_some() {
+            // By an earlier process, perhaps: it is no news, and did not begin now.
+            return true;
+        }
         let submission = Submission {
             notification: Arc::new(own.notification(status, since.unwrap_or(now), now)),
             destinations: vec![Destination {

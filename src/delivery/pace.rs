@@ -79,12 +79,14 @@ impl Limit {
 #[derive(Debug)]
 struct Window {
     limit: Limit,
-    sent: VecDeque<Instant>,
+    /// By number: when Telegram is taken to have counted it, the oldest first.
+    sent: VecDeque<(u64, Instant)>,
+    next: u64,
 }
 
 impl Window {
     fn new(limit: Limit) -> Self {
-        Self { limit, sent: VecDeque::with_capacity(limit.sends as usize) }
+        Self { limit, sent: VecDeque::with_capacity(limit.sends as usize), next: 0 }
     }
 
     /// The earliest time at which one more send fits.
@@ -94,21 +96,25 @@ impl Window {
         }
         // A margin that is small against the span keeps the pace above 95 % of the allowed.
         let margin = MARGIN.min(self.limit.span / 25);
-        self.sent.front().map_or(now, |oldest| (*oldest + self.limit.span + margin).max(now))
+        self.sent.front().map_or(now, |(_, oldest)| (*oldest + self.limit.span + margin).max(now))
     }
 
-    /// The last send has only now arrived.
-    fn arrived(&mut self, now: Instant) {
-        if let Some(last) = self.sent.back_mut() {
-            *last = now.max(*last);
+    /// A send has only now arrived.
+    fn arrived(&mut self, number: u64, now: Instant) {
+        if let Some(at) = self.sent.iter().position(|(of, _)| *of == number) {
+            self.sent.remove(at);
+            self.sent.push_back((number, now));
         }
     }
 
-    fn take(&mut self, now: Instant) {
+    /// Counts one more send; returns its number.
+    fn take(&mut self, now: Instant) -> u64 {
         if self.sent.len() >= self.limit.sends as usize {
             self.sent.pop_front();
         }
-        self.sent.push_back(now);
+        self.sent.push_back((self.next, now));
+        self.next += 1;
+        self.next - 1
     }
 }
 
@@ -127,6 +133,22 @@ impl GovernorClock for TokioClock {
 }
 
 type Even = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>;
+
+/// A slot of a chat's that was taken: its number, if the limit counts it.
+#[must_use = "it counts from when it was taken when nobody says that it arrived"]
+#[derive(Debug, PartialEq, Eq)]
+pub struct ChatSlot(Option<u64>);
+
+impl ChatSlot {
+    /// Telegram has answered the send. It counted it somewhere on the way: from now on is the safe
+    /// reading, however long the request travelled.
+    pub fn arrived(self, pace: &ChatPace, now: Instant) {
+        if let Some(number) = self.0 {
+            let mut state = pace.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.window.arrived(number, now);
+        }
+    }
+}
 
 /// The pace of one chat; its topics share it.
 #[derive(Debug)]
@@ -183,44 +205,34 @@ impl ChatPace {
     }
 
     /// Takes a slot now, or says when to ask again.
-    pub fn take(&self, now: Instant) -> Result<(), Instant> {
+    pub fn take(&self, now: Instant) -> Result<ChatSlot, Instant> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.reserve(now)?;
         state.reserved = false;
-        state.window.take(now);
-        Ok(())
+        Ok(ChatSlot(Some(state.window.take(now))))
     }
 
     /// Takes a slot for what can wait: only while half of them are free, and never the one that the
     /// next alert would leave in.
-    pub fn take_spare(&self, now: Instant) -> bool {
+    pub fn take_spare(&self, now: Instant) -> Option<ChatSlot> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
         state.recover(now);
         let ahead = |until: Option<Instant>| until.is_some_and(|until| now < until);
         if ahead(state.blocked_until) || ahead(state.spare_rests_until) {
-            return false;
+            return None;
         }
         if state.limit.sends == 1 {
-            return state.take_beside(now);
+            return state.take_beside(now).then_some(ChatSlot(None));
         }
         let span = state.limit.span;
-        let lately = state.window.sent.iter().filter(|sent| **sent + span > now).count();
+        let lately = state.window.sent.iter().filter(|(_, sent)| *sent + span > now).count();
         if lately * 2 > state.limit.sends as usize || state.reserve(now).is_err() {
-            return false;
+            return None;
         }
         // What is reserved now stays so; this takes one more.
-        if state.even.check().is_err() {
-            return false;
-        }
-        state.window.take(now);
-        true
-    }
-
-    /// Telegram has answered the send that was taken last. It counted it somewhere on the way:
-    /// from now on is the safe reading, however long the request travelled.
-    pub fn arrived(&self, now: Instant) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).window.arrived(now);
+        state.even.check().ok()?;
+        Some(ChatSlot(Some(state.window.take(now))))
     }
 
     /// When to ask again, if a slot is not free now. One that is free is kept for the next
@@ -229,7 +241,7 @@ impl ChatPace {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).reserve(now).err()
     }
 
-    /// Telegram said 429: nothing for a while, then slower than before.
+    /// Telegram said 429: nothing for a while, then slower than before. Returns how long nothing is sent.
     pub fn rate_limited(&self, retry_after: Option<Duration>, now: Instant) -> Duration {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = believed(retry_after);
@@ -240,7 +252,8 @@ impl ChatPace {
     }
 
     /// Telegram said 429 to something that can wait: nothing for a while, then alerts as fast as
-    /// before and nothing else. Whether it keeps the alerts' pace is another question.
+    /// before and nothing else. Whether it keeps the alerts' pace is another question. Returns how long
+    /// nothing is sent.
     pub fn spare_rate_limited(&self, retry_after: Option<Duration>, now: Instant) -> Duration {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = believed(retry_after);
@@ -316,8 +329,8 @@ impl State {
     /// Where the limit leaves one slot alone, that one is the next alert's: what can wait goes
     /// beside it after a silence, if Telegram has not complained lately.
     fn take_beside(&mut self, now: Instant) -> bool {
-        let last = self.window.sent.back().max(self.spare_sent.as_ref());
-        let silent = last.is_none_or(|last| *last + SPARE_SILENCE <= now);
+        let last = self.window.sent.back().map(|(_, sent)| *sent).max(self.spare_sent);
+        let silent = last.is_none_or(|last| last + SPARE_SILENCE <= now);
         if !silent || self.slowness > 1.0 {
             return false;
         }

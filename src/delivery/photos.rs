@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Delivery;
-use super::pace::ChatPace;
+use super::pace::{ChatPace, ChatSlot};
 use crate::alert::Alert;
 use crate::images::{Image, Images};
 use crate::routing::LaneId;
@@ -115,13 +115,12 @@ impl Delivery {
         };
         let pace = self.shared.paces.chat(chat);
         for _ in 0..TRIES {
-            if !spare_slot(&pace, deadline).await {
-                return "dropped";
-            }
+            let Some(of_the_chat) = spare_slot(&pace, deadline).await else { return "dropped" };
             let slot = self.shared.paces.bot_slot().await;
             let asked = Instant::now();
             let answer = with.client.load().call(token, &method).await;
             slot.answered(Instant::now());
+            of_the_chat.arrived(&pace, Instant::now());
             with.metrics.telegram_answered(method.name(), answer.outcome(), asked.elapsed());
             match answer {
                 Answer::Done(_) => return "sent",
@@ -135,6 +134,7 @@ impl Delivery {
                             "Telegram asked to wait (429) with a picture; this chat alone does, and \
                              gets no pictures for a while"
                         );
+                        self.keep_paces(chat).await;
                         return "dropped";
                     }
                     Complaint::Server => {}
@@ -157,13 +157,13 @@ impl Delivery {
     }
 }
 
-/// Waits until the chat is quiet enough for a picture; false when that takes too long.
-async fn spare_slot(pace: &ChatPace, deadline: Instant) -> bool {
+/// Waits until the chat is quiet enough for a picture; nothing when that takes too long.
+async fn spare_slot(pace: &ChatPace, deadline: Instant) -> Option<ChatSlot> {
     while Instant::now() < deadline {
-        if pace.take_spare(Instant::now()) {
-            return true;
+        if let Some(slot) = pace.take_spare(Instant::now()) {
+            return Some(slot);
         }
         tokio::time::sleep(PAUSE).await;
     }
-    false
+    None
 }

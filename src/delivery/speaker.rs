@@ -149,6 +149,7 @@ impl<'a> Speaker<'a> {
         'anew: loop {
             let Rendered { parts, buttons, table, .. } = self.render(Kind::Card, present, &[]);
             let (parts, form) = match table {
+                _ if self.is_minimal() => (vec![self.minimal(present)], Form::Minimal),
                 Some(html) => (vec![Part { html, plain: String::new() }], Form::Table),
                 None => (parts, self.form),
             };
@@ -173,6 +174,11 @@ impl<'a> Speaker<'a> {
                         }
                     }
                     Said::CardGone => {
+                        // The others would go on saying how it stood.
+                        let gone = existing.map(|part| part.id);
+                        for part in card.parts.iter().filter(|part| Some(part.id) != gone) {
+                            self.delete(part.id).await?;
+                        }
                         card = Card {
                             digest: card.digest,
                             stale: card.stale,
@@ -218,9 +224,13 @@ impl<'a> Speaker<'a> {
         };
         let mut shown = None;
         loop {
+            let shrinks = self.shrinks;
             // A reply would follow the card into the topic that takes nothing.
             let reply_to = front(&card).filter(|_| !self.voice.lost_topic);
-            let Rendered { parts, buttons, .. } = self.render(kind, present, news);
+            let Rendered { mut parts, buttons, .. } = self.render(kind, present, news);
+            if self.is_minimal() {
+                parts = vec![self.minimal(present)];
+            }
             let Some(part) = parts.get(sent as usize) else { break };
             let buttons = if sent == 0 { &buttons[..] } else { &[] };
             let silent = silent || sent > 0;
@@ -229,11 +239,13 @@ impl<'a> Speaker<'a> {
                 Said::Shown(id) => {
                     shown = shown.or(id);
                     sent += 1;
-                    if (sent as usize) < parts.len() {
+                    // How small they were split is kept nowhere: smaller ones begin anew.
+                    if (sent as usize) < parts.len() && self.shrinks == 0 {
                         card.unfinished = Some((entry, version, sent));
                         self.save(&mut card).await;
                     }
                 }
+                Said::Anew if self.shrinks > shrinks => sent = 0,
                 Said::CardGone | Said::Anew => {}
             }
         }
@@ -258,9 +270,14 @@ impl<'a> Speaker<'a> {
         message
     }
 
-    fn minimal(&self, present: &Notification) -> String {
+    /// Whether only the last resort is worth trying: one line, for the whole message.
+    fn is_minimal(&self) -> bool {
+        self.form == Form::Minimal || self.shrinks > MOST_SHRINKS
+    }
+
+    fn minimal(&self, present: &Notification) -> Part {
         let renderer = self.voice.delivery.shared.with.renderer.load();
-        renderer.minimal(&self.scene(Kind::Card, present, &[])).plain
+        renderer.minimal(&self.scene(Kind::Card, present, &[]))
     }
 
     fn scene<'s>(&'s self, kind: Kind, state: &'s Notification, news: &'s [usize]) -> Scene<'s> {

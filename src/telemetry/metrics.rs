@@ -133,7 +133,11 @@ impl Metrics {
                 "Age of the oldest entry that waits, by chat; 0 when none waits.",
                 &["chat"],
             ),
-            outbox_bytes: gauge(r, "outbox_bytes", "Bytes the outbox takes on disk."),
+            outbox_bytes: gauge(
+                r,
+                "outbox_bytes",
+                "Bytes in use in the outbox's file, which delivery.max_bytes bounds.",
+            ),
             outbox_commit_duration: histogram(
                 r,
                 "outbox_commit_duration_seconds",
@@ -168,7 +172,7 @@ impl Metrics {
             ambiguous_sends: counter(
                 r,
                 "ambiguous_sends_total",
-                "Sends whose outcome is unknown and that are repeated.",
+                "Calls whose outcome is unknown and that are repeated; a new message among them may appear twice.",
             ),
             delivery_latency: histograms(
                 r,
@@ -213,7 +217,7 @@ impl Metrics {
             last_success: float_gauges(
                 r,
                 "last_success_timestamp_seconds",
-                "When Telegram last took a message for the chat, in Unix seconds; 0 before the first.",
+                "When Telegram last took a call for the chat, in Unix seconds; 0 before the first since the start.",
                 &["chat"],
             ),
             secret_age: float_gauges(
@@ -233,7 +237,11 @@ impl Metrics {
                 "vault_token_expiry_timestamp_seconds",
                 "When nabat's own Vault token expires, in Unix seconds; 0 when there is none.",
             ),
-            vault_up: gauge(r, "vault_up", "1 when the last request to Vault succeeded."),
+            vault_up: gauge(
+                r,
+                "vault_up",
+                "1 when Vault answered the last read, be it with a denial.",
+            ),
             heartbeats_received: counters(
                 r,
                 "heartbeats_received_total",

@@ -31,7 +31,7 @@ struct ChatStatus {
     waiting: u64,
     dead: u64,
     oldest_waiting: Option<Timestamp>,
-    /// When Telegram last took a message for the chat.
+    /// When Telegram last took a call for the chat, since the start.
     last_success: Option<Timestamp>,
 }
 

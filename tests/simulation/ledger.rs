@@ -96,11 +96,10 @@ impl Ledger {
             self.count(chat, shown.chat, &said, model, now);
         }
         self.compare_head(chat, &said, model, now);
+        // What stays as it was in an edited message is said by it, too: a reply may have said another
+        // thing meanwhile.
         for mark in &said.alerts {
-            let is_new = before.as_ref().is_none_or(|before| !before.alerts.contains(mark));
-            if is_new {
-                self.hear_alert(chat, *mark, now);
-            }
+            self.hear_alert(chat, *mark, now);
         }
         for line in &said.groups {
             let (group, stands, count) = line;

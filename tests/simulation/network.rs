@@ -35,6 +35,8 @@ pub enum Weather {
     Flaky,
     /// 429s now and then, with and without a time.
     Crowded,
+    /// Telegram's own 500 for digests and nothing else; not drawn.
+    NoDigests,
 }
 
 impl Weather {
@@ -120,7 +122,7 @@ impl Network {
 }
 
 impl State {
-    fn meet(&mut self, chat: Option<ChatId>, method: &str) -> Fate {
+    fn meet(&mut self, chat: Option<ChatId>, method: &str, text: &str) -> Fate {
         let weather = chat.and_then(|chat| self.chats.get(&chat).copied()).or(self.everywhere);
         match weather {
             Some(Weather::Refused) => Fate::NoConnection,
@@ -132,7 +134,10 @@ impl State {
                 Fate::Trouble(self.too_many())
             }
             Some(Weather::Flaky) if self.random.random_bool(0.4) => self.anything(method),
-            None | Some(Weather::Crowded | Weather::Flaky) => Fate::Fair,
+            Some(Weather::NoDigests) if text.contains('⛈') => {
+                Fate::Trouble(Trouble::internal_server_error())
+            }
+            None | Some(Weather::Crowded | Weather::Flaky | Weather::NoDigests) => Fate::Fair,
         }
     }
 
@@ -188,11 +193,13 @@ impl Drop for Unanswered<'_> {
 #[async_trait]
 impl Carrier for Network {
     async fn carry(&self, token: &SecretString, method: &Method) -> Result<Response, Failure> {
-        let chat = method.payload().get("chat_id").and_then(serde_json::Value::as_i64).map(ChatId);
+        let payload = method.payload();
+        let chat = payload.get("chat_id").and_then(serde_json::Value::as_i64).map(ChatId);
+        let text = payload.get("text").and_then(serde_json::Value::as_str).unwrap_or_default();
         let (fate, there, back) = {
             let mut state = self.state();
             state.calls += 1;
-            (state.meet(chat, method.name()), state.pause(), state.pause())
+            (state.meet(chat, method.name(), text), state.pause(), state.pause())
         };
         sleep(there).await;
         let mut late = Duration::ZERO;

@@ -102,6 +102,11 @@ impl Run {
     pub fn new(seed: u64, echo: bool) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let setting = Setting::draw(&mut random);
+        Self::of(setting, random, echo)
+    }
+
+    /// A run in which nothing has happened yet.
+    pub fn of(setting: Setting, mut random: StdRng, echo: bool) -> Self {
         let groups = setting.groups.iter();
         let alertmanager = Alertmanager::new(
             groups.clone().map(|group| group.severity).collect(),

@@ -2,16 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::trouble::{FIRST_BACKOFF, LONGEST_BACKOFF};
+use super::trouble::{FIRST_BACKOFF, LONGEST_BACKOFF, Tried};
 use super::{Next, Worker};
 use crate::alert::GroupId;
 use crate::delivery::speaker::{Interruption, Target, Voice};
 use crate::outbox::Storm;
 use crate::rendering::{Glance, Head, Language, Part};
 use crate::telegram::{ChatId, MessageId};
-
-/// After so many failures of Telegram a storm ends without a summary.
-const SUMMARY_TRIES: u32 = 3;
 
 impl Worker {
     /// The storm is over: says how long it took and what still fires.
@@ -35,13 +32,18 @@ impl Worker {
             let target = Target::New { silent: true, reply_to };
             match voice.say_digest(&part, target).await {
                 Ok(_) => self.recovered().await,
-                Err(Interruption::Failed { why, answered }) => {
-                    self.weather.summary_failures += u32::from(answered);
-                    if self.weather.summary_failures >= SUMMARY_TRIES {
-                        tracing::warn!(lane = %self.lane, %why, "a storm ended without a summary");
+                Err(failed @ Interruption::Failed { .. }) => {
+                    self.note_failure(Tried::Summary, &failed);
+                    if self.trouble.is_hopeless(Tried::Summary) {
+                        tracing::warn!(lane = %self.lane, why = "Telegram fails on it", "a storm ended without a summary");
                         return self.close_storm().await;
                     }
+                    let Interruption::Failed { why, .. } = failed else { return Next::Again };
                     self.fail(&why, FIRST_BACKOFF, LONGEST_BACKOFF);
+                    return Next::Again;
+                }
+                Err(Interruption::RateLimited) => {
+                    self.delivery.keep_paces(voice.number).await;
                     return Next::Again;
                 }
                 Err(Interruption::Moved(to)) => {
@@ -64,7 +66,7 @@ impl Worker {
             return Next::Again;
         }
         tracing::info!(lane = %self.lane, "the storm is over");
-        (self.weather.storm, self.weather.summary_failures) = (None, 0);
+        self.weather.storm = None;
         Next::Again
     }
 

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::trouble::{FIRST_BACKOFF, FIRST_PARKING, LONGEST_BACKOFF, LONGEST_PARKING, backoff};
+use super::trouble::{
+    FIRST_BACKOFF, FIRST_PARKING, LONGEST_BACKOFF, LONGEST_PARKING, Tried, backoff,
+};
 use super::{Next, STORE_PAUSE, Worker};
 use crate::alert::{GroupId, Status};
 use crate::delivery::Hindrance;
 use crate::delivery::bot::REFUSED;
 use crate::delivery::report::{Outcome, Report};
 use crate::delivery::speaker::Interruption;
-use crate::outbox::{DeathReason, EntryId, Settlement, StoreError};
+use crate::outbox::{DeathReason, Settlement, StoreError};
 use crate::telegram::ChatId;
 
 /// An entry that makes its worker panic this often becomes a dead letter.
@@ -23,7 +25,6 @@ impl Worker {
     pub(super) async fn interrupted(
         &mut self,
         interruption: Interruption,
-        entry: EntryId,
         group: &GroupId,
         number: ChatId,
         accepted_at: jiff::Timestamp,
@@ -39,23 +40,14 @@ impl Worker {
             Interruption::RateLimited => {
                 let why = "429: Telegram asked to wait";
                 self.report_waiting(group, why, false);
-                let shared = &self.delivery.shared;
-                let (pace, clock) = (shared.paces.chat(number), shared.with.clock.now());
-                let footprint = pace.footprint(number, Instant::now(), clock);
-                shared.with.outbox.keep_footprint(footprint).await;
-                if let Some(footprint) = shared.paces.footprint(Instant::now(), clock) {
-                    shared.with.outbox.keep_footprint(footprint).await;
-                }
+                self.delivery.keep_paces(number).await;
                 (quietly, Next::Again)
             }
             Interruption::Moved(to) => {
                 self.chat_moved(number, to).await;
                 (quietly, Next::Again)
             }
-            Interruption::Failed { why, answered } => {
-                if answered {
-                    self.trouble.failed_on(entry);
-                }
+            Interruption::Failed { why, .. } => {
                 self.fail(&why, FIRST_BACKOFF, LONGEST_BACKOFF);
                 self.report_waiting(group, &why, false);
                 (Settlement::Released { attempt: Some(why) }, Next::Again)
@@ -148,6 +140,13 @@ impl Worker {
         self.delivery.tell_of_moves().await;
     }
 
+    /// Notes what Telegram itself failed on.
+    pub(super) fn note_failure(&mut self, on: Tried, interruption: &Interruption) {
+        if matches!(interruption, Interruption::Failed { answered: true, .. }) {
+            self.trouble.failed_on(on, self.delivery.shared.heard.load());
+        }
+    }
+
     pub(super) fn fail(&mut self, why: &str, first: Duration, longest: Duration) {
         let pause = backoff(first, longest, self.trouble.failures, &self.lane);
         self.trouble.failures += 1;
@@ -173,7 +172,9 @@ impl Worker {
         let first = !std::mem::replace(&mut self.reached, true);
         if before.told || (first && self.delivery.is_told(&self.lane).await) {
             let why = "it can be written to again";
-            self.delivery.tell_unreachable(&self.lane, why, Status::Resolved).await;
+            let told = self.delivery.tell_unreachable(&self.lane, why, Status::Resolved).await;
+            // What could not be stored is said behind the next message.
+            self.trouble.told = !told;
         }
     }
 

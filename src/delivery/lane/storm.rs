@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::leases::breathe;
 use super::told::{Told, scene};
+use super::trouble::Tried;
 use super::weather::Ongoing;
 use super::{Next, Worker};
 use crate::alert::GroupId;
@@ -19,7 +20,6 @@ use crate::delivery::DeliveryOptions;
 use crate::delivery::plan::{Step, plan};
 use crate::delivery::report::{Outcome, Report};
 use crate::delivery::speaker::{Interruption, Said, Target, Voice};
-use crate::delivery::verdict::Form;
 use crate::outbox::{Backlog, Class, Digest, Leased, Settlement, StoreError, Storm};
 use crate::rendering::{Glance, Head, Part, Renderer};
 use crate::telegram::MessageId;
@@ -149,13 +149,20 @@ impl Worker {
         let delivery = self.delivery.clone();
         let with = &delivery.shared.with;
         let first = &told[0];
-        // A text that Telegram itself fails on again and again is not worth the groups' time.
-        let stubborn = self.trouble.form(first.lease.entry) != Form::Rich;
-        let said = if stubborn {
-            Err(Interruption::Refused { why: "Telegram fails on the digest".into() })
-        } else {
-            voice.say_digest(part, target).await
+        let on = match target {
+            Target::New { .. } => Tried::Digest,
+            Target::Existing(message) => Tried::Lines(message),
         };
+        let said = voice.say_digest(part, target).await.map_err(|interruption| {
+            self.note_failure(on, &interruption);
+            let others_work = on == Tried::Digest && self.weather.others_work();
+            if self.trouble.blames(on) || (others_work && self.trouble.is_doubtful(on)) {
+                // A text that Telegram itself fails on is not worth the groups' time.
+                Interruption::Refused { why: "Telegram fails on the digest".into() }
+            } else {
+                interruption
+            }
+        });
         let edited = matches!(target, Target::Existing(_));
         let sent = match said {
             Ok(Said::Shown(id)) => id,
@@ -181,8 +188,10 @@ impl Worker {
                 let (lease, group, at) =
                     (first.lease.clone(), first.group.clone(), first.first_accepted_at);
                 self.give_back_all(told.into_iter().skip(1).map(|told| told.lease)).await;
-                let entry = lease.entry;
-                let next = self.interrupted(interruption, entry, &group, voice.number, at).await;
+                if self.trouble.is_doubtful(Tried::Digest) {
+                    self.weather.doubt_digests();
+                }
+                let next = self.interrupted(interruption, &group, voice.number, at).await;
                 self.settle(lease, next.0).await;
                 return next.1;
             }
@@ -193,6 +202,7 @@ impl Worker {
         };
         if !edited {
             with.metrics.digests.inc();
+            self.weather.digests_work();
         }
         let now = with.clock.now();
         if let Some(ongoing) = &mut self.weather.storm {

@@ -40,13 +40,23 @@ impl Worker {
             let now = Instant::now();
             let silent_until = self.delivery.shared.paces.silent_until(now);
             let Some(free_at) = silent_until.max(pace.free_at(now)) else { break };
-            let waited = self.wait(in_hand, tokio::time::sleep_until(free_at)).await;
+            // A person who urges may have given the alias another chat.
+            let free = async {
+                tokio::select! {
+                    biased;
+                    () = tokio::time::sleep_until(free_at) => true,
+                    () = self.bell.urge.notified() => false,
+                }
+            };
+            let waited = self.wait(in_hand, free).await;
             let clock = self.delivery.shared.with.clock.now();
             self.held_up.paced = Some(clock);
             if silent_until.is_some() {
                 self.held_up.trouble = Some(clock);
             }
-            waited?;
+            if !waited? {
+                return None;
+            }
             let overtaken = match turn.most_wanted() {
                 Some(other) => other < self.most_urgent().await,
                 None => false,

@@ -33,8 +33,19 @@ pub(super) struct Weather {
     /// The last turn told one of the worst: the next is the digest's.
     told_one: bool,
     one_by_one_until: Option<Instant>,
-    /// How often Telegram failed on the summary.
-    pub summary_failures: u32,
+    doubt: Doubt,
+}
+
+/// Whose fault it is that no digest gets through. When Telegram fails on everything, and it is no
+/// digest's, one group told alone fails too.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    #[default]
+    None,
+    /// The next message is about one group.
+    TryOne,
+    /// That one got through.
+    OneWorks,
 }
 
 /// A storm that is not over.
@@ -118,6 +129,28 @@ impl Weather {
         Some(self.storm.as_ref()?.calm_at)
     }
 
+    /// Telegram failed on a digest so often that it may be the digest's fault.
+    pub fn doubt_digests(&mut self) {
+        self.doubt = Doubt::TryOne;
+    }
+
+    /// A digest was shown.
+    pub fn digests_work(&mut self) {
+        self.doubt = Doubt::None;
+    }
+
+    /// One group was told alone, or could not be.
+    pub fn one_was_tried(&mut self, works: bool) {
+        if self.doubt == Doubt::TryOne {
+            self.doubt = if works { Doubt::OneWorks } else { Doubt::None };
+        }
+    }
+
+    /// Whether messages about one group got through since digests are in doubt.
+    pub fn others_work(&self) -> bool {
+        self.doubt == Doubt::OneWorks
+    }
+
     /// Whether digests are left alone.
     pub fn is_one_by_one(&self) -> bool {
         self.one_by_one_until.is_some_and(|until| Instant::now() < until)
@@ -167,7 +200,7 @@ impl Worker {
         // The pace is the chat's: what waits in its other lanes takes its time, too.
         let waiting = pace.waiting(&self.lane, backlog.of(&MESSAGES));
         let many = backlog.of(&MESSAGES) > 1 && pace.time_for(waiting) > threshold;
-        if many && !self.weather.is_one_by_one() {
+        if many && !self.weather.is_one_by_one() && self.weather.doubt != Doubt::TryOne {
             let worst = backlog.worst_news();
             let few = worst > 0 && pace.time_for(worst) <= threshold / WORST_SHARE;
             if few && !self.weather.told_one {

@@ -20,11 +20,11 @@ impl ChatPace {
             clock.saturating_add(ahead).and_then(|clock| clock.saturating_sub(behind))
         };
         let span = state.limit.span;
-        let counts = |at: &&Instant| **at + span > now;
+        let sent = state.window.sent.iter().map(|(_, at)| *at);
         Footprint {
             chat,
             noted_at: clock,
-            sent: state.window.sent.iter().filter(counts).filter_map(|at| wall(*at).ok()).collect(),
+            sent: sent.filter(|at| *at + span > now).filter_map(|at| wall(at).ok()).collect(),
             blocked_until: state
                 .blocked_until
                 .filter(|until| *until > now)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Interruption, MOST_SHRINKS, Speaker};
+use super::{Interruption, Speaker};
 use crate::alert::Notification;
 use crate::delivery::verdict::{Attempt, Form, Verdict};
 use crate::rendering::Part;
@@ -44,13 +44,12 @@ impl Speaker<'_> {
         target: Target,
         present: &Notification,
     ) -> Result<Said, Interruption> {
-        let mut form = if self.shrinks > MOST_SHRINKS { Form::Minimal } else { form };
-        let mut target = target;
+        let (mut form, mut target) = (form, target);
         loop {
             let text = match form {
                 Form::Table | Form::Rich => part.html.clone(),
                 Form::Plain => part.plain.clone(),
-                Form::Minimal => self.minimal(present),
+                Form::Minimal => self.minimal(present).plain,
             };
             // The last resort holds nothing that could be refused.
             let buttons = if form == Form::Minimal { &[] } else { buttons };

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::Interruption;
-use crate::delivery::pace::{BotSlot, ChatPace};
+use crate::delivery::pace::{BotSlot, ChatPace, ChatSlot};
 use crate::delivery::plan::Ground;
 use crate::delivery::verdict::{Attempt, Verdict, judge};
 use crate::delivery::{Chat, Delivery, DeliveryOptions};
@@ -58,6 +58,7 @@ pub struct HeldUp {
 /// The right to make one call now.
 #[must_use]
 pub struct Slot<'p> {
+    of_the_chat: ChatSlot,
     of_the_bot: BotSlot<'p>,
     taken_at: Instant,
 }
@@ -151,14 +152,19 @@ impl<'a> Voice<'a> {
     ) -> Verdict {
         let with = &self.delivery.shared.with;
         let now = Instant::now();
-        self.pace.arrived(now);
+        slot.of_the_chat.arrived(self.pace, now);
         slot.of_the_bot.answered(now);
         let metrics = &with.metrics;
         let name = method.name();
         metrics.telegram_answered(name, answer.outcome(), slot.taken_at.elapsed());
         let verdict = judge(attempt, answer);
         tracing::debug!(lane = %self.lane, method = name, ?verdict, "Telegram answered");
+        if let (Verdict::Plainer(_), Answer::Refused(refusal)) = (&verdict, answer) {
+            let refusal = &refusal.description;
+            tracing::warn!(lane = %self.lane, %refusal, "Telegram refused the formatting; a plainer form is sent");
+        }
         if matches!(verdict, Verdict::Delivered(_)) {
+            self.delivery.shared.heard.store(now);
             metrics
                 .last_success
                 .with_label_values(&[self.lane.chat.as_str()])
@@ -173,17 +179,26 @@ impl<'a> Voice<'a> {
         if !self.durable.wait().await {
             return Err(Interruption::NotStored);
         }
-        loop {
+        let of_the_chat = loop {
             if tasks.is_stopping() {
                 return Err(Interruption::Stopping);
             }
-            let Err(when) = self.pace.take(Instant::now()) else { break };
+            let now = Instant::now();
+            let when = match self.pace.take(now) {
+                Ok(slot) => break slot,
+                // Since the lane's turn began, by what is not the lane's: a picture. It may take long,
+                // and by then there is news.
+                Err(_) if self.pace.blocked_until(now).is_some() => {
+                    return Err(Interruption::RateLimited);
+                }
+                Err(when) => when,
+            };
             tokio::select! {
                 biased;
                 () = tokio::time::sleep_until(when) => {}
                 () = tasks.stopping() => {}
             }
-        }
+        };
         // Before the bot's slot, for that counts from now on, and the store may be slow.
         self.note_pace().await;
         let of_the_bot = tokio::select! {
@@ -191,7 +206,7 @@ impl<'a> Voice<'a> {
             slot = self.delivery.shared.paces.bot_slot() => slot,
             () = tasks.stopping() => return Err(Interruption::Stopping),
         };
-        Ok(Slot { of_the_bot, taken_at: Instant::now() })
+        Ok(Slot { of_the_chat, of_the_bot, taken_at: Instant::now() })
     }
 
     /// Has the store keep how the chat's limit is used up, so that a restart knows it.

@@ -142,6 +142,30 @@ async fn what_is_too_old_for_an_unreachable_chat_dies_visibly_and_can_be_revived
 
 /// A parked chat waits for half a minute and more; a person who has mended it does not.
 #[tokio::test]
+async fn the_fallback_chat_is_told_of_an_outage_once_over_restarts() {
+    let mut stage = Stage::open("fallback_chat: boss").await;
+    stage.sandbox.kick(OPS);
+    stage.post("ops", &webhook("DiskFull", &["db1"])).await;
+    let told = stage.shows_text(BOSS, "NabatChatUnreachable").await.remove(0);
+    let attempts = async |stage: &Stage| {
+        let waiting = stage.entries("waiting").await;
+        let of_ops = waiting.iter().find(|entry| entry["chat"] == "ops");
+        of_ops.and_then(|entry| entry["attempts"].as_u64()).unwrap_or_default()
+    };
+    eventually("it is noted", async || attempts(&stage).await == 1).await;
+    assert_eq!(stage.stop().await, Some(0));
+    stage.restart().await;
+    eventually("another try", async || attempts(&stage).await == 2).await;
+    stage.sandbox.set_access(OPS, Access::Open);
+    stage.go_on_at_once().await;
+    stage.shows(BOSS, |shown| shown[0].text.contains("RESOLVED")).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(BOSS);
+    assert_eq!(shown.len(), 2, "the card, and the reply that it is over: {shown:?}");
+    assert_eq!(shown[0].id, told.id);
+}
+
+#[tokio::test]
 async fn a_retry_and_a_reload_by_a_person_end_the_pause_of_a_parked_chat() {
     for by in ["retry", "retry of all", "reload"] {
         let stage = Stage::open("").await;

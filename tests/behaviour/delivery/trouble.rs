@@ -1,6 +1,7 @@
 //! Answers that are errors, answers that are none, messages that are gone.
 
-use nabat::sandbox::{Fault, Limits, Trouble};
+use nabat::sandbox::{ChatKind, Fault, Limits, Trouble};
+use nabat::telegram::ChatId;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
@@ -93,6 +94,7 @@ async fn text_that_telegram_cannot_parse_goes_out_plain_at_once() {
     assert_eq!(requests.len(), 2);
     assert!(requests[1].0 - requests[0].0 < 1500, "at once: {requests:?}");
     assert_eq!(stage.metric("plain_fallbacks_total").await, 1);
+    stage.says(&["Telegram refused the formatting", "Unsupported start tag"]).await;
 }
 
 #[tokio::test]
@@ -153,6 +155,44 @@ async fn a_message_that_is_too_long_is_split_smaller() {
         assert!(shown.iter().any(|shown| shown.text.contains(name)), "{name} is shown");
     }
     assert_eq!(shown.iter().filter(|shown| !shown.silent).count(), 1, "one sound");
+}
+
+#[tokio::test]
+async fn what_is_too_long_however_small_it_is_split_is_one_line() {
+    let sandbox = sandbox(Limits::None);
+    let stage = Stage::with(sandbox.clone(), configuration(&sandbox, CHATS, "")).await;
+    let refusal = Trouble::refusal(400, "Bad Request: message is too long");
+    stage.sandbox.inject(next_send(refusal).times(4));
+    let names: Vec<String> = (0..12).map(|number| format!("db{number}x")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    stage.post("ops", &long(&names)).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert!(shown[0].text.ends_with("FIRING 12 · DiskFull"), "{}", shown[0].text);
+    // What is new about it is worth all forms again.
+    stage.post("ops", &webhook("DiskFull", &["db0x", "db1x"])).await;
+    stage.shows(OPS, |shown| shown[0].text.contains("db0x of DiskFull")).await;
+}
+
+#[tokio::test]
+async fn of_a_card_whose_part_was_deleted_nothing_stale_stays() {
+    let sandbox = sandbox(Limits::None);
+    let text = configuration(&sandbox, CHATS, "  updates: edit");
+    let stage = Stage::with(sandbox, text).await;
+    let names: Vec<String> = (0..20).map(|number| format!("db{number}x")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    stage.post("ops", &long(&names)).await;
+    stage.drained().await;
+    let parts = stage.sandbox.messages(OPS);
+    assert!(parts.len() >= 2, "{}", parts.len());
+    stage.sandbox.delete_message(OPS, parts[1].id);
+    stage.post("ops", &long(&names[..19])).await;
+    stage.drained().await;
+    let shown = stage.sandbox.messages(OPS);
+    assert!(shown.iter().all(|shown| parts.iter().all(|part| part.id != shown.id)), "{shown:?}");
+    let told = shown.iter().filter(|shown| shown.text.contains("db3x")).count();
+    assert_eq!(told, 1);
 }
 
 #[tokio::test]
@@ -258,6 +298,41 @@ async fn while_the_token_is_refused_nothing_is_lost_and_telegram_is_not_hammered
     stage.shows_text(OPS, "NetDown").await;
     stage.shows_text(BOSS, "Power").await;
     assert_eq!(unauthorized(&stage).await, 1);
+}
+
+#[tokio::test]
+async fn what_waited_for_a_token_goes_where_the_chat_is_by_then() {
+    const NEW: ChatId = ChatId(-1_001_234_567_899);
+    let (mut stage, file) = with_token_file().await;
+    stage.sandbox.add_chat(NEW, ChatKind::Supergroup { forum: false }, "new");
+    stage.sandbox.set_token(FRESH);
+    stage.post("ops", &webhook("NetDown", &["sw1"])).await;
+    eventually("a 401", async || unauthorized(&stage).await > 0).await;
+    let chats = CHATS.replace(&OPS.to_string(), &NEW.to_string());
+    let at = format!("{{file: {}}}", file.path().display());
+    let text = configuration(&stage.sandbox, &chats, "").replace("{env: TEST_BOT_TOKEN}", &at);
+    stage.rewrite(text);
+    stage.go_on_at_once().await;
+    std::fs::write(&file, FRESH).unwrap();
+    stage.go_on_at_once().await;
+    stage.shows_text(NEW, "NetDown").await;
+    assert_eq!(stage.sandbox.messages(OPS).len(), 1, "the first one");
+}
+
+#[tokio::test]
+async fn a_429_does_not_outlast_the_chats_id() {
+    const NEW: ChatId = ChatId(-1_001_234_567_899);
+    let mut stage = Stage::open("").await;
+    stage.sandbox.add_chat(NEW, ChatKind::Supergroup { forum: false }, "new");
+    stage.sandbox.inject(next_send(Trouble::too_many_requests(Some(36_000))));
+    stage.post("ops", &webhook("NetDown", &["sw1"])).await;
+    let limited = async || stage.metric("telegram_rate_limited_total{chat=\"ops\"}").await > 0;
+    eventually("a 429", limited).await;
+    let chats = CHATS.replace(&OPS.to_string(), &NEW.to_string());
+    let text = configuration(&stage.sandbox, &chats, "");
+    stage.rewrite(text);
+    stage.go_on_at_once().await;
+    stage.shows_text(NEW, "NetDown").await;
 }
 
 /// Orders a test alert, and returns what it says of the first chat.
