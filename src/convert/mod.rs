@@ -1,8 +1,8 @@
 //! Alertmanager's Go templates as nabat's handlebars.
 //!
-//! A file is cut into pieces ([`lex`]), read as a tree ([`parse`]), and written anew ([`walk`],
-//! [`write`]). What a template is given follows from where it is called, so that each field has a
-//! known kind ([`expression`], [`fields`], [`functions`]). Pure: no I/O.
+//! A file is cut into pieces (`lex`), read as a tree (`parse`), and written anew (`walk`,
+//! `write`). What a template is given follows from where it is called, so that each field has a
+//! known kind (`expression`, `fields`, `functions`). Pure: no I/O.
 //!
 //! The text that comes out is Go's, to the last space; what can't be said is named with its place and
 //! stands as a comment where it was.

@@ -22,11 +22,13 @@ mod forget;
 mod merge;
 mod pack;
 pub mod sqlite;
+mod words;
 
-pub use contract::{
-    Accepted, Backlog, Card, ChatTotals, Class, DeathReason, Digest, Durable, Entry, EntryId,
-    EntryState, EntryView, Fate, Footprint, Lease, Leased, Outbox, Priority, Rejected, Settlement,
-    ShownPart, StoreError, Storm, Submission, Totals,
-};
+pub use contract::{Outbox, StoreError};
 pub use merge::merge;
 pub use pack::Packed;
+pub use words::{
+    Accepted, Backlog, Card, ChatTotals, Class, DeathReason, Digest, Durable, Entry, EntryId,
+    EntryState, EntryView, Fate, Footprint, Lease, Leased, Priority, Rejected, Settlement,
+    ShownPart, Storm, Submission, Totals,
+};

@@ -13,7 +13,7 @@ use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_outpu
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::contract::StoreError;
+use super::StoreError;
 
 /// How much room a thread keeps for packing, in bytes: enough for a group of some fifty alerts.
 const KEPT: usize = 64 << 10;

@@ -12,8 +12,8 @@ use super::columns::{
 use super::desk::{Desk, WAITING, millis};
 use super::homes::Home;
 use crate::alert::{Alert, GroupId, Notification};
-use crate::outbox::contract::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
 use crate::outbox::pack;
+use crate::outbox::{Accepted, EntryId, Fate, Priority, StoreError, Submission};
 use crate::routing::Destination;
 
 /// A submission with all the work done that needs no store, so that it is done in parallel, and

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::outbox::contract::DeathReason;
+use crate::outbox::DeathReason;
 use crate::routing::ChatAlias;
 
 type Listener = Box<dyn Fn(&ChatAlias, DeathReason, u64) + Send + Sync>;

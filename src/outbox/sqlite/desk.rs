@@ -20,7 +20,7 @@ use super::disk::found_no_room;
 use super::leases::Leases;
 use super::reserve::Reserve;
 use super::waiters::Waiters;
-use crate::outbox::contract::StoreError;
+use crate::outbox::StoreError;
 use crate::routing::ChatAlias;
 
 /// Answers the caller once the commit has succeeded or not.

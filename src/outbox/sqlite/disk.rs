@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use rusqlite::config::DbConfig;
 
 use super::desk::Desk;
-use crate::outbox::contract::StoreError;
+use crate::outbox::StoreError;
 
 /// Pages in the log at which it is moved. Under load the same groups' pages are written again and
 /// again: a longer log copies each into the file less often. These are 16 MiB, read in some 10 ms

@@ -11,7 +11,7 @@ use super::accept::Parcel;
 use super::columns::{Place, hash_of, place, topic_column};
 use super::desk::Desk;
 use crate::alert::GroupId;
-use crate::outbox::contract::{Card, StoreError};
+use crate::outbox::{Card, StoreError};
 use crate::routing::{ChatAlias, Destination, LaneId};
 
 /// A home that is used is noted as such this often, so that it is forgotten no sooner than a card.

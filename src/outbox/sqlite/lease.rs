@@ -7,10 +7,10 @@ use super::columns::{Place, buttons_of, topic_column};
 use super::desk::{DEAD, Desk, WAITING, millis, timestamp};
 use super::leases::Out;
 use crate::alert::Forgotten;
-use crate::outbox::contract::{
+use crate::outbox::pack::{pack, unpack};
+use crate::outbox::{
     Card, Class, DeathReason, Durable, Entry, EntryId, Lease, Leased, Settlement, StoreError,
 };
-use crate::outbox::pack::{pack, unpack};
 use crate::routing::{LaneId, Updates};
 
 impl Desk {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::alert::Forgotten;
-use crate::outbox::contract::EntryId;
+use crate::outbox::EntryId;
 
 /// A lease that is out.
 #[derive(Debug, Clone, Copy)]

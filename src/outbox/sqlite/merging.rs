@@ -6,10 +6,10 @@ use super::accept::{Parcel, Waiting};
 use super::columns::{Place, alert_hashes, buttons_words, covers, updates_word};
 use super::desk::Desk;
 use crate::alert::{Alert, Forgotten, Notification};
-use crate::outbox::contract::{EntryId, Fate, StoreError};
 use crate::outbox::forget::{forget, may_be_too_much};
 use crate::outbox::merge;
 use crate::outbox::pack::{pack, unpack};
+use crate::outbox::{EntryId, Fate, StoreError};
 use crate::routing::Destination;
 
 impl Desk {

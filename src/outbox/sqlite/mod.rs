@@ -1,7 +1,7 @@
 //! The embedded store: SQLite with a write-ahead log, one thread that alone touches the file.
 //!
 //! Async callers hand that thread a piece of work and wait for its answer. The thread takes
-//! whatever waits, up to [`BATCH`] pieces, runs them in one transaction and commits once:
+//! whatever waits, up to `BATCH` pieces, runs them in one transaction and commits once:
 //! under load many notifications share one fsync, in quiet times each has its own. What must
 //! survive a power loss is committed with `synchronous=FULL`; leases and refused bodies need
 //! to survive only a crash of the process and are committed without an fsync of their own.
@@ -46,11 +46,11 @@ pub use self::memory::Memory;
 use self::reserve::Reserve;
 pub use self::schema::OpenError;
 use self::waiters::Returned;
-use super::contract::{
+use super::pack::pack_small;
+use super::{
     Accepted, Backlog, Card, DeathReason, Digest, EntryId, EntryState, EntryView, Footprint, Lease,
     Leased, Outbox, Priority, Rejected, Settlement, StoreError, Storm, Submission, Totals,
 };
-use super::pack::pack_small;
 use crate::alert::{GroupId, Notification};
 use crate::lifecycle::{Tasks, aside};
 use crate::routing::{ChatAlias, LaneId, TopicName};

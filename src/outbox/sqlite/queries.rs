@@ -7,10 +7,10 @@ use serde::Deserialize;
 use super::columns::{NAMED, place};
 use super::desk::{DEAD, Desk, WAITING, timestamp};
 use crate::alert::{Forgotten, GroupId, Labels, Notification, Reason, Source, Status};
-use crate::outbox::contract::{
+use crate::outbox::pack::{pack, unpack};
+use crate::outbox::{
     ChatTotals, Class, EntryId, EntryState, EntryView, Footprint, Rejected, StoreError, Totals,
 };
-use crate::outbox::pack::{pack, unpack};
 use crate::routing::{ChatAlias, LaneId, Topic, TopicName};
 use crate::telegram::{ChatId, TopicId};
 

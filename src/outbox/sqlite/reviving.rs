@@ -6,9 +6,9 @@ use super::accept::Waiting;
 use super::columns::{Place, alert_hashes, place};
 use super::desk::{DEAD, Desk, WAITING, millis};
 use crate::alert::{Alert, Forgotten, Notification};
-use crate::outbox::contract::{Class, EntryId, EntryState, EntryView, StoreError};
 use crate::outbox::merge::{merge, merge_beneath};
 use crate::outbox::pack::pack;
+use crate::outbox::{Class, EntryId, EntryState, EntryView, StoreError};
 use crate::routing::LaneId;
 
 /// The dead letters of one group in one lane, as one.

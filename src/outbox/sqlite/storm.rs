@@ -4,10 +4,8 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::columns::topic_column;
 use super::desk::{Desk, millis, timestamp};
-use crate::outbox::contract::{
-    Backlog, Class, Digest, Lease, Priority, Settlement, StoreError, Storm,
-};
 use crate::outbox::pack::{pack, unpack};
+use crate::outbox::{Backlog, Class, Digest, Lease, Priority, Settlement, StoreError, Storm};
 use crate::routing::LaneId;
 use crate::telegram::MessageId;
 

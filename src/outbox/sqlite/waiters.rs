@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{oneshot, watch};
 
 use super::desk::Desk;
-use crate::outbox::contract::{Durable, Lease, Leased, Settlement, StoreError};
+use crate::outbox::{Durable, Lease, Leased, Settlement, StoreError};
 use crate::routing::LaneId;
 
 /// Where a waiting lane is answered.
