@@ -69,7 +69,7 @@ impl Reloader {
         rooms::introduce(&config, &with.metrics, &with.clock);
         self.present.replace(config);
         self.delivery.urge_all();
-        self.delivery.look_at_moves();
+        self.delivery.look_at_moves(None);
         Ok(())
     }
 }

@@ -27,6 +27,7 @@ use super::speaker::{Conditions, HeldUp, Speaker, Voice};
 use super::{Bell, Delivery};
 use crate::outbox::{EntryId, Lease, Leased};
 use crate::routing::LaneId;
+use crate::telegram::ChatId;
 
 /// How long to wait for the store when it fails.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -40,6 +41,8 @@ pub(super) struct Worker {
     held: Arc<Mutex<Vec<Lease>>>,
     weather: Weather,
     panics: HashMap<EntryId, u32>,
+    /// The chat's number as it was configured when the lane last looked.
+    configured: Option<ChatId>,
     /// Whether a message got through since the start.
     reached: bool,
     held_up: HeldUp,
@@ -65,6 +68,7 @@ impl Worker {
             held: Arc::default(),
             weather: Weather::default(),
             panics: HashMap::new(),
+            configured: None,
             reached: false,
             held_up: HeldUp::default(),
         }
@@ -155,10 +159,13 @@ impl Worker {
             }
         }
         let Some(number) = chat.number.get() else {
-            // A secret that has not arrived; the source wakes all lanes when it does.
+            // A secret that has not arrived.
             self.held_up.trouble = Some(with.clock.now());
             return Next::Pause(STORE_PAUSE);
         };
+        if self.configured.replace(number) != Some(number) {
+            self.delivery.look_at_moves(Some(&self.lane.chat));
+        }
         let number = with.chats.follow(number);
         if !with.bot.is_usable() {
             self.wait(in_hand, with.bot.usable()).await;

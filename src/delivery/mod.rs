@@ -18,7 +18,7 @@ mod tables;
 mod topics;
 mod verdict;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -95,8 +95,9 @@ struct Shared {
     /// One for each lane that has a digest's groups unpacked, before it tells of them and behind it.
     gathering: Semaphore,
     settling: Semaphore,
-    /// Whoever tells of moved chats.
-    moves: tokio::sync::Mutex<()>,
+    /// The number that each chat is configured with and the one it goes by, as the fallback chat knows
+    /// them; locked by whoever tells it.
+    moves: tokio::sync::Mutex<HashMap<ChatAlias, (ChatId, ChatId)>>,
     /// When Telegram last did what a lane asked for.
     heard: Heard,
     tables: tables::Tables,
@@ -197,14 +198,19 @@ impl Delivery {
         for lane in self.shared.with.outbox.lanes().await? {
             self.wake(&lane);
         }
-        self.look_at_moves();
         Ok(())
     }
 
-    /// Tells soon of chats that moved, and of those whose configuration knows it by now.
-    pub fn look_at_moves(&self) {
-        let delivery = self.clone();
-        let tell = async move { delivery.tell_of_moves().await };
+    /// Tells soon of chats that moved, and of those whose configuration knows it by now: of the one, or of
+    /// all, whose fallback chat may be another.
+    pub fn look_at_moves(&self, of: Option<&ChatAlias>) {
+        let (delivery, of) = (self.clone(), of.cloned());
+        let tell = async move {
+            match of {
+                Some(alias) => delivery.tell_if_moved(&alias).await,
+                None => delivery.tell_of_moves().await,
+            }
+        };
         drop(self.shared.with.tasks.spawn("moves", tell));
     }
 

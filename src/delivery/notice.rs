@@ -52,34 +52,45 @@ impl Delivery {
         self.told_since(&fallback, &unreachable_key(lane)).await.is_some()
     }
 
-    /// Tells the fallback chat of chats that go by another number than their configuration says,
-    /// and of those that no longer do, as far as it does not know.
+    /// As [`Delivery::tell_if_moved`], of all chats, and whatever was told before.
     pub(super) async fn tell_of_moves(&self) {
-        let _one_at_a_time = self.shared.moves.lock().await;
-        let with = &self.shared.with;
-        for alias in with.chats.aliases() {
-            // A number that is a secret may not be known yet.
-            let Some(from) = with.chats.get(&alias).and_then(|chat| chat.number.get()) else {
-                continue;
-            };
-            let to = with.chats.follow(from);
-            if from != to {
-                tracing::warn!(
-                    chat = %alias, %from, %to,
-                    "the group became a supergroup; nabat goes on there. Set chats.{alias}.id to {to}"
-                );
-            }
-            self.tell_of_move(&alias, from, to).await;
+        self.shared.moves.lock().await.clear();
+        for alias in self.shared.with.chats.aliases() {
+            self.tell_if_moved(&alias).await;
         }
     }
 
-    async fn tell_of_move(&self, alias: &ChatAlias, from: ChatId, to: ChatId) {
-        let Some((fallback, language)) = self.fallback() else { return };
+    /// Tells the fallback chat when a chat goes by another number than its configuration says, or no
+    /// longer does, as far as it does not know.
+    pub(super) async fn tell_if_moved(&self, alias: &ChatAlias) {
+        let mut known = self.shared.moves.lock().await;
+        let with = &self.shared.with;
+        // A number that is a secret may not be known yet.
+        let Some(from) = with.chats.get(alias).and_then(|chat| chat.number.get()) else { return };
+        let to = with.chats.follow(from);
+        // Each topic's lane asks.
+        if known.get(alias) == Some(&(from, to)) {
+            return;
+        }
+        if from != to {
+            tracing::warn!(
+                chat = %alias, %from, %to,
+                "the group became a supergroup; nabat goes on there. Set chats.{alias}.id to {to}"
+            );
+        }
+        if self.tell_of_move(alias, from, to).await {
+            known.insert(alias.clone(), (from, to));
+        }
+    }
+
+    /// False when it could not be stored; nothing to tell counts as told.
+    async fn tell_of_move(&self, alias: &ChatAlias, from: ChatId, to: ChatId) -> bool {
+        let Some((fallback, language)) = self.fallback() else { return true };
         let believes = self.told_since(&fallback, &moved_key(alias)).await.is_some();
         let status = match (from != to, believes) {
             (true, false) => Status::Firing,
             (false, true) => Status::Resolved,
-            _ => return,
+            _ => return true,
         };
         let [name, from, to] = [alias.to_string(), from.to_string(), to.to_string()];
         let own = Own {
@@ -93,7 +104,7 @@ impl Delivery {
                 ("action", &language.say("chat_moved_action", &[&name, &to])),
             ],
         };
-        self.tell(&fallback, &own, status).await;
+        self.tell(&fallback, &own, status).await
     }
 
     /// Where nabat tells of itself, and in which language.

@@ -200,6 +200,10 @@ impl Worker {
         // The pace is the chat's: what waits in its other lanes takes its time, too.
         let waiting = pace.waiting(&self.lane, backlog.of(&MESSAGES));
         let many = backlog.of(&MESSAGES) > 1 && pace.time_for(waiting) > threshold;
+        if !many {
+            // What was found out about digests is old by the next one.
+            self.weather.doubt = Doubt::None;
+        }
         if many && !self.weather.is_one_by_one() && self.weather.doubt != Doubt::TryOne {
             let worst = backlog.worst_news();
             let few = worst > 0 && pace.time_for(worst) <= threshold / WORST_SHARE;
