@@ -107,6 +107,9 @@ impl Worker {
                     biased;
                     () = tokio::time::sleep(pause) => {}
                     () = bell.urge.notified() => self.trouble.until = None,
+                    () = bell.news.notified(), if self.trouble.yields => {
+                        self.trouble.until = None;
+                    }
                     // A chat that shut the bot out is no nearer for that.
                     () = bell.fair.notified(), if self.trouble.parked_since.is_none() => {
                         self.trouble.until = None;
@@ -234,19 +237,23 @@ impl Worker {
         let group = leased.entry.state.group.clone();
         let lease = leased.lease.clone();
         let accepted_at = leased.entry.first_accepted_at;
+        let on = Tried::Entry(leased.entry.id);
+        // Then only the card is to be brought up to date.
+        let now = Some((leased.entry.id, leased.entry.version));
+        let is_told = leased.card.as_ref().is_some_and(|card| card.told == now);
         let form = self.trouble.form(leased.entry.id);
-        let number = voice.number;
+        let (number, token) = (voice.number, Arc::clone(&voice.token));
         let mut speaker = Speaker::new(voice, leased).no_richer_than(form);
         let (settlement, next) = match speaker.speak().await {
             Ok(settlement) => {
-                self.weather.one_was_tried(true);
-                self.recovered().await;
+                self.recovered(on).await;
                 (settlement, Next::Again)
             }
             Err(interruption) => {
-                self.weather.one_was_tried(false);
-                self.note_failure(Tried::Entry(lease.entry), &interruption);
-                self.interrupted(interruption, &group, number, accepted_at).await
+                self.note_failure(on, &token, &interruption).await;
+                let next = self.interrupted(interruption, &group, number, accepted_at).await;
+                self.trouble.yields = is_told;
+                next
             }
         };
         self.settle(lease, settlement).await;

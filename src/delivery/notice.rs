@@ -93,16 +93,19 @@ impl Delivery {
             _ => return true,
         };
         let [name, from, to] = [alias.to_string(), from.to_string(), to.to_string()];
+        let (summary, why, action) = (
+            language.say("chat_moved", &[&name]),
+            language.say("chat_moved_why", &[&from, &to]),
+            language.say("chat_moved_action", &[&name, &to]),
+        );
+        let says = [("summary", &*summary), ("description", &*why), ("action", &*action)];
         let own = Own {
             key: moved_key(alias),
             alertname: "NabatChatMoved",
             severity: "warning",
             about: ("chat", &name),
-            says: &[
-                ("summary", &language.say("chat_moved", &[&name])),
-                ("description", &language.say("chat_moved_why", &[&from, &to])),
-                ("action", &language.say("chat_moved_action", &[&name, &to])),
-            ],
+            // When it is over there is nothing left to explain and to do.
+            says: if status == Status::Firing { &says } else { &says[..1] },
         };
         self.tell(&fallback, &own, status).await
     }

@@ -145,11 +145,20 @@ impl<'a> Speaker<'a> {
         present: &Notification,
         silent: bool,
     ) -> Result<(Card, Option<MessageId>), Interruption> {
-        let mut shown = None;
+        let (mut shown, mut left_over) = (None, Vec::new());
         'anew: loop {
             let Rendered { parts, buttons, table, .. } = self.render(Kind::Card, present, &[]);
+            // What is shown well stays beside what can't be.
+            let stands = |(index, part): (usize, &Part)| {
+                let buttons = if index == 0 { &buttons[..] } else { &[] };
+                let shown = card.parts.get(index);
+                shown.is_some_and(|shown| shown.digest == digest(&part.html, buttons))
+            };
             let (parts, form) = match table {
-                _ if self.is_minimal() => (vec![self.minimal(present)], Form::Minimal),
+                _ if self.is_minimal() && !parts.iter().enumerate().any(stands) => {
+                    (vec![self.minimal(present)], Form::Minimal)
+                }
+                _ if self.is_minimal() => (parts, Form::Minimal),
                 Some(html) => (vec![Part { html, plain: String::new() }], Form::Table),
                 None => (parts, self.form),
             };
@@ -176,9 +185,9 @@ impl<'a> Speaker<'a> {
                     Said::CardGone => {
                         // The others would go on saying how it stood.
                         let gone = existing.map(|part| part.id);
-                        for part in card.parts.iter().filter(|part| Some(part.id) != gone) {
-                            self.delete(part.id).await?;
-                        }
+                        let left = card.parts.iter().map(|part| part.id);
+                        left_over.extend(left.filter(|part| Some(*part) != gone));
+                        shown = None;
                         card = Card {
                             digest: card.digest,
                             stale: card.stale,
@@ -202,6 +211,9 @@ impl<'a> Speaker<'a> {
             }
             break;
         }
+        for part in left_over {
+            self.delete(part).await?;
+        }
         self.told(&mut card, present);
         card.shown = card.told;
         card.closed_at = has_ended(present).then(|| self.voice.delivery.shared.with.clock.now());
@@ -219,7 +231,7 @@ impl<'a> Speaker<'a> {
     ) -> Result<(Card, Option<MessageId>), Interruption> {
         let (entry, version) = (self.leased.entry.id, self.leased.entry.version);
         let mut sent = match card.unfinished {
-            Some((of, at, sent)) if (of, at) == (entry, version) => sent,
+            Some((of, at, sent)) if (of, at) == (entry, version) && !self.is_minimal() => sent,
             _ => 0,
         };
         let mut shown = None;

@@ -51,7 +51,8 @@ impl TopicBook {
     }
 
     /// Whether notifications may be sent to a topic of this name: it is there already, or there
-    /// may be one more. The answer for a name stays the same until the program ends.
+    /// may be one more. The answer for a name stays the same until the program ends, unless its topic is
+    /// forgotten meanwhile, or the chat gets another number.
     pub fn admits(&self, alias: &ChatAlias, name: &TopicName) -> bool {
         let chat = self.chats.number(alias);
         let mut pages = self.pages();

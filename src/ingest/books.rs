@@ -118,9 +118,15 @@ where
     }
 }
 
-/// Whether nabat has doors of other kinds at such paths.
+fn is_json<B>(request: &Request<B>) -> bool {
+    let kind = request.headers().get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+}
+
+/// Whether nabat has doors of other kinds at such paths. At `/api/v1/alerts` it has none: a Prometheus
+/// posts there that takes it for an old Alertmanager.
 fn is_nabats(path: &str) -> bool {
-    ["/-/", "/api/v1/"].iter().any(|doors| path.starts_with(doors))
+    ["/-/", "/api/v1/"].iter().any(|doors| path.starts_with(doors)) && path != "/api/v1/alerts"
 }
 
 /// A webhook that is not answered yet. When it is dropped, it never will be.
@@ -131,12 +137,12 @@ struct Knock {
 }
 
 impl Knock {
-    /// Nothing when the request is none. What is posted to a path that there is not was meant to be
-    /// one: who mistyped the URL must find it here.
+    /// Nothing when the request is none. What is posted as JSON to a path that there is not was meant to
+    /// be one: who mistyped the URL must find it here.
     fn of<B>(request: &Request<B>, books: &Arc<Books>) -> Option<Self> {
         let path = request.uri().path();
         let is_webhook = path == "/alertmanager" || path.starts_with("/alertmanager/");
-        let is_lost = || request.method() == Method::POST && !is_nabats(path);
+        let is_lost = || request.method() == Method::POST && is_json(request) && !is_nabats(path);
         if !is_webhook && !is_lost() {
             return None;
         }

@@ -272,6 +272,7 @@ async fn what_knocks_at_the_wrong_door_is_counted_and_kept_too() {
     // Doors of another kind, and a look at what there is not.
     house.ask("POST", "/api/v1/outbox/77/retry").await;
     house.ask("GET", "/webhook").await;
+    house.ask("POST", "/boaform").await;
     let (status, said) = house.webhook("/alertmanager/%FF", BODY).await;
     assert_eq!((status, &said["status"]), (400, &json!("error")));
     let foreign =

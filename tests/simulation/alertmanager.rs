@@ -119,12 +119,26 @@ impl Alertmanager {
 
     /// A group fires for the first time, or anew, with one alert.
     pub fn flare(&mut self, group: usize, now: Timestamp, random: &mut StdRng) -> Option<Said> {
+        self.swell(group, 1, now, random)
+    }
+
+    /// So many alerts of a group fire for the first time, or anew.
+    pub fn swell(
+        &mut self,
+        group: usize,
+        alerts: usize,
+        now: Timestamp,
+        random: &mut StdRng,
+    ) -> Option<Said> {
         let of = &mut self.groups[group];
         let before = of.alerts.clone();
-        let number = of.alerts.get(&0).map_or(1, |life| life.number + 1);
-        let number = number + u32::from(number.is_multiple_of(2));
-        of.alerts.insert(0, Life { number, starts_at: now, ends_at: None, silenced: false });
-        of.ended.remove(&0);
+        for alert in 0..alerts {
+            let number = of.alerts.get(&alert).map_or(1, |life| life.number + 1);
+            let number = number + u32::from(number.is_multiple_of(2));
+            of.alerts
+                .insert(alert, Life { number, starts_at: now, ends_at: None, silenced: false });
+            of.ended.remove(&alert);
+        }
         self.body(group, Reason::Unknown, &before, random)
     }
 

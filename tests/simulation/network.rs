@@ -35,8 +35,8 @@ pub enum Weather {
     Flaky,
     /// 429s now and then, with and without a time.
     Crowded,
-    /// Telegram's own 500 for digests and nothing else; not drawn.
-    NoDigests,
+    /// Telegram's own 500 for texts that hold this and nothing else; not drawn.
+    Not(&'static str),
 }
 
 impl Weather {
@@ -134,10 +134,10 @@ impl State {
                 Fate::Trouble(self.too_many())
             }
             Some(Weather::Flaky) if self.random.random_bool(0.4) => self.anything(method),
-            Some(Weather::NoDigests) if text.contains('⛈') => {
+            Some(Weather::Not(words)) if text.contains(words) => {
                 Fate::Trouble(Trouble::internal_server_error())
             }
-            None | Some(Weather::Crowded | Weather::Flaky | Weather::NoDigests) => Fate::Fair,
+            None | Some(Weather::Crowded | Weather::Flaky | Weather::Not(_)) => Fate::Fair,
         }
     }
 

@@ -16,6 +16,10 @@ use crate::setting::{ChatSetting, GroupSetting, Setting};
 const OPS: ChatId = ChatId(-1_001_000_000_300);
 /// More than are told one by one within the threshold, fewer than fill a digest.
 const GROUPS: usize = 60;
+/// The first of them are critical.
+const CRITICAL: usize = 10;
+/// One more, whose alerts take a message of several parts.
+const BIG: usize = GROUPS;
 
 /// Plays a scene in one chat with many groups.
 fn play(scene: impl AsyncFnOnce(&mut Run)) {
@@ -27,18 +31,18 @@ fn play(scene: impl AsyncFnOnce(&mut Run)) {
         updates: Updates::Thread,
         buttons: None,
     };
-    let group = || GroupSetting {
-        severity: "warning",
+    let group = |number| GroupSetting {
+        severity: if number < CRITICAL { "critical" } else { "warning" },
         destinations: vec![to.clone()],
-        most_alerts: 1,
-        padding: 0,
+        most_alerts: 30,
+        padding: if number == BIG { 250 } else { 0 },
         listed: usize::MAX,
     };
     let kind = ChatKind::Supergroup { forum: false };
     let setting = Setting {
         chats: vec![ChatSetting { alias: "chat0".into(), id: OPS, kind, pin: Vec::new() }],
-        groups: std::iter::repeat_with(group).take(GROUPS).collect(),
-        everyday: GROUPS,
+        groups: (0..=BIG).map(group).collect(),
+        everyday: BIG + 1,
         storm_threshold: Duration::from_secs(30),
         dead_after: Duration::from_hours(10),
         new_card_after: Duration::from_hours(1),
@@ -114,11 +118,78 @@ fn an_end_that_comes_in_an_outage_of_telegrams_own_changes_its_digests_line_behi
 }
 
 #[test]
+fn an_end_is_told_alone_where_telegram_fails_on_its_digest_alone() {
+    play(async |run| {
+        post(run, 0..GROUPS, true).await;
+        minutes(run, 2).await;
+        run.world.network.set(None, Some(Weather::Not("⛈")));
+        post(run, 50..51, false).await;
+        // Nothing else happens in any chat.
+        minutes(run, 8).await;
+        let shown = shown(run);
+        assert_eq!(telling(&shown, "m0050a000n2"), 1, "{shown:?}");
+    });
+}
+
+#[test]
+fn what_people_are_to_notice_waits_for_no_line_that_fails() {
+    play(async |run| {
+        post(run, 10..GROUPS, true).await;
+        minutes(run, 2).await;
+        run.world.network.set(None, Some(Weather::Not("⛈")));
+        post(run, 50..51, false).await;
+        minutes(run, 2).await;
+        let asked = run.now();
+        post(run, 0..1, true).await;
+        run.wait(Duration::from_secs(5)).await.unwrap();
+        let shown = shown(run);
+        let critical = shown.iter().find(|shown| shown.text.contains("m0000a000n1")).unwrap();
+        assert!(critical.sent_at < asked + Duration::from_secs(4), "{asked:?} {critical:?}");
+    });
+}
+
+#[test]
+fn a_reply_whose_second_part_telegram_fails_on_says_so_in_one_line() {
+    play(async |run| {
+        let swell = async |run: &mut Run, alerts| {
+            let (alertmanager, random) = (&mut run.alertmanager, &mut run.random);
+            let said = alertmanager.swell(BIG, alerts, run.world.clock.now(), random);
+            run.post(said.unwrap()).await;
+        };
+        swell(run, 1).await;
+        minutes(run, 1).await;
+        run.world.network.set(None, Some(Weather::Not("a029n1")));
+        swell(run, 30).await;
+        minutes(run, 8).await;
+        let shown = shown(run);
+        let news: Vec<&Shown> = shown.iter().filter(|shown| shown.reply_to.is_some()).collect();
+        assert!(news[0].text.contains("News of Grp"), "{news:?}");
+        assert!(news[1].text.ends_with("FIRING 30 · Grp0060"), "{news:?}");
+    });
+}
+
+#[test]
 fn groups_are_told_one_by_one_where_telegram_fails_on_digests_alone() {
     play(async |run| {
-        run.world.network.set(None, Some(Weather::NoDigests));
+        run.world.network.set(None, Some(Weather::Not("⛈")));
         post(run, 0..GROUPS, true).await;
-        minutes(run, 15).await;
+        // Two minutes to find out, and three at the pace.
+        minutes(run, 6).await;
+        let shown = shown(run);
+        assert_eq!(telling(&shown, "Card of Grp"), GROUPS, "{} shown", shown.len());
+    });
+}
+
+#[test]
+fn that_the_worst_get_through_shows_that_digests_do_not() {
+    play(async |run| {
+        run.world.network.set(None, Some(Weather::Not("⛈")));
+        post(run, CRITICAL..GROUPS, true).await;
+        for critical in 0..CRITICAL {
+            post(run, critical..critical + 1, true).await;
+            run.wait(Duration::from_secs(20)).await.unwrap();
+        }
+        minutes(run, 4).await;
         let shown = shown(run);
         assert_eq!(telling(&shown, "Card of Grp"), GROUPS, "{} shown", shown.len());
     });

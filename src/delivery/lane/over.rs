@@ -31,15 +31,18 @@ impl Worker {
             let reply_to = here.map(|(_, message)| message);
             let target = Target::New { silent: true, reply_to };
             match voice.say_digest(&part, target).await {
-                Ok(_) => self.recovered().await,
+                Ok(_) => self.recovered(Tried::Summary).await,
                 Err(failed @ Interruption::Failed { .. }) => {
-                    self.note_failure(Tried::Summary, &failed);
-                    if self.trouble.is_hopeless(Tried::Summary) {
-                        tracing::warn!(lane = %self.lane, why = "Telegram fails on it", "a storm ended without a summary");
+                    self.note_failure(Tried::Summary, &voice.token, &failed).await;
+                    if self.trouble.blames(Tried::Summary) {
+                        self.trouble.forget(Tried::Summary);
+                        let why = "Telegram fails on it";
+                        tracing::warn!(lane = %self.lane, %why, "a storm ended without a summary");
                         return self.close_storm().await;
                     }
                     let Interruption::Failed { why, .. } = failed else { return Next::Again };
                     self.fail(&why, FIRST_BACKOFF, LONGEST_BACKOFF);
+                    self.trouble.yields = true;
                     return Next::Again;
                 }
                 Err(Interruption::RateLimited) => {

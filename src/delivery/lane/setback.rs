@@ -1,8 +1,9 @@
 //! What keeps a lane from saying something, and what it does about it.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::trouble::{
@@ -15,7 +16,7 @@ use crate::delivery::bot::REFUSED;
 use crate::delivery::report::{Outcome, Report};
 use crate::delivery::speaker::Interruption;
 use crate::outbox::{DeathReason, Settlement, StoreError};
-use crate::telegram::ChatId;
+use crate::telegram::{Answer, ChatId, Method};
 
 /// An entry that makes its worker panic this often becomes a dead letter.
 const PANICS_ALLOWED: u32 = 3;
@@ -137,17 +138,38 @@ impl Worker {
         if let Err(error) = with.outbox.remember_migration(from, to).await {
             tracing::warn!(%error, "the chat's new id could not be kept");
         }
-        self.delivery.tell_of_moves().await;
+        // Other aliases may be the same chat.
+        for alias in with.chats.aliases() {
+            self.delivery.tell_if_moved(&alias).await;
+        }
     }
 
-    /// Notes what Telegram itself failed on.
-    pub(super) fn note_failure(&mut self, on: Tried, interruption: &Interruption) {
-        if matches!(interruption, Interruption::Failed { answered: true, .. }) {
-            self.trouble.failed_on(on, self.delivery.shared.heard.load());
+    /// Notes what Telegram itself failed on, and whose fault that is. Anything else that ends a message
+    /// says nothing about that.
+    pub(super) async fn note_failure(
+        &mut self,
+        on: Tried,
+        token: &SecretString,
+        interruption: &Interruption,
+    ) {
+        if !matches!(interruption, Interruption::Failed { answered: true, .. }) {
+            return;
+        }
+        let shared = Arc::clone(&self.delivery.shared);
+        self.trouble.failed_on(on, shared.heard.load());
+        if !self.trouble.asks(on) {
+            return;
+        }
+        let (method, began) = (Method::GetMe, Instant::now());
+        let answer = shared.with.client.load().call(token, &method).await;
+        shared.with.metrics.telegram_answered(method.name(), answer.outcome(), began.elapsed());
+        if matches!(answer, Answer::Done(_)) {
+            self.trouble.failed_on(on, Some(Instant::now()));
         }
     }
 
     pub(super) fn fail(&mut self, why: &str, first: Duration, longest: Duration) {
+        self.trouble.yields = false;
         let pause = backoff(first, longest, self.trouble.failures, &self.lane);
         self.trouble.failures += 1;
         self.trouble.until = Some(Instant::now() + pause);
@@ -159,18 +181,20 @@ impl Worker {
         }
     }
 
-    pub(super) async fn recovered(&mut self) {
+    pub(super) async fn recovered(&mut self, on: Tried) {
         let before = std::mem::take(&mut self.trouble);
+        let (failures, parked_since, told) = (before.failures, before.parked_since, before.told);
+        self.trouble = before.behind(on);
         self.bell.hindered(None);
-        if before.failures > 0 {
+        if failures > 0 {
             self.held_up.trouble = Some(self.delivery.shared.with.clock.now());
-            tracing::info!(lane = %self.lane, failures = before.failures, "messages get through again");
-            if before.parked_since.is_none() {
+            tracing::info!(lane = %self.lane, failures, "messages get through again");
+            if parked_since.is_none() {
                 self.delivery.telegram_is_back();
             }
         }
         let first = !std::mem::replace(&mut self.reached, true);
-        if before.told || (first && self.delivery.is_told(&self.lane).await) {
+        if told || (first && self.delivery.is_told(&self.lane).await) {
             let why = "it can be written to again";
             let told = self.delivery.tell_unreachable(&self.lane, why, Status::Resolved).await;
             // What could not be stored is said behind the next message.

@@ -153,16 +153,16 @@ impl Worker {
             Target::New { .. } => Tried::Digest,
             Target::Existing(message) => Tried::Lines(message),
         };
-        let said = voice.say_digest(part, target).await.map_err(|interruption| {
-            self.note_failure(on, &interruption);
-            let others_work = on == Tried::Digest && self.weather.others_work();
-            if self.trouble.blames(on) || (others_work && self.trouble.is_doubtful(on)) {
+        let mut said = voice.say_digest(part, target).await;
+        if let Err(interruption) = &said {
+            self.note_failure(on, &voice.token, interruption).await;
+            let failed = matches!(interruption, Interruption::Failed { answered: true, .. });
+            if failed && self.trouble.blames(on) {
                 // A text that Telegram itself fails on is not worth the groups' time.
-                Interruption::Refused { why: "Telegram fails on the digest".into() }
-            } else {
-                interruption
+                self.trouble.forget(on);
+                said = Err(Interruption::Refused { why: "Telegram fails on the digest".into() });
             }
-        });
+        }
         let edited = matches!(target, Target::Existing(_));
         let sent = match said {
             Ok(Said::Shown(id)) => id,
@@ -188,10 +188,9 @@ impl Worker {
                 let (lease, group, at) =
                     (first.lease.clone(), first.group.clone(), first.first_accepted_at);
                 self.give_back_all(told.into_iter().skip(1).map(|told| told.lease)).await;
-                if self.trouble.is_doubtful(Tried::Digest) {
-                    self.weather.doubt_digests();
-                }
+                self.weather.try_one = self.trouble.is_doubtful(Tried::Digest);
                 let next = self.interrupted(interruption, &group, voice.number, at).await;
+                self.trouble.yields = edited;
                 self.settle(lease, next.0).await;
                 return next.1;
             }
@@ -202,7 +201,6 @@ impl Worker {
         };
         if !edited {
             with.metrics.digests.inc();
-            self.weather.digests_work();
         }
         let now = with.clock.now();
         if let Some(ongoing) = &mut self.weather.storm {
@@ -225,7 +223,7 @@ impl Worker {
             });
         }
         self.settle_digest(digest, &told).await;
-        self.recovered().await;
+        self.recovered(on).await;
         Next::Again
     }
 

@@ -21,8 +21,11 @@ pub const LONGEST_PARKING: Duration = Duration::from_mins(30);
 const FAILURES_BEFORE_PLAIN: u32 = 5;
 /// The same before less is said, if other messages get through meanwhile: then it is not Telegram.
 const FAILURES_BEFORE_LESS: u32 = 8;
-/// The same where no other message is tried, some four minutes: nothing must block a lane for ever.
-const FAILURES_BEFORE_LESS_ALONE: u32 = 20;
+/// Behind so many, some four minutes, Telegram is asked whose the token is: where no other message is
+/// tried, that it answers must do.
+const FAILURES_BEFORE_ASKING: u32 = 20;
+/// Of so many things it is known how often Telegram failed on them.
+const REMEMBERED: usize = 8;
 
 /// What Telegram may fail on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +39,13 @@ pub enum Tried {
     Summary,
 }
 
-/// What Telegram failed on last, again and again.
+/// What Telegram fails on again and again.
 #[derive(Debug, Clone, Copy)]
 struct Stubborn {
     on: Tried,
     times: u32,
     since: Instant,
-    /// Another message got through between two of the failures.
+    /// Something else got through between two of the failures.
     alone: bool,
 }
 
@@ -51,11 +54,14 @@ struct Stubborn {
 pub struct Trouble {
     pub failures: u32,
     pub until: Option<Instant>,
+    /// What failed is no message that people are to notice: what is need not wait until then.
+    pub yields: bool,
     /// Since when the chat can't be written to.
     pub parked_since: Option<Instant>,
     /// The fallback chat was told of it.
     pub told: bool,
-    stubborn: Option<Stubborn>,
+    /// The latest last.
+    stubborn: Vec<Stubborn>,
 }
 
 impl Trouble {
@@ -63,7 +69,7 @@ impl Trouble {
     /// again may take a plainer one.
     pub fn form(&self, entry: EntryId) -> Form {
         let on = Tried::Entry(entry);
-        if self.is_hopeless(on) {
+        if self.blames(on) {
             Form::Minimal
         } else if self.times(on) >= FAILURES_BEFORE_PLAIN {
             Form::Plain
@@ -72,15 +78,9 @@ impl Trouble {
         }
     }
 
-    /// Whether it will not be taken as it is, as far as anybody can tell.
-    pub fn is_hopeless(&self, on: Tried) -> bool {
-        self.blames(on) || self.times(on) >= FAILURES_BEFORE_LESS_ALONE
-    }
-
-    /// Whether it is its own fault that Telegram fails on it and not Telegram's: other messages got
-    /// through meanwhile.
+    /// Whether it is its own fault that Telegram fails on it and not Telegram's: others get through.
     pub fn blames(&self, on: Tried) -> bool {
-        self.is_doubtful(on) && self.stubborn.is_some_and(|stubborn| stubborn.alone)
+        self.is_doubtful(on) && self.of(on).is_some_and(|stubborn| stubborn.alone)
     }
 
     /// Whether Telegram failed on it so often that it may be its own fault.
@@ -88,20 +88,44 @@ impl Trouble {
         self.times(on) >= FAILURES_BEFORE_LESS
     }
 
-    fn times(&self, on: Tried) -> u32 {
-        self.stubborn.filter(|stubborn| stubborn.on == on).map_or(0, |stubborn| stubborn.times)
+    /// Whether so much failed and nothing else was tried that Telegram is to be asked how it is.
+    pub fn asks(&self, on: Tried) -> bool {
+        self.times(on) >= FAILURES_BEFORE_ASKING && !self.blames(on)
     }
 
-    /// Telegram itself failed on it. `heard`: when it last took something of the bot's.
+    fn of(&self, on: Tried) -> Option<&Stubborn> {
+        self.stubborn.iter().find(|stubborn| stubborn.on == on)
+    }
+
+    fn times(&self, on: Tried) -> u32 {
+        self.of(on).map_or(0, |stubborn| stubborn.times)
+    }
+
+    /// Telegram itself failed on it. `heard`: when it last did something else for the bot.
     pub fn failed_on(&mut self, on: Tried, heard: Option<Instant>) {
-        let now = Instant::now();
-        let before = self.stubborn.filter(|stubborn| stubborn.on == on);
-        let before = before.unwrap_or(Stubborn { on, times: 0, since: now, alone: false });
-        self.stubborn = Some(Stubborn {
+        let before = self.of(on).copied();
+        self.forget(on);
+        let before =
+            before.unwrap_or(Stubborn { on, times: 0, since: Instant::now(), alone: false });
+        if self.stubborn.len() == REMEMBERED {
+            self.stubborn.remove(0);
+        }
+        self.stubborn.push(Stubborn {
             times: before.times + 1,
             alone: before.alone || heard.is_some_and(|heard| heard > before.since),
             ..before
         });
+    }
+
+    /// It got through, or is not tried any more.
+    pub fn forget(&mut self, on: Tried) {
+        self.stubborn.retain(|stubborn| stubborn.on != on);
+    }
+
+    /// What is left of it when `on` got through: what Telegram failed on besides may be at fault itself.
+    pub fn behind(mut self, on: Tried) -> Self {
+        self.forget(on);
+        Self { stubborn: self.stubborn, ..Self::default() }
     }
 }
 
@@ -124,18 +148,20 @@ mod tests {
     const ON: Tried = Tried::Entry(ENTRY);
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_fails_on_everything_makes_no_text_poorer_for_minutes() {
+    async fn a_server_that_fails_on_everything_is_told_the_same_in_plain_text() {
         let mut trouble = Trouble::default();
         let mut forms = Vec::new();
-        for _ in 0..20 {
+        for _ in 0..40 {
             forms.push(trouble.form(ENTRY));
             tokio::time::advance(LONGEST_BACKOFF).await;
             trouble.failed_on(ON, None);
         }
-        assert_eq!(forms, [[Form::Rich; 5].as_slice(), &[Form::Plain; 15]].concat());
-        assert_eq!(trouble.form(ENTRY), Form::Minimal, "nothing blocks a lane for ever");
+        assert_eq!(forms, [[Form::Rich; 5].as_slice(), &[Form::Plain; 35]].concat());
         assert_eq!(trouble.form(EntryId(2)), Form::Rich);
-        assert!(!trouble.blames(ON));
+        assert!(trouble.asks(ON), "nothing blocks a lane for ever");
+        trouble.failed_on(ON, Some(Instant::now()));
+        assert_eq!(trouble.form(ENTRY), Form::Minimal);
+        assert!(!trouble.asks(ON));
     }
 
     #[tokio::test(start_paused = true)]
@@ -149,14 +175,19 @@ mod tests {
         assert!(trouble.is_doubtful(ON) && !trouble.blames(ON), "that was before");
         tokio::time::advance(FIRST_BACKOFF).await;
         let meanwhile = Instant::now();
+        trouble.failures = 9;
+        let mut trouble = trouble.behind(Tried::Digest);
+        assert_eq!(trouble.failures, 0);
         assert_eq!(trouble.form(ENTRY), Form::Plain, "Telegram may have come back just now");
         trouble.failed_on(ON, Some(meanwhile));
         assert!(trouble.blames(ON));
         assert_eq!(trouble.form(ENTRY), Form::Minimal);
-        // Another one begins anew.
-        trouble.failed_on(Tried::Digest, Some(meanwhile));
-        assert!(!trouble.is_doubtful(Tried::Digest));
-        assert_eq!(trouble.form(ENTRY), Form::Rich);
+        let mut trouble = trouble.behind(ON);
+        assert_eq!(trouble.form(ENTRY), Form::Rich, "it begins anew");
+        for number in 0..100 {
+            trouble.failed_on(Tried::Entry(EntryId(number)), None);
+        }
+        assert_eq!(trouble.stubborn.len(), REMEMBERED);
     }
 
     #[test]

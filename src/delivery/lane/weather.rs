@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Worker;
 use super::told::scene;
+use super::trouble::Tried;
 use crate::alert::GroupId;
 use crate::delivery::pace::ChatPace;
 use crate::delivery::speaker::Voice;
@@ -33,19 +34,9 @@ pub(super) struct Weather {
     /// The last turn told one of the worst: the next is the digest's.
     told_one: bool,
     one_by_one_until: Option<Instant>,
-    doubt: Doubt,
-}
-
-/// Whose fault it is that no digest gets through. When Telegram fails on everything, and it is no
-/// digest's, one group told alone fails too.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Doubt {
-    #[default]
-    None,
-    /// The next message is about one group.
-    TryOne,
-    /// That one got through.
-    OneWorks,
+    /// Telegram failed on a digest so often that it may be the digest's fault: the next message is about
+    /// one group. When Telegram fails on everything, that one fails too.
+    pub try_one: bool,
 }
 
 /// A storm that is not over.
@@ -129,28 +120,6 @@ impl Weather {
         Some(self.storm.as_ref()?.calm_at)
     }
 
-    /// Telegram failed on a digest so often that it may be the digest's fault.
-    pub fn doubt_digests(&mut self) {
-        self.doubt = Doubt::TryOne;
-    }
-
-    /// A digest was shown.
-    pub fn digests_work(&mut self) {
-        self.doubt = Doubt::None;
-    }
-
-    /// One group was told alone, or could not be.
-    pub fn one_was_tried(&mut self, works: bool) {
-        if self.doubt == Doubt::TryOne {
-            self.doubt = if works { Doubt::OneWorks } else { Doubt::None };
-        }
-    }
-
-    /// Whether messages about one group got through since digests are in doubt.
-    pub fn others_work(&self) -> bool {
-        self.doubt == Doubt::OneWorks
-    }
-
     /// Whether digests are left alone.
     pub fn is_one_by_one(&self) -> bool {
         self.one_by_one_until.is_some_and(|until| Instant::now() < until)
@@ -202,9 +171,10 @@ impl Worker {
         let many = backlog.of(&MESSAGES) > 1 && pace.time_for(waiting) > threshold;
         if !many {
             // What was found out about digests is old by the next one.
-            self.weather.doubt = Doubt::None;
+            self.weather.try_one = false;
+            self.trouble.forget(Tried::Digest);
         }
-        if many && !self.weather.is_one_by_one() && self.weather.doubt != Doubt::TryOne {
+        if many && !self.weather.is_one_by_one() && !std::mem::take(&mut self.weather.try_one) {
             let worst = backlog.worst_news();
             let few = worst > 0 && pace.time_for(worst) <= threshold / WORST_SHARE;
             if few && !self.weather.told_one {

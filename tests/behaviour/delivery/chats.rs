@@ -140,7 +140,6 @@ async fn what_is_too_old_for_an_unreachable_chat_dies_visibly_and_can_be_revived
     eventually("no dead letter", async || stage.entries("dead").await.is_empty()).await;
 }
 
-/// A parked chat waits for half a minute and more; a person who has mended it does not.
 #[tokio::test]
 async fn the_fallback_chat_is_told_of_an_outage_once_over_restarts() {
     let mut stage = Stage::open("fallback_chat: boss").await;
@@ -165,6 +164,7 @@ async fn the_fallback_chat_is_told_of_an_outage_once_over_restarts() {
     assert_eq!(shown[0].id, told.id);
 }
 
+/// A parked chat waits for half a minute and more; a person who has mended it does not.
 #[tokio::test]
 async fn a_retry_and_a_reload_by_a_person_end_the_pause_of_a_parked_chat() {
     for by in ["retry", "retry of all", "reload"] {
