@@ -11,6 +11,11 @@ use crate::outbox::pack::pack;
 use crate::outbox::{Class, EntryId, EntryState, EntryView, StoreError};
 use crate::routing::LaneId;
 
+/// The dead letters in a place, oldest first. Only with the state spelt out is it clear that the index
+/// over the dead has them all.
+const DEAD_IN_PLACE: &str = "SELECT id FROM entries WHERE place = ? AND state = 1 ORDER BY id";
+const _: () = assert!(DEAD == 1, "the statement above spells it out");
+
 /// The dead letters of one group in one lane, as one.
 struct Letters {
     /// The newest.
@@ -71,7 +76,7 @@ impl Desk {
         }
         let place = place(&lane, &self.body(id)?.group);
         // All of the group, or which of those that wait later on is the newest would not be known.
-        let letters = self.letters(&place, &lane)?.ok_or(StoreError::NoSuchEntry(id))?;
+        let letters = self.letters(&place)?.ok_or(StoreError::NoSuchEntry(id))?;
         let revived = 1 + letters.older.len() as u64;
         let waiting = self.waiting(&place).map_err(|error| self.judge(&error))?;
         if let Some(newer) = waiting {
@@ -86,10 +91,8 @@ impl Desk {
     }
 
     /// The dead letters in a place, the newest on top. One that does not read stays where it is.
-    fn letters(&mut self, place: &Place, lane: &LaneId) -> Result<Option<Letters>, StoreError> {
-        let sql = "SELECT id FROM entries WHERE state = ? AND chat = ? AND place = ? ORDER BY id";
-        let of = params![DEAD, lane.chat.as_str(), place];
-        let ids: Vec<i64> = self.rows(sql, of, |row| row.get(0))?;
+    fn letters(&mut self, place: &Place) -> Result<Option<Letters>, StoreError> {
+        let ids: Vec<i64> = self.rows(DEAD_IN_PLACE, [place], |row| row.get(0))?;
         let mut letters: Option<Letters> = None;
         for id in ids.into_iter().map(EntryId) {
             let Ok(state) = self.body(id) else { continue };
@@ -181,5 +184,22 @@ impl Desk {
             self.change("DELETE FROM entries WHERE id = ?", [id.0])?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::memory::Memory;
+    use super::super::schema;
+    use super::*;
+
+    #[test]
+    fn the_dead_letters_of_a_group_are_found_among_many_by_an_index() {
+        let memory = Memory::new().unwrap();
+        let connection = schema::open_in(&memory).unwrap().connection;
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {DEAD_IN_PLACE}")).unwrap();
+        let steps = plan.query_map([Place::default()], |row| row.get(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        assert_eq!(steps, ["SEARCH entries USING COVERING INDEX entries_dead (place=?)"]);
     }
 }

@@ -121,6 +121,9 @@ ALTER TABLE entries ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE entries ADD COLUMN forgotten_ended INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE entries ADD COLUMN forgotten_unlisted INTEGER NOT NULL DEFAULT 0;
 ",
+    "
+CREATE INDEX entries_dead ON entries (place) WHERE state = 1;
+",
 ];
 
 /// Files up to this size are checked page by page at every start; bigger ones would hold the

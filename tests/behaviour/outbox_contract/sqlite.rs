@@ -94,7 +94,7 @@ async fn a_file_of_the_first_schema_is_brought_up_to_the_present_one() {
     let file = Connection::open(directory.file()).unwrap();
     file.execute_batch(
         "DROP TABLE topics; DROP TABLE homes; DROP TABLE digests; DROP TABLE storms; \
-         DROP TABLE footprints; DROP INDEX entries_order; \
+         DROP TABLE footprints; DROP INDEX entries_order; DROP INDEX entries_dead; \
          CREATE INDEX entries_order ON entries (state, chat, topic, severity, class, first_at); \
          ALTER TABLE entries DROP COLUMN buttons; ALTER TABLE entries DROP COLUMN events; \
          ALTER TABLE entries DROP COLUMN told; ALTER TABLE entries DROP COLUMN forgotten_ended; \
