@@ -117,6 +117,8 @@ impl Desk {
         let id = letters.id;
         // What waits is newer than what people were told, whatever their clocks said.
         let since = self.card(place)?.filter(|card| card.told.is_some_and(|at| at.0 > id));
+        // Whoever was told the letter itself was not told what is merged with it.
+        let is_new = since.is_some() || !letters.older.is_empty();
         let state = match since {
             Some(card) => merge_beneath(letters.state, card.state),
             None => letters.state,
@@ -124,11 +126,12 @@ impl Desk {
         let (state, forgotten) = self.within_bounds(state, stays, id, place)?;
         self.change(
             "UPDATE entries SET state = ?, attempts = 0, reason = NULL, class = ?, events = NULL, \
-             told = 0, alerts = ?, body = ?, merged = ?, severity = ?, first_at = ?, \
-             forgotten_ended = ?, forgotten_unlisted = ? WHERE id = ?",
+             told = 0, version = version + ?, alerts = ?, body = ?, merged = ?, severity = ?, \
+             first_at = ?, forgotten_ended = ?, forgotten_unlisted = ? WHERE id = ?",
             params![
                 WAITING,
                 Class::News as i64,
+                i64::from(is_new),
                 alert_hashes(&state),
                 pack(&state)?,
                 letters.merged,

@@ -21,6 +21,8 @@ for_every_store! {
     a_dead_letter_retried_is_merged_beneath_what_was_told_since,
     a_dead_letter_retried_during_a_lease_is_not_lost,
     dead_letters_of_a_group_wait_again_as_one_whichever_is_retried,
+    dead_letters_are_a_new_version_when_they_hold_more_than_people_were_told,
+    a_dead_letter_that_holds_what_people_were_told_keeps_its_version,
     a_dead_letter_merged_beneath_what_people_were_told_keeps_its_age_and_its_count,
     a_dead_letter_retried_during_a_lease_of_what_people_were_told_keeps_its_age_and_its_count,
     a_waiting_entry_retried_loses_its_attempts,
@@ -162,6 +164,38 @@ async fn dead_letters_of_a_group_wait_again_as_one_whichever_is_retried(place: &
         show(&*store, &leased, 1).await;
     }
     assert_eq!(store.totals().await.unwrap().chats[&ops().chat].dead, 0);
+}
+
+/// A dead letter that people were told of before it died; returns its number and version.
+async fn tell_and_bury(store: &dyn Outbox) -> (EntryId, u64) {
+    accept(store, Submission { at: at(5), ..submission("disk", &[fires("c")]) }).await;
+    let leased = lease(store, &ops()).await;
+    let told = (leased.lease.entry, leased.lease.version);
+    let shown = Card { told: Some(told), ..card(1, &leased.entry.state) };
+    store.settle(leased.lease, Settlement::Partly(shown, Class::Edit)).await.unwrap();
+    assert_eq!(bury_next(store).await, told.0);
+    told
+}
+
+async fn dead_letters_are_a_new_version_when_they_hold_more_than_people_were_told(
+    place: &impl Place,
+) {
+    let store = place.open().await;
+    accept(&*store, submission("disk", &[fires("a")])).await;
+    let older = bury_next(&*store).await;
+    let (newer, told) = tell_and_bury(&*store).await;
+    store.retry(older).await.unwrap();
+    let entry = lease(&*store, &ops()).await.entry;
+    assert_eq!((entry.id, entry.state.alerts.len()), (newer, 2));
+    assert!(entry.version > told, "people were told version {told}, this is {}", entry.version);
+}
+
+async fn a_dead_letter_that_holds_what_people_were_told_keeps_its_version(place: &impl Place) {
+    let store = place.open().await;
+    let told = tell_and_bury(&*store).await;
+    store.retry(told.0).await.unwrap();
+    let entry = lease(&*store, &ops()).await.entry;
+    assert_eq!((entry.id, entry.version), told, "nobody is told it twice");
 }
 
 /// A dead letter of two notifications, the first at second 0, and what people were told of its group
