@@ -81,10 +81,13 @@ fn nabat(server: &ServerArgs) -> anyhow::Result<Nabat> {
     Nabat::new(server, Duration::from_secs(30))
 }
 
+/// What is to be said of an answer that can't be read.
+const UNKNOWN: &str = "this nabat is of another version: its answer is unknown";
+
 /// Reads a list in nabat's answer.
 fn read<T: serde::de::DeserializeOwned>(list: Value) -> anyhow::Result<Vec<T>> {
     if !list.is_array() {
         bail!("this is no nabat: its answer holds no list");
     }
-    serde_json::from_value(list).context("this nabat is of another version: its answer is unknown")
+    serde_json::from_value(list).context(UNKNOWN)
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::words::{
     Accepted, Backlog, Card, DeathReason, Digest, EntryId, EntryState, EntryView, Footprint, Lease,
-    Leased, Priority, Rejected, Settlement, Storm, Submission, Totals,
+    Leased, Priority, Rejected, Retried, Settlement, Storm, Submission, Totals,
 };
 use crate::alert::{GroupId, Notification};
 use crate::routing::{ChatAlias, LaneId, TopicName};
@@ -179,12 +179,12 @@ pub trait Outbox: Send + Sync + fmt::Debug + 'static {
     /// Lets the dead letters of a group in a lane wait again as one, as news: this one and the others,
     /// the newest on top, under whose number they wait. Merged beneath what waits for the group by now,
     /// which keeps its age unless people were told of it, or else beneath what people were told of it
-    /// since. Returns their lane. An entry that waits already only loses its count of attempts.
+    /// since. An entry that waits already only loses its count of attempts.
     ///
     /// # Errors
     /// [`StoreError::NoSuchEntry`], and [`StoreError::Unreadable`] of a dead letter that does not read, or
     /// when what waits for its group does not.
-    async fn retry(&self, id: EntryId) -> Result<LaneId, StoreError>;
+    async fn retry(&self, id: EntryId) -> Result<Retried, StoreError>;
 
     /// Forgets an entry for good.
     ///

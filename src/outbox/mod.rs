@@ -29,6 +29,6 @@ pub use merge::merge;
 pub use pack::Packed;
 pub use words::{
     Accepted, Backlog, Card, ChatTotals, Class, DeathReason, Digest, Durable, Entry, EntryId,
-    EntryState, EntryView, Fate, Footprint, Lease, Leased, Priority, Rejected, Settlement,
+    EntryState, EntryView, Fate, Footprint, Lease, Leased, Priority, Rejected, Retried, Settlement,
     ShownPart, Storm, Submission, Totals,
 };

@@ -330,6 +330,17 @@ pub struct EntryView {
     pub notification: Option<Notification>,
 }
 
+/// What a person's retry let wait again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retried {
+    pub lane: LaneId,
+    /// Under which number it waits: not always the one that was retried.
+    pub entry: EntryId,
+    /// The dead letters that are part of that entry now and can't be found under their own numbers
+    /// any more, oldest first. The one that was retried may be among them.
+    pub with: Vec<EntryId>,
+}
+
 /// A refused webhook body, kept for inspection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 
-use crate::outbox::{EntryId, EntryState, EntryView};
+use crate::outbox::{EntryId, EntryState, EntryView, Retried};
 use crate::routing::LaneId;
 
 use super::{Doors, answer};
@@ -98,10 +98,12 @@ pub(super) async fn retry(State(doors): State<Arc<Doors>>, Path(id): Path<String
         return answer::error(StatusCode::CONFLICT, fault);
     }
     match doors.outbox().retry(id).await {
-        Ok(lane) => {
+        Ok(Retried { lane, entry, with }) => {
             doors.intake.wake.urge(&lane);
-            tracing::info!(entry = %id, %lane, "entry retried by a person");
-            answer::ok(serde_json::json!({"chat": lane.chat, "topic": lane.topic}))
+            tracing::info!(entry = %id, waits_as = %entry, %lane, "entry retried by a person");
+            answer::ok(serde_json::json!({
+                "chat": lane.chat, "topic": lane.topic, "entry": entry, "with": with
+            }))
         }
         Err(error) => answer::store_error(&error),
     }

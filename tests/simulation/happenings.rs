@@ -1,9 +1,10 @@
 //! What happens: alerts, storms, trouble of every kind, deaths and new starts of nabat.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use nabat::outbox::{EntryState, Outbox, StoreError};
+use nabat::outbox::{EntryState, Outbox};
 use nabat::sandbox::{Access, ChatKind, TOKEN};
 use nabat::telegram::ChatId;
 use rand::Rng;
@@ -305,14 +306,16 @@ impl Run {
     async fn try_dead_letters(&mut self) {
         let Some(process) = &self.world.process else { return };
         let (outbox, delivery) = (process.outbox.clone(), process.delivery.clone());
+        let mut waits_again = BTreeSet::new();
         for view in outbox.list(Some(EntryState::Dead), 100_000).await.unwrap() {
             if self.random.random_bool(0.7) {
                 self.say(format!("{} of {} is tried again", view.group.key, view.chat));
-                match outbox.retry(view.id).await {
-                    Ok(lane) => delivery.urge(&lane),
-                    // It waits already, with another of its group.
-                    Err(StoreError::NoSuchEntry(_)) => {}
-                    Err(error) => panic!("{error}"),
+                // Unless it waits already, with another of its group.
+                if !waits_again.contains(&view.id) {
+                    let retried = outbox.retry(view.id).await.unwrap();
+                    delivery.urge(&retried.lane);
+                    waits_again.insert(retried.entry);
+                    waits_again.extend(retried.with);
                 }
                 if let Some(group) = view.group.key.strip_prefix("Grp") {
                     self.ledger.retried.insert((view.chat.0, group.parse().unwrap()));

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::super::http::Nabat;
 use super::super::output::{complain, say};
-use super::read;
+use super::{UNKNOWN, read};
 
 /// How many dead letters are listed at once; nabat lists no more.
 const PAGE: usize = 1000;
@@ -23,18 +23,30 @@ pub enum Deed {
 /// What came of it.
 #[derive(Debug)]
 enum Outcome {
-    Done,
+    /// In a person's words.
+    Done(String),
     /// There is no such entry; the text says so.
     Gone(String),
     Refused(String),
 }
 
+/// Under which number each entry waits that a command let wait again, or that one of these took along.
+type WaitsAs = BTreeMap<i64, i64>;
+
+/// Nabat's answer to a retry.
+#[derive(Debug, Deserialize)]
+struct Retried {
+    entry: i64,
+    with: Vec<i64>,
+}
+
 impl Deed {
-    /// Asks nabat for it.
+    /// Asks nabat for it. What an entry retried earlier took along is done.
     ///
     /// # Errors
-    /// When nabat does not answer or wants a password: then no other entry fares better.
-    async fn to(self, id: i64, nabat: &Nabat) -> anyhow::Result<Outcome> {
+    /// When nabat does not answer, wants a password, or is of another version: then no other entry fares
+    /// better.
+    async fn to(self, id: i64, nabat: &Nabat, waits_as: &mut WaitsAs) -> anyhow::Result<Outcome> {
         let (method, path) = match self {
             Self::Retry => (Method::POST, format!("/api/v1/outbox/{id}/retry")),
             Self::Drop => (Method::DELETE, format!("/api/v1/outbox/{id}")),
@@ -42,12 +54,25 @@ impl Deed {
         let answer = nabat.ask(method, &path, None).await;
         let answer = answer.with_context(|| format!("entry {id}"))?;
         let status = answer.status;
-        match answer.json() {
-            Ok(_) => Ok(Outcome::Done),
-            Err(why) if status == StatusCode::UNAUTHORIZED => Err(why),
-            Err(why) if status == StatusCode::NOT_FOUND => Ok(Outcome::Gone(why.to_string())),
-            Err(why) => Ok(Outcome::Refused(why.to_string())),
-        }
+        let answer = match answer.json() {
+            Ok(answer) => answer,
+            Err(why) if status == StatusCode::UNAUTHORIZED => return Err(why),
+            Err(why) if status == StatusCode::NOT_FOUND => {
+                return Ok(match waits_as.get(&id) {
+                    Some(entry) => Outcome::Done(waits_again(id, *entry)),
+                    None => Outcome::Gone(why.to_string()),
+                });
+            }
+            Err(why) => return Ok(Outcome::Refused(why.to_string())),
+        };
+        Ok(Outcome::Done(match self {
+            Self::Retry => {
+                let Retried { entry, with } = serde_json::from_value(answer).context(UNKNOWN)?;
+                waits_as.extend(with.into_iter().chain([id, entry]).map(|id| (id, entry)));
+                waits_again(id, entry)
+            }
+            Self::Drop => format!("entry {id} dropped"),
+        }))
     }
 
     fn wish(self) -> &'static str {
@@ -56,12 +81,14 @@ impl Deed {
             Self::Drop => "drop",
         }
     }
+}
 
-    fn is_done(self) -> &'static str {
-        match self {
-            Self::Retry => "waits again",
-            Self::Drop => "dropped",
-        }
+/// What a person is told of an entry that waits under the number `entry`.
+fn waits_again(id: i64, entry: i64) -> String {
+    if id == entry {
+        format!("entry {id} waits again")
+    } else {
+        format!("entry {id} waits again as {entry}")
     }
 }
 
@@ -71,9 +98,10 @@ impl Deed {
 /// Those of [`Deed::to`]; the entries behind are left.
 pub async fn each(deed: Deed, ids: &[i64], nabat: &Nabat) -> anyhow::Result<bool> {
     let mut all = true;
+    let mut waits_as = WaitsAs::new();
     for id in ids {
-        match deed.to(*id, nabat).await? {
-            Outcome::Done => say(&format!("entry {id} {}", deed.is_done()))?,
+        match deed.to(*id, nabat, &mut waits_as).await? {
+            Outcome::Done(what) => say(&what)?,
             Outcome::Gone(why) | Outcome::Refused(why) => {
                 complain(format_args!("nabat: can't {} entry {id}: {why}", deed.wish()));
                 all = false;
@@ -87,6 +115,7 @@ pub async fn each(deed: Deed, ids: &[i64], nabat: &Nabat) -> anyhow::Result<bool
 /// that nabat does not retry; then has tried what waits anyhow. Returns whether it retried all.
 pub async fn retry_all(nabat: &Nabat) -> anyhow::Result<bool> {
     let mut tried = BTreeSet::new();
+    let mut waits_as = WaitsAs::new();
     let mut left: BTreeMap<String, usize> = BTreeMap::new();
     let more_behind = loop {
         let page = dead_letters(nabat).await?;
@@ -95,9 +124,9 @@ pub async fn retry_all(nabat: &Nabat) -> anyhow::Result<bool> {
             break page.len() == PAGE;
         }
         for id in fresh {
-            match Deed::Retry.to(id, nabat).await? {
-                Outcome::Done => say(&format!("entry {id} {}", Deed::Retry.is_done()))?,
-                // Somebody dropped it meanwhile, or it was merged beneath another one.
+            match Deed::Retry.to(id, nabat, &mut waits_as).await? {
+                Outcome::Done(what) => say(&what)?,
+                // Somebody else dropped or retried it meanwhile.
                 Outcome::Gone(_) => {}
                 Outcome::Refused(why) => *left.entry(why).or_default() += 1,
             }

@@ -49,7 +49,7 @@ use self::waiters::Returned;
 use super::pack::pack_small;
 use super::{
     Accepted, Backlog, Card, DeathReason, Digest, EntryId, EntryState, EntryView, Footprint, Lease,
-    Leased, Outbox, Priority, Rejected, Settlement, StoreError, Storm, Submission, Totals,
+    Leased, Outbox, Priority, Rejected, Retried, Settlement, StoreError, Storm, Submission, Totals,
 };
 use crate::alert::{GroupId, Notification};
 use crate::lifecycle::{Tasks, aside};
@@ -438,7 +438,7 @@ impl Outbox for SqliteOutbox {
         self.ask(false, move |desk| desk.show(id)).await
     }
 
-    async fn retry(&self, id: EntryId) -> Result<LaneId, StoreError> {
+    async fn retry(&self, id: EntryId) -> Result<Retried, StoreError> {
         self.ask(true, move |desk| desk.retry(id)).await
     }
 

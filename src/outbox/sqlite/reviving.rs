@@ -8,7 +8,7 @@ use super::desk::{DEAD, Desk, WAITING, millis};
 use crate::alert::{Alert, Forgotten, Notification};
 use crate::outbox::merge::{merge, merge_beneath};
 use crate::outbox::pack::pack;
-use crate::outbox::{Class, EntryId, EntryState, EntryView, StoreError};
+use crate::outbox::{Class, EntryId, EntryState, EntryView, Retried, StoreError};
 use crate::routing::LaneId;
 
 /// The dead letters in a place, oldest first. Only with the state spelt out is it clear that the index
@@ -67,27 +67,29 @@ impl Letters {
 }
 
 impl Desk {
-    pub fn retry(&mut self, id: EntryId) -> Result<LaneId, StoreError> {
+    pub fn retry(&mut self, id: EntryId) -> Result<Retried, StoreError> {
         let view = self.show(id)?;
         let lane = LaneId { chat: view.chat.clone(), topic: view.topic.clone() };
         if view.state == EntryState::Waiting {
             self.change("UPDATE entries SET attempts = 0 WHERE id = ?", [id.0])?;
-            return Ok(lane);
+            return Ok(Retried { lane, entry: id, with: Vec::new() });
         }
         let place = place(&lane, &self.body(id)?.group);
         // All of the group, or which of those that wait later on is the newest would not be known.
         let letters = self.letters(&place)?.ok_or(StoreError::NoSuchEntry(id))?;
         let revived = 1 + letters.older.len() as u64;
         let waiting = self.waiting(&place).map_err(|error| self.judge(&error))?;
-        if let Some(newer) = waiting {
-            self.lay_beneath(&newer, &place, letters)?;
+        let (entry, with) = if let Some(newer) = waiting {
+            (newer.id, self.lay_beneath(&newer, &place, letters)?)
         } else {
-            self.revive(&place, letters)?;
+            let newest = letters.id;
+            let older = self.revive(&place, letters)?;
             self.count(lane.chat.as_str()).waiting += 1;
             self.waiters.touch(&lane);
-        }
+            (newest, older)
+        };
         self.count(lane.chat.as_str()).dead -= revived;
-        Ok(lane)
+        Ok(Retried { lane, entry, with })
     }
 
     /// The dead letters in a place, the newest on top. One that does not read stays where it is.
@@ -112,8 +114,9 @@ impl Desk {
         Ok(letters)
     }
 
-    /// They wait, with nothing above them but what people were told since.
-    fn revive(&mut self, place: &Place, letters: Letters) -> Result<(), StoreError> {
+    /// They wait, with nothing above them but what people were told since. Returns those that are part
+    /// of the newest now.
+    fn revive(&mut self, place: &Place, letters: Letters) -> Result<Vec<EntryId>, StoreError> {
         let id = letters.id;
         // What waits is newer than what people were told, whatever their clocks said.
         let since = self.card(place)?.filter(|card| card.told.is_some_and(|at| at.0 > id));
@@ -143,16 +146,17 @@ impl Desk {
             ],
         )?;
         self.count_forgotten(id, forgotten)?;
-        self.bury_for_good(&letters.older)
+        self.bury_for_good(&letters.older)?;
+        Ok(letters.older)
     }
 
-    /// They are merged beneath the entry that waits in their place by now, and removed.
+    /// They are merged beneath the entry that waits in their place by now, and removed. Returns them.
     fn lay_beneath(
         &mut self,
         waiting: &Waiting,
         place: &Place,
         letters: Letters,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<EntryId>, StoreError> {
         let id = waiting.id;
         let newer = self.body(id)?;
         let listed = newer.alerts.len();
@@ -177,8 +181,10 @@ impl Desk {
         self.count_forgotten(id, forgotten)?;
         self.count_forgotten(id, letters.forgotten)?;
         self.leases.news(id, letters.first_at);
-        self.bury_for_good(&letters.older)?;
-        self.bury_for_good(&[letters.id])
+        let mut all = letters.older;
+        all.push(letters.id);
+        self.bury_for_good(&all)?;
+        Ok(all)
     }
 
     /// What these said stands in another entry.

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use nabat::alert::Status;
 use nabat::outbox::{
-    Card, Class, DeathReason, EntryId, EntryState, EntryView, Fate, Outbox, Rejected, Settlement,
-    StoreError, Submission,
+    Card, Class, DeathReason, EntryId, EntryState, EntryView, Fate, Outbox, Rejected, Retried,
+    Settlement, StoreError, Submission,
 };
 use nabat::telegram::ChatId;
 
@@ -84,7 +84,9 @@ async fn a_dead_letter_retried_waits_again(place: &impl Place) {
     store.settle(leased.lease, release).await.unwrap();
     let buried = store.bury(&topic("ops", 7), at(9), DeathReason::Unreachable, "403").await;
     assert_eq!(buried.unwrap(), 1);
-    assert_eq!(store.retry(leased.entry.id).await.unwrap(), topic("ops", 7));
+    let retried = store.retry(leased.entry.id).await.unwrap();
+    let alone = Retried { lane: topic("ops", 7), entry: leased.entry.id, with: vec![] };
+    assert_eq!(retried, alone);
     let view = store.show(leased.entry.id).await.unwrap();
     assert_eq!((view.state, view.attempts, view.reason), (EntryState::Waiting, 0, None));
     let again = lease(&*store, &topic("ops", 7)).await;
@@ -98,7 +100,9 @@ async fn a_dead_letter_retried_is_merged_beneath_what_waits(place: &impl Place) 
     let dead = bury_next(&*store).await;
     let sent = Submission { at: at(5), ..submission("disk", &[ended("a"), fires("c")]) };
     assert_eq!(accept(&*store, sent).await, Fate::Queued);
-    store.retry(dead).await.unwrap();
+    let newer = store.list(Some(EntryState::Waiting), 1).await.unwrap()[0].id;
+    let retried = store.retry(dead).await.unwrap();
+    assert_eq!(retried, Retried { lane: ops(), entry: newer, with: vec![dead] });
     assert!(matches!(store.show(dead).await, Err(StoreError::NoSuchEntry(id)) if id == dead));
     let leased = lease(&*store, &ops()).await;
     let state = [
@@ -148,10 +152,12 @@ async fn dead_letters_of_a_group_wait_again_as_one_whichever_is_retried(place: &
         let more = submission(group, &[ended("a"), fires("c")]);
         accept(&*store, Submission { at: at(5), ..more }).await;
         let newer = bury_next(&*store).await;
-        store.retry(if newest_first { newer } else { older }).await.unwrap();
+        let retried = store.retry(if newest_first { newer } else { older }).await.unwrap();
+        assert_eq!(retried, Retried { lane: ops(), entry: newer, with: vec![older] }, "{group}");
         assert_eq!(groups(&*store, EntryState::Dead).await, [""; 0]);
         // Who goes on with the list finds that it waits.
-        assert_eq!(store.retry(newer).await.unwrap(), ops());
+        let again = store.retry(newer).await.unwrap();
+        assert_eq!(again, Retried { lane: ops(), entry: newer, with: vec![] });
         let leased = lease(&*store, &ops()).await;
         let state = [
             ("a", Status::Resolved, false),
@@ -253,7 +259,8 @@ async fn a_waiting_entry_retried_loses_its_attempts(place: &impl Place) {
     let leased = lease(&*store, &ops()).await;
     let release = Settlement::Released { attempt: Some("502".into()) };
     store.settle(leased.lease, release).await.unwrap();
-    assert_eq!(store.retry(leased.entry.id).await.unwrap(), ops());
+    let retried = store.retry(leased.entry.id).await.unwrap();
+    assert_eq!(retried, Retried { lane: ops(), entry: leased.entry.id, with: vec![] });
     assert_eq!(store.show(leased.entry.id).await.unwrap().attempts, 0);
 }
 

@@ -159,8 +159,8 @@ impl<P: Place> Pair<P> {
             Step::Settle { .. } => {}
             Step::Retry { entry } => {
                 if let Some(id) = self.entry(*entry) {
-                    self.store().retry(id).await.unwrap();
-                    self.model.retry(id);
+                    let retried = self.store().retry(id).await.unwrap();
+                    assert_eq!((retried.entry, retried.with), self.model.retry(id));
                 }
             }
             Step::Drop { entry } => {

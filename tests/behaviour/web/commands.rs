@@ -1,6 +1,9 @@
 //! The commands that talk to a running nabat, run as a person runs them.
 
+use std::time::Duration;
+
 use nabat::delivery::Outcome;
+use nabat::outbox::sqlite::SqliteOptions;
 use nabat::outbox::{EntryState, Outbox};
 use nabat::telegram::{ChatId, MessageId};
 
@@ -101,6 +104,28 @@ async fn of_several_entries_each_is_done_and_what_can_not_be_is_told() {
     let gone = house.told(&["outbox", "drop", "1", "2"]).await;
     assert_eq!((gone.code, gone.err.lines().count()), (1, 1), "{}", gone.err);
     assert!(gone.err.contains("entry 1: nabat does not answer"), "{}", gone.err);
+}
+
+#[tokio::test]
+async fn dead_letters_of_a_group_are_retried_as_one_and_each_is_told_of() {
+    for wanted in ["older first", "newer first", "--all"] {
+        let again_at_once = SqliteOptions { dedup_window: Duration::ZERO, ..Default::default() };
+        let house = House::open(Setup { store: again_at_once, ..Setup::default() }).await;
+        let older = house.dead_letter("ops", "disk").await.to_string();
+        let newer = house.dead_letter("ops", "disk").await.to_string();
+        let (first, second) = (
+            format!("entry {older} waits again as {newer}\n"),
+            format!("entry {newer} waits again\n"),
+        );
+        let (arguments, said) = match wanted {
+            "older first" => (vec![&*older, &newer], format!("{first}{second}")),
+            "newer first" => (vec![&*newer, &older], format!("{second}{first}")),
+            all => (vec![all], format!("{first}{second}what waits is tried now: ops\n")),
+        };
+        let retried = house.told(&[&["outbox", "retry"], &*arguments].concat()).await;
+        assert_eq!((retried.code, retried.out, retried.err), (0, said, String::new()), "{wanted}");
+        assert_eq!(house.store.list(None, 5).await.unwrap().len(), 1, "{wanted}");
+    }
 }
 
 #[tokio::test]

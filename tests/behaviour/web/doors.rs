@@ -109,6 +109,7 @@ async fn a_dead_letter_is_listed_shown_retried_and_dropped() {
 
     let (status, said) = house.ask("POST", &format!("/api/v1/outbox/{id}/retry")).await;
     assert_eq!((status, &said["chat"]), (200, &json!("ops")));
+    assert_eq!((&said["entry"], &said["with"]), (&json!(id), &json!([])));
     assert_eq!(house.woken().await.chat.as_str(), "ops");
     let waiting = house.store.list(Some(EntryState::Waiting), 5).await.unwrap();
     let id = waiting[0].id;

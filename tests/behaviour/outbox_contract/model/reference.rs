@@ -252,16 +252,18 @@ impl Model {
         old.len() as u64
     }
 
-    pub fn retry(&mut self, id: EntryId) {
+    /// Under which number it waits, and the dead letters that are part of it now.
+    pub fn retry(&mut self, id: EntryId) -> (EntryId, Vec<EntryId>) {
         let Some(dead) = self.dead.iter().find(|entry| entry.id == Some(id)) else {
             let waits = self.waiting.values_mut().find(|entry| entry.id == Some(id));
             waits.unwrap().attempts = 0;
-            return;
+            return (id, Vec::new());
         };
         let spot = (dead.chat, dead.group);
         let of_it = |entry: &mut Entry| (entry.chat, entry.group) == spot;
         let mut letters: Vec<Entry> = self.dead.extract_if(.., of_it).collect();
         letters.sort_by_key(|entry| entry.id);
+        let mut with: Vec<EntryId> = letters.iter().filter_map(|entry| entry.id).collect();
         let older = letters.into_iter().reduce(|older, newer| newer.over(&older)).unwrap();
         let Some(entry) = self.waiting.get_mut(&spot) else {
             let mut entry = Entry { class: Class::News, attempts: 0, told: false, ..older };
@@ -272,7 +274,7 @@ impl Model {
                 entry.put_on_top_of(&older);
             }
             self.waiting.insert(spot, entry);
-            return;
+            return (with.pop().unwrap(), with);
         };
         entry.put_on_top_of(&older.alerts);
         entry.nothing_is_told(older.merged, older.first);
@@ -281,6 +283,7 @@ impl Model {
         if entry.leased.is_some() {
             entry.news_at.get_or_insert(older.first);
         }
+        (entry.id.unwrap(), with)
     }
 
     pub fn drop_entry(&mut self, id: EntryId) {
