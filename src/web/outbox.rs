@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 
-use crate::outbox::{EntryId, EntryState, EntryView, Retried};
+use crate::outbox::{EntryId, EntryState, EntryView, Outbox, Retried, StoreError};
 use crate::routing::LaneId;
 
 use super::{Doors, answer};
@@ -111,7 +111,7 @@ pub(super) async fn retry(State(doors): State<Arc<Doors>>, Path(id): Path<String
 
 /// Has everything that waits tried now, whatever pause its failures have earned it.
 pub(super) async fn try_now(State(doors): State<Arc<Doors>>) -> Response {
-    match doors.outbox().lanes().await {
+    match lanes_of_what_waits(doors.outbox()).await {
         Ok(lanes) => {
             for lane in &lanes {
                 doors.intake.wake.urge(lane);
@@ -142,6 +142,15 @@ pub(super) async fn drop_entry(
         }
         Err(error) => answer::store_error(&error),
     }
+}
+
+/// The lanes of the chats in which something waits. Others have no more than a storm that is not over.
+async fn lanes_of_what_waits(outbox: &dyn Outbox) -> Result<Vec<LaneId>, StoreError> {
+    let chats = outbox.totals().await?.chats;
+    let waits = |lane: &LaneId| chats.get(&lane.chat).is_some_and(|chat| chat.waiting > 0);
+    let mut lanes = outbox.lanes().await?;
+    lanes.retain(waits);
+    Ok(lanes)
 }
 
 impl Doors {

@@ -1,5 +1,6 @@
 use nabat::outbox::sqlite::SqliteOptions;
 use nabat::outbox::{DeathReason, EntryState, Outbox, Settlement};
+use nabat::routing::{ChatAlias, LaneId};
 use serde_json::json;
 
 use crate::support::house::{BODY, House, Setup, answer};
@@ -130,6 +131,19 @@ async fn an_entry_of_a_chat_that_is_not_configured_any_more_is_not_retried() {
     assert_eq!(dead[0].id.0, id);
     let (status, _) = house.ask("POST", "/api/v1/outbox/999/retry").await;
     assert_eq!(status, 404);
+}
+
+#[tokio::test]
+async fn of_chats_in_which_nothing_waits_nothing_is_tried() {
+    let house = House::open(Setup::default()).await;
+    // A storm that is not over keeps its lane at work, with nothing to send.
+    let db = LaneId { chat: ChatAlias("db".into()), topic: None };
+    house.store.begin_storm(&db, house.intake.clock.now()).await.unwrap();
+    let (status, said) = house.ask("POST", "/api/v1/outbox/retry").await;
+    assert_eq!((status, &said["lanes"]), (200, &json!([])));
+    house.webhook("/alertmanager", BODY).await;
+    let (_, said) = house.ask("POST", "/api/v1/outbox/retry").await;
+    assert_eq!(said["lanes"], json!([{"chat": "ops", "topic": null}]));
 }
 
 #[tokio::test]
