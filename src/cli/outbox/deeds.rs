@@ -135,7 +135,6 @@ pub async fn retry_all(nabat: &Nabat) -> anyhow::Result<bool> {
     if tried.is_empty() {
         say("there are no dead letters")?;
     }
-    try_what_waits(nabat).await?;
     for (why, count) in &left {
         let letters = if *count == 1 { "letter is" } else { "letters are" };
         complain(format_args!("nabat: {count} dead {letters} left: {why}"));
@@ -143,6 +142,8 @@ pub async fn retry_all(nabat: &Nabat) -> anyhow::Result<bool> {
     if more_behind {
         complain("nabat: these are the oldest; those behind them were not tried");
     }
+    // Last: when it fails, all else has been told.
+    try_what_waits(nabat).await?;
     Ok(left.is_empty() && !more_behind)
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nabat::delivery::Outcome;
+use nabat::lifecycle::Tasks;
 use nabat::outbox::sqlite::SqliteOptions;
 use nabat::outbox::{EntryState, Outbox};
 use nabat::telegram::{ChatId, MessageId};
@@ -166,6 +167,30 @@ async fn what_would_die_again_at_once_is_left_and_counted() {
     let dead = house.store.list(Some(EntryState::Dead), 5).await.unwrap();
     let dead: Vec<String> = dead.iter().map(|entry| entry.id.to_string()).collect();
     assert_eq!(dead, [lost, lost_too]);
+}
+
+#[tokio::test]
+async fn what_was_left_is_told_though_what_waits_can_not_be_tried() {
+    use axum::routing::{get, post};
+    use http::StatusCode;
+
+    let refused = async |status, why| (status, format!("{{\"error\": \"{why}\"}}"));
+    let app = axum::Router::new()
+        .route("/api/v1/outbox", get(async || r#"{"entries": [{"id": 5}]}"#))
+        .route("/api/v1/outbox/5/retry", post(move || refused(StatusCode::CONFLICT, "no chat")))
+        .route(
+            "/api/v1/outbox/retry",
+            post(move || refused(StatusCode::SERVICE_UNAVAILABLE, "the store is closed")),
+        );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    Tasks::default().spawn("nabat", async move { drop(axum::serve(listener, app).await) });
+
+    let told = nabat(&url, &["outbox", "retry", "--all"]).await;
+    assert_eq!((told.code, told.out.as_str()), (1, ""));
+    let lines: Vec<&str> = told.err.lines().collect();
+    assert_eq!(lines[0], "nabat: 1 dead letter is left: no chat");
+    assert!(lines[1].contains("the store is closed"), "{}", told.err);
 }
 
 #[tokio::test]
