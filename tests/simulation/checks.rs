@@ -7,10 +7,10 @@ use nabat::outbox::{EntryState, Outbox};
 use nabat::routing::Updates;
 use nabat::telegram::MessageId;
 
-use crate::ledger::{Named, Spot};
+use crate::ledger::Spot;
 use crate::model::Known;
 use crate::network::PLANTED;
-use crate::reading::{Kind, Stands};
+use crate::reading::Stands;
 use crate::run::Run;
 use crate::world::Process;
 
@@ -116,8 +116,9 @@ fn hidden(
     let updates = run.world.setting.updates(&spot.0, spot.1);
     // Where each notification is a message of its own, that says what it lists and no more.
     let each_alone = updates == Updates::New;
-    // A card in the minimal form is not edited where it would say the same word for word.
-    let says_the_same = |named: &Named| named.by == Kind::Other && updates == Updates::Edit;
+    // Where nothing is said but by edits, a line or a card in the minimal form stays as it is when it
+    // would say the same word for word.
+    let says_the_same = updates == Updates::Edit;
     // What a dead letter of the newest state does not list, it would tell as not reported any more.
     let newest = dead.is_some_and(|dead| {
         dead.iter().all(|(alert, number)| {
@@ -147,7 +148,7 @@ fn hidden(
         // before anybody was told changes nothing there, as long as others fire.
         let fires = last.number % 2 == 1 && !last.unlisted;
         let unseen = known.stands() == Stands::Fires
-            && named.is_some_and(|named| named.is_true(known) && (!fires || says_the_same(named)));
+            && named.is_some_and(|named| named.is_true(known) && (!fires || says_the_same));
         let left_out = each_alone && last.unlisted;
         if !said && !in_digest && !unseen && !left_out {
             let told = told.map(|heard| (heard.what, heard.at));

@@ -28,8 +28,6 @@ pub struct Heard {
 /// What was said of a group without its alerts, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Named {
-    /// What kind of message named it.
-    pub by: Kind,
     stands: Stands,
     /// How many fire.
     count: Option<usize>,
@@ -108,8 +106,8 @@ impl Ledger {
                 let spot = (chat.to_owned(), *group);
                 self.told.insert(spot.clone(), now);
                 let before = self.groups.get(&spot).and_then(|named| named.true_at);
-                let (by, stands, count) = (said.kind, *stands, *count);
-                let named = Named { by, stands, count, at: now, true_at: before };
+                let (stands, count) = (*stands, *count);
+                let named = Named { stands, count, at: now, true_at: before };
                 let is_true = model.known.get(&spot).is_some_and(|known| named.is_true(known));
                 let true_at = if is_true { Some(now) } else { before };
                 self.groups.insert(spot, Named { true_at, ..named });
