@@ -142,8 +142,12 @@ fn hidden(
                 // A dead letter that is older than all that is known.
                 || heard.what.unlisted && run.ledger.retried.contains(spot)
         });
-        let in_digest =
-            named.and_then(|named| named.true_at).is_some_and(|true_at| true_at >= last.at);
+        // A line that was true of it and is true now says of one that was left out in between what it
+        // said before.
+        let in_digest = named.is_some_and(|named| {
+            let since = if named.is_true(known) && !last.unlisted { last.first } else { last.at };
+            named.true_at.is_some_and(|true_at| true_at >= since)
+        });
         // A line says how many of a group's alerts fire and not which. What fired and was over
         // before anybody was told changes nothing there, as long as others fire.
         let fires = last.number % 2 == 1 && !last.unlisted;

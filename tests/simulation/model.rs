@@ -18,6 +18,8 @@ pub struct Last {
     pub unlisted: bool,
     /// When that was accepted, since the beginning.
     pub at: Duration,
+    /// When its number was accepted first: it may have been left out and listed again since.
+    pub first: Duration,
 }
 
 /// A group as one chat should know it.
@@ -78,10 +80,12 @@ impl Model {
         *known.accepted.entry(said.made).or_default() += 1;
         for (alert, number) in &said.alerts {
             let last = known.alerts.entry(*alert);
-            let new = Last { number: *number, unlisted: false, at };
+            let new = Last { number: *number, unlisted: false, at, first: at };
             let last = last.or_insert(new);
-            if (last.number, last.unlisted) != (*number, false) {
+            if last.number != *number {
                 *last = new;
+            } else if last.unlisted {
+                *last = Last { first: last.first, ..new };
             }
         }
         for (alert, last) in &mut known.alerts {
