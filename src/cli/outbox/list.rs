@@ -130,16 +130,16 @@ fn rejected_lines(rejected: &[Rejected], now: Timestamp) -> Vec<String> {
         .iter()
         .flat_map(|one| {
             let age = age(now.duration_since(one.at));
-            [
-                format!(
-                    "{age} ago  {}  {}  from {}: {}",
-                    one.code,
-                    plain(&one.path),
-                    plain(&one.peer),
-                    plain(&one.reason)
-                ),
-                format!("    {}", plain(&one.head)),
-            ]
+            let what = format!(
+                "{age} ago  {}  {}  from {}: {}",
+                one.code,
+                plain(&one.path),
+                plain(&one.peer),
+                plain(&one.reason)
+            );
+            // What was posted to a wrong path is not read.
+            let head = (!one.head.is_empty()).then(|| format!("    {}", plain(&one.head)));
+            std::iter::once(what).chain(head)
         })
         .collect()
 }

@@ -208,6 +208,11 @@ async fn refused_webhooks_are_listed_with_their_reason_and_their_head() {
     assert!(!json.contains(['\u{202e}', '\u{2066}', '\u{9b}']), "nor does one in JSON: {json:?}");
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(json[0]["head"].as_str().unwrap().ends_with("\u{202e}\u{2066}\u{9b}"), "{json}");
+
+    house.webhook("/webhook", BODY).await;
+    house.rejected(2).await;
+    let listed = house.told(&["outbox", "list", "--rejected"]).await.out;
+    assert_eq!(listed.lines().count(), 3, "there is no head to show: {listed}");
 }
 
 #[tokio::test]
