@@ -92,9 +92,11 @@ impl Worker {
         let Some(cutoff) = self.cutoff(dead_after) else {
             return (Settlement::Released { attempt: Some(why.into()) }, Next::Again);
         };
-        // What is not buried now is at the next failure.
         let outbox = &self.delivery.shared.with.outbox;
-        let _ = outbox.bury(&self.lane, cutoff, DeathReason::Unreachable, why).await;
+        if let Err(error) = outbox.bury(&self.lane, cutoff, DeathReason::Unreachable, why).await {
+            // What is not buried now is at the next failure.
+            tracing::warn!(lane = %self.lane, %error, "the outbox can't bury");
+        }
         if accepted_at < cutoff {
             self.report(group, Outcome::Dead { why: why.into() });
             let settlement =
